@@ -1,0 +1,55 @@
+"""Checks of constructor arguments: name, rule, value given, all in one sentence."""
+
+from __future__ import annotations
+
+import math
+from typing import get_args
+
+
+def require(ok: bool, name: str, rule: str, value: object) -> None:
+    """Raise a ValueError that names the argument, its rule and the value given, unless `ok`.
+
+    Example:
+        >>> require(False, "pct_start", "between 0 and 1", 1.5)
+        Traceback (most recent call last):
+        ...
+        ValueError: pct_start must be between 0 and 1, got 1.5
+    """
+    if not ok:
+        raise ValueError(f"{name} must be {rule}, got {value!r}")
+
+
+def number(name: str, value: object) -> float:
+    """The value as a finite float.
+
+    Raises:
+        TypeError: If it is no number.
+        ValueError: If it is NaN or infinite.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    require(math.isfinite(value), name, "finite", value)
+    return float(value)
+
+
+def whole(name: str, value: object, *, minimum: int = 0) -> int:
+    """The value as an int that is at least `minimum`.
+
+    Raises:
+        TypeError: If it is no int.
+        ValueError: If it is too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    require(value >= minimum, name, f"at least {minimum}", value)
+    return value
+
+
+def one_of(name: str, value: object, choices: object) -> None:
+    """Require one of the values of a ``Literal``.
+
+    Raises:
+        ValueError: Listing the values.
+    """
+    values = get_args(choices)
+    require(value in values, name, "one of " + ", ".join(map(repr, values)), value)

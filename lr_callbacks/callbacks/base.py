@@ -1,0 +1,194 @@
+"""What every LR callback is: its arguments, a segment for each group, and the hooks that let the conductor lead."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lr_callbacks import param_groups as pg
+from lr_callbacks.arguments import require, whole
+from lr_callbacks.conductor import Conductor
+from lr_callbacks.durations import Duration
+from lr_callbacks.horizon import Horizon
+from lr_callbacks.plan import span
+from lr_callbacks.segment import Group, Segment
+
+if TYPE_CHECKING:
+    from lr_callbacks.driver import Driver
+
+Groups = int | str | list[int | str] | None
+
+
+class LRCallback(Callback):
+    """A callback that drives the LR: the LR of a group is its base LR times the product of all factors that drive it.
+
+    A subclass takes its arguments (kept under their own names, never changed), checks them, and gives `segment`.
+
+    Args:
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Attributes:
+        anneals_to_end: Whether it brings the LR to its end by the end of the run; two such on one group are refused.
+        is_warmup: Whether schedules on the same group begin after it.
+        drives: Whether it has factors at all.
+
+    Raises:
+        TypeError: If an argument has a wrong type.
+        ValueError: If `optimizer` is negative or `groups` is empty.
+    """
+
+    anneals_to_end: ClassVar[bool] = False
+    is_warmup: ClassVar[bool] = False
+    drives: ClassVar[bool] = True
+
+    def __init__(self, *, optimizer: int | None = None, groups: Groups = None) -> None:
+        if optimizer is not None:
+            whole("optimizer", optimizer)
+        require(groups != [], "groups", "an index, a name or a list of them (None for all)", groups)
+        self.optimizer = optimizer
+        self.groups = groups
+        self._conductor: Conductor | None = None
+        self._leads = False
+
+    # ------------------------------------------------------------------ what a subclass says
+    def segment(self, horizon: Horizon, group: Group) -> Segment:
+        """What this callback does to a group of the run: where it starts and ends, and its factor. Pure.
+
+        Raises:
+            MisconfigurationException: If a duration needs a length of the run that is not known.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define segment(horizon, group)")
+
+    def lane_key(self, position: int, base_lr: float) -> Hashable:
+        """Groups for which this is equal share one factor; override where the factor depends on the group."""
+        return None
+
+    def describe(self) -> str:
+        """One short clause for the plan."""
+        return repr(self)
+
+    def phase_at(self, step: int, segment: Segment) -> str:
+        """In a word or two, what the schedule does at optimizer step `step`."""
+        if step < segment.start:
+            return "waiting"
+        return "done" if segment.end is not None and step >= segment.end else "running"
+
+    # ------------------------------------------------------------------ what it tells
+    @property
+    def wanted_groups(self) -> list[int | str] | None:
+        """`groups` as a list."""
+        return [self.groups] if isinstance(self.groups, int | str) else self.groups
+
+    @property
+    def current_lr(self) -> float | None:
+        """The LR that the next step will use in the first group that this callback drives; None outside a fit."""
+        for driver, number in self._driven():
+            return pg.get_lr(driver.optimizer.param_groups[number])
+        return None
+
+    @property
+    def phase(self) -> str | None:
+        """What the schedule is doing now in the first group that it drives; None outside a fit."""
+        for driver, number in self._driven():
+            lane = driver.lane_of(number)
+            return self.phase_at(driver.step, lane.segments[lane.callbacks.index(self)])
+        return None
+
+    def _driven(self) -> list[tuple[Driver, int]]:
+        drivers = self._conductor.drivers if self._conductor else []
+        return [(d, lane.groups[0]) for d in drivers for lane in d.lanes if self in lane.callbacks]
+
+    def span(self, driver: Driver) -> str:
+        """The steps that it covers in an optimizer, as text."""
+        return span(driver.segments_of(self))
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments that differ from their defaults, in their order."""
+        parameters = inspect.signature(type(self)).parameters
+        given = {name: getattr(self, name) for name in parameters if hasattr(self, name)}
+        return {name: value for name, value in given.items() if value != parameters[name].default}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.arguments().items())})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_conductor": None, "_leads": False}
+
+    # ------------------------------------------------------------------ hooks: the first of us in the Trainer leads
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Read what the user configured, before anything is restored."""
+        callbacks = [c for c in trainer.callbacks if isinstance(c, LRCallback)]  # type: ignore[attr-defined]
+        if callbacks[0] is self:
+            for callback in callbacks:
+                callback._end()
+            self._leads = True
+            conductor = Conductor(trainer, callbacks)
+            for callback in callbacks:
+                callback._conductor = conductor
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Resolve the schedules and write the first LRs: here everything is restored."""
+        if self._leads and self._conductor:
+            self._conductor.start(trainer, pl_module)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Once an epoch, look for LRs that somebody else has written."""
+        if self._leads and self._conductor:
+            self._conductor.on_train_epoch_start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Make sure that the clock runs."""
+        if self._leads and self._conductor:
+            self._conductor.on_train_batch_end(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Hold the plan against what really happened."""
+        if self._leads and self._conductor:
+            self._conductor.on_train_epoch_end(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Take the hooks off the optimizers."""
+        self._end()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Take the hooks off the optimizers."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._leads and self._conductor:
+            self._conductor.end()
+        self._conductor, self._leads = None, False
+
+
+class ScheduleCallback(LRCallback):
+    """An LR callback with a beginning: by default the end of the warm-up of its group.
+
+    Args:
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``
+            or ``"10%"``; None for the end of the group's warm-up (0 without one). Before it, the schedule holds its
+            first value.
+        optimizer: Index of the optimizer to drive; None for all.
+        groups: Parameter groups to drive; None for all.
+    """
+
+    def __init__(self, *, start: int | str | None = None, optimizer: int | None = None, groups: Groups = None) -> None:
+        super().__init__(optimizer=optimizer, groups=groups)
+        if start is not None:
+            Duration.parse(start, name="start")
+        self.start = start
+
+    def start_step(self, horizon: Horizon, group: Group) -> int:
+        """The optimizer step at which the schedule begins in a group."""
+        if self.start is None:
+            return group.warmup_end
+        return self.steps(horizon, "start", self.start)
+
+    def steps(self, horizon: Horizon, name: str, value: int | str) -> int:
+        """One of the callback's durations in optimizer steps."""
+        return horizon.steps(Duration.parse(value, name=name), f"{type(self).__name__}: {name}")

@@ -1,0 +1,286 @@
+"""Reduction of the LR when a metric stalls: the one schedule with feedback, and so the one with a state."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import asdict
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+
+from lr_callbacks import param_groups as pg
+from lr_callbacks.arguments import number, one_of, require, whole
+from lr_callbacks.callbacks.base import Groups, ScheduleCallback
+from lr_callbacks.horizon import Horizon
+from lr_callbacks.metric_watch import MetricWatch
+from lr_callbacks.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
+from lr_callbacks.segment import Group, Segment
+
+
+class ReduceLROnPlateau(ScheduleCallback):
+    """Multiply the learning rate by `factor` each time a logged metric has stopped improving.
+
+    After k reductions the factor is ``f(k) = max(f(k - 1) * factor, min_lr / base_lr)``, ``f(0) = 1``. First step: 1.
+    Last value: after the last reduction, held; never below `min_lr`. The decisions are those of torch
+    ``ReduceLROnPlateau``: the LR is reduced at the evaluation after `patience` evaluations without improvement.
+
+    It judges once per evaluation: a validation metric when a validation ends, a training metric when the training epoch
+    ends (and only if it was logged in this epoch), or every `every_n_steps` optimizer steps. It does not judge in the
+    sanity check, nor before `start`. It acts before ``ModelCheckpoint`` writes, so a resumed run goes on exactly. An
+    evaluation whose metric is NaN or infinite is one without improvement and never becomes the best. With
+    ``threshold_mode="rel"`` an improvement is measured against the best value's size, also where that is negative.
+
+    Args:
+        monitor: Name under which the metric is logged.
+        mode: ``"min"`` if lower is better, ``"max"`` if higher is.
+        factor: Multiplier of one reduction, in (0, 1).
+        patience: Evaluations without improvement that are borne, >= 0.
+        threshold: Smallest improvement that counts, >= 0: a fraction of the best value (``"rel"``) or in the metric's
+            own unit (``"abs"``).
+        threshold_mode: ``"rel"`` or ``"abs"``.
+        cooldown: Evaluations after a reduction in which bad ones are not counted, >= 0.
+        min_lr: Lowest LR that reduction leads to, absolute, >= 0; one for all groups or a list, one for each.
+        eps: A reduction that changes the LR by no more than this is not made, >= 0.
+        every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
+        name: Tells apart two instances that monitor the same metric on the same groups; part of their checkpoint key.
+        start: From which step on to judge, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``
+            or ``"10%"``; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Attributes:
+        state: What it has learnt: best value, bad evaluations, cooldown, reductions (a `PlateauState`).
+
+    Raises:
+        TypeError: If an argument has a wrong type.
+        ValueError: If an argument is outside its range.
+        MisconfigurationException: When the first epoch with a validation ends, if `monitor` was not logged; the message
+            lists what was.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(callbacks=[ReduceLROnPlateau("val_loss", patience=3, min_lr=1e-6)], logger=False)
+
+    References:
+        torch ``ReduceLROnPlateau``.
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        mode: Mode = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: ThresholdMode = "rel",
+        cooldown: int = 0,
+        min_lr: float | list[float] = 0.0,
+        eps: float = 1e-8,
+        *,
+        every_n_steps: int | None = None,
+        name: str | None = None,
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(start=start, optimizer=optimizer, groups=groups)
+        require(isinstance(monitor, str) and monitor != "", "monitor", "the name of a logged metric", monitor)
+        one_of("mode", mode, Mode)
+        require(0 < number("factor", factor) < 1, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
+        whole("patience", patience)
+        require(number("threshold", threshold) >= 0, "threshold", "at least 0", threshold)
+        one_of("threshold_mode", threshold_mode, ThresholdMode)
+        whole("cooldown", cooldown)
+        for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
+            require(number("min_lr", lowest) >= 0, "min_lr", "at least 0", min_lr)
+        require(number("eps", eps) >= 0, "eps", "at least 0", eps)
+        if every_n_steps is not None:
+            whole("every_n_steps", every_n_steps, minimum=1)
+        self.monitor = monitor
+        self.mode = mode
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.threshold_mode = threshold_mode
+        self.cooldown = cooldown
+        self.min_lr = min_lr
+        self.eps = eps
+        self.every_n_steps = every_n_steps
+        self.name = name
+        self.state = PlateauState()
+        self._trainer: Trainer | None = None
+        self._watch = MetricWatch(monitor)
+        self._judged_at = 0
+
+    @property
+    def state_key(self) -> str:
+        """Tells instances apart in a checkpoint, by what does not change from run to run."""
+        what = {"monitor": self.monitor, "mode": self.mode, "optimizer": self.optimizer, "groups": self.groups}
+        return f"{type(self).__qualname__}{what | ({'name': self.name} if self.name else {})}"
+
+    @property
+    def rule(self) -> PlateauRule:
+        """What counts as an improvement."""
+        return PlateauRule(self.mode, self.patience, self.threshold, self.threshold_mode, self.cooldown)
+
+    # ------------------------------------------------------------------ the factor
+    def segment(self, horizon: Horizon, group: Group) -> Segment:
+        """A factor that follows the state, whatever the step."""
+        lowest = self.min_lr
+        if isinstance(lowest, list):
+            if group.position >= len(lowest):
+                raise MisconfigurationException(
+                    f"ReduceLROnPlateau: min_lr has {len(lowest)} values, but there are more groups; give one for each"
+                )
+            lowest = lowest[group.position]
+        factor = _Reduced(self, group.factor_of(lowest), group.factor_of(self.eps))
+        return Segment(start=self.start_step(horizon, group), factor=factor)
+
+    def lane_key(self, position: int, base_lr: float) -> Hashable:
+        """Absolute floors are other factors for other base LRs, and a list of them for other groups."""
+        floors = position if isinstance(self.min_lr, list) else None
+        return (base_lr, floors) if self.min_lr or self.eps else None
+
+    def describe(self) -> str:
+        """What is watched."""
+        return f"× {self.factor:g} after {self.patience} evaluations of {self.monitor} without improvement"
+
+    def phase_at(self, step: int, segment: Segment) -> str:
+        """How patient it is."""
+        if step < segment.start:
+            return "not judging yet"
+        return f"{self.state.num_reductions} reductions, {self.state.num_bad_evaluations} bad evaluations"
+
+    # ------------------------------------------------------------------ when to judge
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Begin anew: a checkpoint, if there is one, is loaded after this."""
+        if stage == "fit":
+            self.state, self._watch, self._trainer = PlateauState(), MetricWatch(self.monitor), trainer
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on from the step that was restored."""
+        super().on_train_start(trainer, pl_module)
+        self._judged_at = self._step()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the last epoch, and note what is old from now on."""
+        super().on_train_epoch_start(trainer, pl_module)
+        self._close_epoch(trainer)
+        self._watch.epoch_begins(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Judge each `every_n_steps` optimizer steps, if asked."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        self._judge_steps(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note what is old from now on."""
+        self._watch.validation_begins(trainer)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The validation has seen all of its batches."""
+        self._watch.validation_is_over = not trainer.sanity_checking
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Judge a metric that this validation has logged."""
+        self._judge_epochs(trainer)
+        self._watch.validation_is_over = False
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
+        super().on_train_epoch_end(trainer, pl_module)
+        self._watch.epoch_is_over = True
+        self._judge_epochs(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the last epoch."""
+        self._close_epoch(trainer)
+
+    def _end(self) -> None:
+        super()._end()
+        self._trainer = None
+
+    def _step(self) -> int:
+        """The step of the slowest of the optimizers that are driven."""
+        return min((driver.step for driver, _ in self._driven()), default=0)
+
+    def _judge_steps(self, trainer: Trainer) -> None:
+        every, step = self.every_n_steps, self._step()
+        if every is not None and step // every > self._judged_at // every:
+            self._judged_at = step
+            value = self._watch.value(trainer)
+            if value is None:
+                raise self._watch.missing(trainer, repr(self))
+            self._judge(trainer, value)
+
+    def _judge_epochs(self, trainer: Trainer) -> None:
+        if self.every_n_steps is None and self._conductor is not None:
+            value = self._watch.fresh(trainer)
+            if value is not None:
+                self._judge(trainer, value)
+
+    def _close_epoch(self, trainer: Trainer) -> None:
+        """Nobody can log anything for the last epoch any more."""
+        self._judge_epochs(trainer)
+        if self.every_n_steps is None and self._watch.must_have_come(trainer):
+            raise self._watch.missing(trainer, repr(self))
+        self._watch.epoch_is_over = False
+
+    def _judge(self, trainer: Trainer, value: float) -> None:
+        """One evaluation: the new state, and the new LRs if it asks for them."""
+        drivers = self._conductor.drivers if self._conductor else []
+        if any(driver.step < segment.start for driver in drivers for segment in driver.segments_of(self)):
+            return
+        before, old = self.state, self._lrs()
+        self.state = before.update(value, self.rule)
+        if self.state.num_reductions > before.num_reductions and self._conductor is not None:
+            self._conductor.rewrite(self)
+            if self._lrs() != old:
+                best = "none yet" if self.state.best is None else f"{self.state.best:.6g}"
+                rank_zero_info(
+                    f"ReduceLROnPlateau: {self.monitor} is {value:.6g}, best {best}, {self.patience + 1} evaluations"
+                    f" without improvement: LR {_text(old)} -> {_text(self._lrs())} at step {self._step()}"
+                )
+
+    def _lrs(self) -> list[float]:
+        """The LRs that it drives, one a lane."""
+        return [pg.get_lr(driver.optimizer.param_groups[number]) for driver, number in self._driven()]
+
+    # ------------------------------------------------------------------ what a checkpoint carries
+    def state_dict(self) -> dict[str, Any]:
+        """What it has learnt, as plain numbers; an evaluation that is due is judged before."""
+        if self._trainer is not None:
+            self._judge_epochs(self._trainer)
+            self._judge_steps(self._trainer)
+        return asdict(self.state)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what a checkpoint has learnt.
+
+        Raises:
+            ValueError: If it is not the state of a `ReduceLROnPlateau`.
+        """
+        self.state = PlateauState.from_dict(state_dict)
+
+
+class _Reduced:
+    """The factor of one group, worked out anew when the number of reductions has changed."""
+
+    def __init__(self, callback: ReduceLROnPlateau, min_factor: float, eps: float) -> None:
+        self._callback, self._min_factor, self._eps = callback, min_factor, eps
+        self._known = (0, 1.0)
+
+    def __call__(self, step: int) -> float:
+        reductions = self._callback.state.num_reductions
+        if self._known[0] != reductions:
+            value = plateau_factor(reductions, factor=self._callback.factor, min_factor=self._min_factor, eps=self._eps)
+            self._known = (reductions, value)
+        return self._known[1]
+
+
+def _text(lrs: list[float]) -> str:
+    return ", ".join(f"{lr:.4g}" for lr in lrs)

@@ -1,0 +1,113 @@
+"""SGDR: cosine annealing with warm restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import partial
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lr_callbacks.arguments import number, require
+from lr_callbacks.callbacks.base import Groups, ScheduleCallback
+from lr_callbacks.durations import Duration
+from lr_callbacks.horizon import Horizon
+from lr_callbacks.schedules import restart_cycle, sgdr_factor
+from lr_callbacks.segment import Group, Segment
+
+
+class SGDR(ScheduleCallback):
+    """Anneal the learning rate along half a cosine and restart it at its full value, again and again.
+
+    In cycle n (from 0) of ``T_i = T_0 * T_mult ** n`` optimizer steps (rounded to whole steps), t steps in, with the
+    peak ``p = max(base_lr * cycle_decay ** n, eta_min)`` and w = `cycle_warmup`:
+    ``eta_min + (p - eta_min) (1 + cos(pi (t - w) / (T_i - w))) / 2`` for t >= w, ``eta_min + (p - eta_min) t / w`` before. First step of a cycle: p (with a ramp:
+    `eta_min`). `eta_min` would be reached one step after a cycle's last, where the next begins. It goes on to the end
+    of the run, however long.
+
+    The values are those of torch ``CosineAnnealingWarmRestarts`` with the optimizer step as its epoch.
+
+    Args:
+        T_0: Length of the first cycle: an int (optimizer steps), ``"2 epochs"`` or ``"10%"``; at least one step.
+        T_mult: Each cycle is so many times as long as the one before, >= 1; may be a float.
+        eta_min: Lowest LR, absolute, >= 0.
+        cycle_decay: Each cycle's peak is so many times as high as the one before, in (0, 1].
+        cycle_warmup: Length of a linear ramp from `eta_min` at the start of each cycle, shorter than `T_0`; 0 for none.
+        start: Where the first cycle begins, counted from the start of the run; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If a duration is a bare float or an argument is no number.
+        ValueError: If an argument is outside its range.
+        MisconfigurationException: At the start of the training, if a duration needs a length that is not known, `T_0`
+            comes out as 0 steps, or `cycle_warmup` is not shorter than `T_0`.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(callbacks=[SGDR("2 epochs", T_mult=2, eta_min=1e-5)], logger=False)
+
+    References:
+        Loshchilov & Hutter, SGDR, 2017, arXiv:1608.03983, eq. 5; torch ``CosineAnnealingWarmRestarts``.
+    """
+
+    def __init__(
+        self,
+        T_0: int | str,
+        T_mult: float = 1,
+        eta_min: float = 0.0,
+        cycle_decay: float = 1.0,
+        cycle_warmup: int | str = 0,
+        *,
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(start=start, optimizer=optimizer, groups=groups)
+        Duration.parse(T_0, name="T_0", minimum=1)
+        Duration.parse(cycle_warmup, name="cycle_warmup")
+        require(number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
+        require(number("eta_min", eta_min) >= 0, "eta_min", "at least 0", eta_min)
+        require(0 < number("cycle_decay", cycle_decay) <= 1, "cycle_decay", "above 0 and at most 1", cycle_decay)
+        self.T_0 = T_0
+        self.T_mult = T_mult
+        self.eta_min = eta_min
+        self.cycle_decay = cycle_decay
+        self.cycle_warmup = cycle_warmup
+
+    def segment(self, horizon: Horizon, group: Group) -> Segment:
+        """The cycles of one group."""
+        first = self.steps(horizon, "T_0", self.T_0)
+        ramp = self.steps(horizon, "cycle_warmup", self.cycle_warmup)
+        if first < 1:
+            raise MisconfigurationException(f"SGDR: T_0={self.T_0!r} comes out as 0 steps of {horizon}; make it longer")
+        if ramp >= first:
+            raise MisconfigurationException(
+                f"SGDR: cycle_warmup={self.cycle_warmup!r} ({ramp} steps) must be shorter than T_0={self.T_0!r}"
+                f" ({first} steps)"
+            )
+        factor = partial(
+            sgdr_factor,
+            T_0=first,
+            T_mult=self.T_mult,
+            eta_min=group.factor_of(self.eta_min),
+            cycle_decay=self.cycle_decay,
+            cycle_warmup=ramp,
+        )
+        return Segment(start=self.start_step(horizon, group), factor=factor, landmarks=(ramp,))
+
+    def lane_key(self, position: int, base_lr: float) -> Hashable:
+        """An absolute `eta_min` is another factor for every base LR."""
+        return base_lr if self.eta_min else None
+
+    def describe(self) -> str:
+        """Cycle length and floor."""
+        grows = f", each {self.T_mult:g} times as long" if self.T_mult != 1 else ""
+        return f"cycles of {self.T_0}{grows}, down to {self.eta_min:g}"
+
+    def phase_at(self, step: int, segment: Segment) -> str:
+        """The cycle, counted from 1."""
+        if step < segment.start:
+            return "waiting"
+        assert isinstance(segment.factor, partial)
+        first, mult = segment.factor.keywords["T_0"], segment.factor.keywords["T_mult"]
+        return f"cycle {restart_cycle(step - segment.start, T_0=first, T_mult=mult)[0] + 1}"

@@ -1,0 +1,85 @@
+"""How long something lasts, as a user writes it: ``500``, ``"500 steps"``, ``"5 epochs"``, ``"10%"``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["steps", "epochs", "percent"]
+
+_UNITS: dict[str, Unit] = {
+    "": "steps",
+    "step": "steps",
+    "steps": "steps",
+    "epoch": "epochs",
+    "epochs": "epochs",
+    "%": "percent",
+}
+_PATTERN = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Z%]*)\s*")
+WAYS_OUT = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run)"
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A length with its unit; the run that it is part of turns it into optimizer steps.
+
+    Attributes:
+        value: The number that the user wrote; never negative.
+        unit: ``"steps"`` (optimizer steps), ``"epochs"`` or ``"percent"`` (of the whole run, 0 to 100).
+
+    Example:
+        >>> Duration.parse("10%")
+        Duration(value=10.0, unit='percent')
+        >>> Duration.parse(500) == Duration.parse("500 steps")
+        True
+        >>> str(Duration.parse("1.5 epochs"))
+        '1.5 epochs'
+    """
+
+    value: float
+    unit: Unit
+
+    @classmethod
+    def parse(cls, value: int | str, *, name: str = "duration", minimum: int = 0) -> Duration:
+        """Read a duration from what a user wrote.
+
+        Args:
+            value: An ``int`` (optimizer steps) or a string with a unit: ``"500 steps"``, ``"5 epochs"``, ``"10%"``.
+            name: The argument's name, for error messages.
+            minimum: 0, or 1 where a length of nothing makes no sense.
+
+        Returns:
+            The duration, not yet in steps.
+
+        Raises:
+            TypeError: If `value` is neither an ``int`` nor a ``str``: ``1`` and ``1.0`` must not mean different things.
+            ValueError: If the unit is unknown, the number is negative, zero where `minimum` is 1, not whole for steps,
+                or above 100 %.
+
+        Example:
+            >>> Duration.parse(0.1, name="warmup")
+            Traceback (most recent call last):
+            ...
+            TypeError: warmup must be an int or a string with a unit, got 0.1; write 500 (optimizer steps), ...
+        """
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise TypeError(f"{name} must be an int or a string with a unit, got {value!r}; {WAYS_OUT}")
+        match = _PATTERN.fullmatch(str(value))
+        unit = _UNITS.get(match[2].lower()) if match else None
+        if match is None or unit is None:
+            raise ValueError(f"{name} has no unit that is known here, got {value!r}; {WAYS_OUT}")
+        number = float(match[1])
+        if number < 0:
+            raise ValueError(f"{name} must not be negative, got {value!r}; {WAYS_OUT}")
+        if number == 0 and minimum > 0:
+            raise ValueError(f"{name} must be longer than nothing, got {value!r}; {WAYS_OUT}")
+        if unit == "percent" and number > 100:
+            raise ValueError(f"{name} must be at most 100% of the run, got {value!r}; {WAYS_OUT}")
+        if unit == "steps" and not number.is_integer():
+            raise ValueError(f"{name} must be a whole number of steps, got {value!r}; {WAYS_OUT}")
+        return cls(number, unit)
+
+    def __str__(self) -> str:
+        number = f"{self.value:.12g}"
+        return f"{number}%" if self.unit == "percent" else f"{number} {self.unit}"

@@ -1,0 +1,75 @@
+"""The plan of a run in a few lines: who drives what from which step to which, and what LRs come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lr_callbacks import param_groups as pg
+from lr_callbacks.horizon import Horizon
+
+if TYPE_CHECKING:
+    from lr_callbacks.driver import Driver, Lane
+    from lr_callbacks.segment import Segment
+
+
+def span(segments: Sequence[Segment]) -> str:
+    """The steps that a callback covers: ``0-45``, ``from 45``; several where its groups differ."""
+    spans = dict.fromkeys(f"from {s.start}" if s.end is None else f"{s.start}-{s.end}" for s in segments)
+    return " / ".join(spans)
+
+
+def describe(horizon: Horizon, drivers: Sequence[Driver]) -> str:
+    """The plan as text, one line a callback and one for the LRs that come of them."""
+    assumed = " (assuming one step per batch)" if horizon.assumed else ""
+    lines = [f"LR plan: {horizon}{assumed}"]
+    for driver in drivers:
+        lines.append(f"  {driver.name}" + (f", resumed at step {driver.step}" if driver.step else ""))
+        for callback in sorted(driver.callbacks, key=lambda c: (not c.is_warmup, min_start(driver.segments_of(c)))):
+            segments = driver.segments_of(callback)
+            if segments:
+                wanted = callback.wanted_groups
+                where = "" if wanted is None else f", groups {', '.join(map(str, wanted))}"
+                name = type(callback).__name__
+                lines.append(f"    {name} {span(segments)}{_epochs(horizon, segments)}{where}: {callback.describe()}")
+        lines += [f"    {line}" for lane in driver.lanes if lane.callbacks for line in _lrs(horizon, driver, lane)]
+    return "\n".join(lines)
+
+
+def min_start(segments: Sequence[Segment]) -> int:
+    """The first step of a callback in an optimizer."""
+    return min((segment.start for segment in segments), default=0)
+
+
+def _epochs(horizon: Horizon, segments: Sequence[Segment]) -> str:
+    """`` (epochs 0-2)`` where the run has epochs."""
+    if not horizon.epochs or not segments:
+        return ""
+    first = horizon.epoch_at(min_start(segments))
+    ends = [segment.end for segment in segments if segment.end is not None]
+    if len(ends) < len(segments):
+        return f" (from epoch {first})"
+    last = horizon.epoch_at(max(max(ends) - 1, 0))
+    return f" (epochs {first}-{last})" if last > first else f" (epoch {first})"
+
+
+def _lrs(horizon: Horizon, driver: Driver, lane: Lane) -> list[str]:
+    """LRs at the start, the peak and the end of the run, of each group of a lane (of the first few)."""
+    steps = {0, driver.step}
+    for segment in lane.segments:
+        inside = {segment.start, *(segment.start + mark for mark in segment.landmarks)}
+        steps |= inside if segment.end is None else inside | {segment.end}
+    last = None if horizon.total_steps is None else max(horizon.total_steps - 1, 0)
+    steps = {step for step in steps if last is None or step <= last} | ({last} if last is not None else set())
+    factors = {step: lane.factor_at(step) for step in sorted(steps)}
+    peak = max(factors, key=lambda step: (factors[step], -step))
+    shown = list(dict.fromkeys([0, peak, max(factors)]))
+    lines = []
+    for number in lane.groups[:4]:
+        group = driver.optimizer.param_groups[number]
+        label = f"group {group.get('name', number)}: " if len(driver.optimizer.param_groups) > 1 else ""
+        values = ", ".join(f"{group[pg.BASE_LR] * factors[step]:.3g} at step {step}" for step in shown)
+        lines.append(f"{label}LR {values}")
+    if len(lane.groups) > 4:
+        lines.append(f"... and {len(lane.groups) - 4} more groups with the same factors")
+    return lines

@@ -1,0 +1,50 @@
+"""What passes between a callback and the driver of an optimizer: a group as a schedule sees it, and its segment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Group:
+    """What a schedule may know of a parameter group.
+
+    Attributes:
+        position: Place among the groups that the callback drives, from 0.
+        base_lr: LR at factor 1; for a group added in mid-training, that of the group whose factors it follows.
+        largest_base_lr: Largest base LR among the groups that the callback drives.
+        warmup_end: First step after the last warm-up of this group; 0 without one.
+    """
+
+    position: int
+    base_lr: float
+    largest_base_lr: float
+    warmup_end: int
+
+    def factor_of(self, lr: float) -> float:
+        """An absolute LR as a factor of this group's base LR; 0 for a group whose LR is 0 (it stays there)."""
+        return lr / self.base_lr if self.base_lr != 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one callback does to one group.
+
+    Attributes:
+        start: First optimizer step of the schedule. Before it the factor is ``factor(0)``.
+        factor: Factor as a function of the steps since `start`, >= 0.
+        end: Step from which the factor no longer moves; None for a schedule without end.
+        momentum: Momentum as a function of the steps since `start`, for schedules that move it.
+        landmarks: Steps since `start` worth showing in the plan, such as the peak.
+    """
+
+    start: int
+    factor: Callable[[int], float]
+    end: int | None = None
+    momentum: Callable[[int], float] | None = None
+    landmarks: tuple[int, ...] = ()
+
+    def factor_at(self, step: int) -> float:
+        """The factor at optimizer step `step`."""
+        return self.factor(max(0, step - self.start))
