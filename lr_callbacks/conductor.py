@@ -28,6 +28,7 @@ class Conductor:
     """
 
     def __init__(self, trainer: Trainer, callbacks: Sequence[LRCallback]) -> None:
+        self.trainer = trainer
         self.callbacks = callbacks
         self.drivers: list[Driver] = []
         self._stepped = False

@@ -1,4 +1,4 @@
-"""The one rule and the one clock, for one optimizer: LR = base LR × the product of the factors, after each real step."""
+"""The one rule and the one clock, for one optimizer: LR = base LR × the product of the factors, after each step."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
+from lightning.pytorch import Trainer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
@@ -23,3 +25,24 @@ def schedulers_on(optimizer: Optimizer) -> list[object]:
         if isinstance(candidate, LRScheduler | TorchReduceLROnPlateau)
         and getattr(candidate, "optimizer", None) is optimizer
     ]
+
+
+def validation_is_due(trainer: Trainer) -> bool:
+    """Whether the trainer stands between a training batch and the validation that follows it.
+
+    A checkpoint that is written here makes Lightning skip that validation when it resumes. Nothing public tells.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    progress: Any = loop.batch_progress.total
+    fetcher = trainer.fit_loop._data_fetcher
+    batch_is_over = progress.processed == progress.ready == progress.completed + 1
+    return trainer.training and batch_is_over and fetcher is not None and loop._should_check_val_fx(fetcher)
+
+
+def run_validation(trainer: Trainer) -> None:
+    """Run the validation of a fit from ``on_train_start``, as the training loop would have run it after a batch."""
+    loop, connector = trainer.fit_loop.epoch_loop.val_loop, trainer._logger_connector
+    trainer.validating, first_batch = True, connector._first_loop_iter
+    loop.restarting = False
+    loop.run()
+    trainer.training, connector._first_loop_iter = True, first_batch

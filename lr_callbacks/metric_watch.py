@@ -61,6 +61,11 @@ class MetricWatch:
         now = trainer.callback_metrics.get(self.monitor)
         return None if now is None else self._agreed(trainer, now)
 
+    @property
+    def may_come_from_validation(self) -> bool:
+        """Whether validations log the metric, as far as one can tell yet."""
+        return self._comes_from_validation or not self._seen
+
     def must_have_come(self, trainer: Trainer) -> bool:
         """Whether an epoch is over that ought to have logged the metric, which never came."""
         return self.epoch_is_over and not self._seen and (self._validated_in_epoch or not trainer.enable_validation)

@@ -107,6 +107,7 @@ def one_cycle_factor(
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
     three_phase: bool = False,
+    max_lr: float = 1.0,
 ) -> float:
     """Climb from ``1 / div_factor`` to 1, then anneal to ``1 / (div_factor * final_div_factor)``.
 
@@ -122,6 +123,7 @@ def one_cycle_factor(
         div_factor: Peak over first value.
         final_div_factor: First value over last value.
         three_phase: Whether to come back to the first value before the end.
+        max_lr: The peak as an LR; changes nothing but the last bits: the values are rounded as torch rounds LRs.
 
     Example:
         >>> [round(one_cycle_factor(t, total_steps=10, div_factor=10.0), 4) for t in (0, 2, 9, 99)]
@@ -130,10 +132,10 @@ def one_cycle_factor(
     References:
         torch ``OneCycleLR``; Smith & Topin, Super-Convergence, 2018, arXiv:1708.07120.
     """
-    first = 1.0 / div_factor
+    first = max_lr / div_factor
     final = first / final_div_factor
-    ends = {"up": (first, 1.0), "down": (1.0, first), "out": (first, final), "down and out": (1.0, final)}
-    return _one_cycle(step, total_steps, pct_start, anneal_strategy, three_phase, ends)
+    ends = {"up": (first, max_lr), "down": (max_lr, first), "out": (first, final), "down and out": (max_lr, final)}
+    return _one_cycle(step, total_steps, pct_start, anneal_strategy, three_phase, ends) / max_lr
 
 
 def one_cycle_momentum(

@@ -27,7 +27,7 @@ def refuse_other_masters(trainer: Trainer, drivers: Sequence[Driver]) -> None:
     if "DeepSpeed" in strategy:
         raise MisconfigurationException(
             f"{strategy} steps the optimizer inside its own engine, where steps cannot be counted, so LR callbacks"
-            " would leave the LR frozen. Use another strategy (DDP, FSDP), or DeepSpeed's own scheduler without LR callbacks."
+            " would leave the LR frozen. Use another strategy (DDP, FSDP), or DeepSpeed's own scheduler instead."
         )
     for driver in drivers:
         ours = ", ".join(type(callback).__name__ for callback in driver.callbacks)

@@ -76,11 +76,16 @@ class Recorder(Callback):
     def __init__(self) -> None:
         self.lrs: dict[int, list[list[float]]] = {}
         self.momenta: dict[int, list[list[float]]] = {}
+        self.hooks: list[Any] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for index, optimizer in enumerate(trainer.optimizers):
             self.lrs[index], self.momenta[index] = [], []
-            optimizer.register_step_pre_hook(self._recording(index))
+            self.hooks.append(optimizer.register_step_pre_hook(self._recording(index)))
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        while self.hooks:
+            self.hooks.pop().remove()
 
     def _recording(self, index: int) -> Callable[..., None]:
         def record(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -121,8 +126,8 @@ def fit(
     module = module or Net()
     data = {"train_dataloaders": loader(batches), **({"val_dataloaders": loader(2)} if val else {})}
     with warnings.catch_warnings():
-        if not val:
-            warnings.filterwarnings("ignore", ".*validation_step.*")
+        warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")  # Lightning's, of mid-epoch resumes
+        warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint need to be provided.*")
         trainer(*callbacks, recorder, **{"max_epochs": 1, **kwargs}).fit(module, ckpt_path=ckpt_path, **data)
     return recorder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import partial
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -110,6 +111,7 @@ class OneCycle(ScheduleCallback):
             total = horizon.rest(start, "OneCycle: total_steps")
         else:
             total = self.steps(horizon, "total_steps", self.total_steps)
+        scale = 1.0 if self.max_lr is None else self._scale(group, self.max_lr)
         shape = partial(
             one_cycle_factor,
             total_steps=total,
@@ -118,6 +120,7 @@ class OneCycle(ScheduleCallback):
             div_factor=self.div_factor,
             final_div_factor=self.final_div_factor,
             three_phase=self.three_phase,
+            max_lr=group.base_lr * scale if group.base_lr and self.anneal_strategy == "linear" else 1.0,
         )
         momentum = partial(
             one_cycle_momentum,
@@ -132,18 +135,21 @@ class OneCycle(ScheduleCallback):
         return Segment(
             start=start,
             end=start + total,
-            factor=shape if self.max_lr is None else _Scaled(shape, self._scale(group)),
+            factor=shape if scale == 1.0 else _Scaled(shape, scale),
             momentum=momentum if self.cycle_momentum else None,
             landmarks=(peak,),
         )
 
-    def _scale(self, group: Group) -> float:
-        assert self.max_lr is not None
+    def lane_key(self, position: int, base_lr: float) -> Hashable:
+        """A line is rounded as torch rounds it, which depends on the LR; half a cosine is not touched by that."""
+        return base_lr if self.anneal_strategy == "linear" else None
+
+    def _scale(self, group: Group, max_lr: float) -> float:
         if group.largest_base_lr == 0:
             raise MisconfigurationException(
-                f"OneCycle: max_lr={self.max_lr} is to scale groups whose LRs are all 0; configure LRs above 0"
+                f"OneCycle: max_lr={max_lr} is to scale groups whose LRs are all 0; configure LRs above 0"
             )
-        return self.max_lr / group.largest_base_lr
+        return max_lr / group.largest_base_lr
 
     def describe(self) -> str:
         """Peak and shape."""

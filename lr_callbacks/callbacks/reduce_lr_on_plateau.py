@@ -14,6 +14,7 @@ from lr_callbacks import param_groups as pg
 from lr_callbacks.arguments import number, one_of, require, whole
 from lr_callbacks.callbacks.base import Groups, ScheduleCallback
 from lr_callbacks.horizon import Horizon
+from lr_callbacks.lightning_private import run_validation, validation_is_due
 from lr_callbacks.metric_watch import MetricWatch
 from lr_callbacks.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
 from lr_callbacks.segment import Group, Segment
@@ -28,9 +29,13 @@ class ReduceLROnPlateau(ScheduleCallback):
 
     It judges once per evaluation: a validation metric when a validation ends, a training metric when the training epoch
     ends (and only if it was logged in this epoch), or every `every_n_steps` optimizer steps. It does not judge in the
-    sanity check, nor before `start`. It acts before ``ModelCheckpoint`` writes, so a resumed run goes on exactly. An
-    evaluation whose metric is NaN or infinite is one without improvement and never becomes the best. With
-    ``threshold_mode="rel"`` an improvement is measured against the best value's size, also where that is negative.
+    sanity check, nor before `start`. An evaluation whose metric is NaN or infinite is one without improvement and never
+    becomes the best. With ``threshold_mode="rel"`` an improvement is measured against the best value's size, also where
+    that is negative. On several ranks the mean of the metric over the ranks is judged.
+
+    It acts before ``ModelCheckpoint`` writes, so a resumed run goes on exactly; a validation that Lightning skips when it
+    resumes from the batch before it is made up for. A training metric cannot be: Lightning does not end an epoch twice,
+    and what it averages over an epoch begins anew on resume.
 
     Args:
         monitor: Name under which the metric is logged.
@@ -110,9 +115,9 @@ class ReduceLROnPlateau(ScheduleCallback):
         self.every_n_steps = every_n_steps
         self.name = name
         self.state = PlateauState()
-        self._trainer: Trainer | None = None
         self._watch = MetricWatch(monitor)
         self._judged_at = 0
+        self._validation_due = False
 
     @property
     def state_key(self) -> str:
@@ -157,12 +162,19 @@ class ReduceLROnPlateau(ScheduleCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Begin anew: a checkpoint, if there is one, is loaded after this."""
         if stage == "fit":
-            self.state, self._watch, self._trainer = PlateauState(), MetricWatch(self.monitor), trainer
+            self.state, self._watch = PlateauState(), MetricWatch(self.monitor)
+            self._validation_due = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on from the step that was restored."""
+        """Go on from the step that was restored, and make up for a validation that Lightning skips."""
         super().on_train_start(trainer, pl_module)
         self._judged_at = self._step()
+        if self._validation_due:
+            rank_zero_info(
+                f"The checkpoint was written just before a validation that ReduceLROnPlateau({self.monitor!r}) judges; it"
+                " is run now."
+            )
+            run_validation(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the last epoch, and note what is old from now on."""
@@ -188,7 +200,7 @@ class ReduceLROnPlateau(ScheduleCallback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge a metric that this validation has logged."""
         self._judge_epochs(trainer)
-        self._watch.validation_is_over = False
+        self._watch.validation_is_over = self._validation_due = False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
@@ -199,10 +211,6 @@ class ReduceLROnPlateau(ScheduleCallback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the last epoch."""
         self._close_epoch(trainer)
-
-    def _end(self) -> None:
-        super()._end()
-        self._trainer = None
 
     def _step(self) -> int:
         """The step of the slowest of the optimizers that are driven."""
@@ -253,10 +261,13 @@ class ReduceLROnPlateau(ScheduleCallback):
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
         """What it has learnt, as plain numbers; an evaluation that is due is judged before."""
-        if self._trainer is not None:
-            self._judge_epochs(self._trainer)
-            self._judge_steps(self._trainer)
-        return asdict(self.state)
+        trainer = self._conductor.trainer if self._conductor else None
+        if trainer is not None:
+            self._judge_epochs(trainer)
+            self._judge_steps(trainer)
+            watched = self.every_n_steps is None and self._watch.may_come_from_validation
+            self._validation_due = watched and validation_is_due(trainer)
+        return asdict(self.state) | {"validation_due": self._validation_due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what a checkpoint has learnt.
@@ -264,7 +275,10 @@ class ReduceLROnPlateau(ScheduleCallback):
         Raises:
             ValueError: If it is not the state of a `ReduceLROnPlateau`.
         """
-        self.state = PlateauState.from_dict(state_dict)
+        learnt = dict(state_dict)
+        due = learnt.pop("validation_due", False)
+        require(isinstance(due, bool), "validation_due", "True or False in the state of a plateau reduction", due)
+        self.state, self._validation_due = PlateauState.from_dict(learnt), due
 
 
 class _Reduced:

@@ -1,0 +1,299 @@
+"""Callbacks multiply, whatever their order, each on its own groups and optimizers, after the warm-up."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import BackboneFinetuning
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from support import Net, Recorder, adam, fit, loader, sgd, trainer
+from torch import nn
+
+from lr_callbacks import SGDR, OneCycle, ReduceLROnPlateau, Warmup
+from lr_callbacks.schedules import one_cycle_factor, sgdr_factor, warmup_factor
+
+
+def scripted(*metrics: float, **kwargs: Any) -> ReduceLROnPlateau:
+    return ReduceLROnPlateau("scripted", patience=0, factor=0.5, **kwargs)
+
+
+def test_all_six_orders_of_warmup_sgdr_and_plateau_give_the_product_bit_for_bit():
+    traces = []
+    for order in itertools.permutations(range(3)):
+        callbacks = [Warmup(4), SGDR(7, start=0), scripted(start=0)]
+        module = Net(sgd((0.1, 0.03)), metrics=[1.0, 1.0, 1.0])
+        traces.append(fit(*(callbacks[i] for i in order), module=module, batches=10, val=True, max_epochs=3).lrs[0])
+    assert all(trace == traces[0] for trace in traces)
+    for step, lrs in enumerate(traces[0]):
+        reductions = 0.5 ** max(0, step // 10 - 1)  # judged at the end of epochs 0 (first value), 1 (bad), 2 (bad)
+        factor = warmup_factor(step, duration=4) * sgdr_factor(step, T_0=7) * reductions
+        assert lrs == pytest.approx([0.1 * factor, 0.03 * factor], rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_schedule_begins_at_the_end_of_the_warmup_of_its_group(first):
+    order = [Warmup("25%", start_factor=0.5), OneCycle()]
+    recorder = fit(*(order if first else order[::-1]), module=Net(sgd((0.1,))), batches=20)
+    ramp = [0.5 + 0.5 * t / 5 for t in range(5)]
+    cycle = [one_cycle_factor(t, total_steps=15) for t in range(15)]
+    expected = [r * cycle[0] for r in ramp] + cycle
+    assert recorder.of_group() == pytest.approx([0.1 * f for f in expected], rel=1e-12)
+
+
+def test_start_zero_gives_the_overlapping_product():
+    recorder = fit(Warmup(5), SGDR(10, start=0), module=Net(sgd((0.1,))), batches=10)
+    expected = [0.1 * warmup_factor(t, duration=5) * sgdr_factor(t, T_0=10) for t in range(10)]
+    assert recorder.of_group() == pytest.approx(expected, rel=1e-12)
+
+
+def test_groups_are_driven_by_index_and_by_name_and_the_others_are_left_alone():
+    def named(parts: list[nn.Module]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            [
+                {"params": parts[0].parameters(), "lr": 0.1, "name": "body"},
+                {"params": parts[1].parameters(), "lr": 0.2, "name": "head"},
+            ]
+        )
+
+    recorder = fit(SGDR(5, groups="head"), module=Net(named), batches=10)
+    assert recorder.of_group(0) == [0.1] * 10
+    assert recorder.of_group(1) == pytest.approx([0.2 * sgdr_factor(t, T_0=5) for t in range(10)], rel=1e-12)
+    recorder = fit(Warmup(5, groups=[0]), SGDR(5), module=Net(named), batches=10)
+    assert recorder.of_group(0) == pytest.approx(
+        [0.1 * warmup_factor(t, duration=5) * sgdr_factor(max(0, t - 5), T_0=5) for t in range(10)], rel=1e-12
+    )
+    assert recorder.of_group(1) == pytest.approx([0.2 * sgdr_factor(t, T_0=5) for t in range(10)], rel=1e-12)
+
+
+@pytest.mark.parametrize("groups", ["tail", 2, ["head", 7]])
+def test_a_group_that_does_not_exist_is_refused_with_those_that_do(groups):
+    with pytest.raises(MisconfigurationException, match=r"in groups= is no parameter group; SGD has 0, 1"):
+        fit(SGDR(5, groups=groups), module=Net(sgd((0.1, 0.2))))
+
+
+class Gan(LightningModule):
+    """Two optimizers under manual optimization; the second steps on every other batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.generator, self.critic = nn.Linear(4, 4), nn.Linear(4, 1)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        first, second = self.optimizers()
+        for optimizer in (first, second) if batch_idx % 2 == 0 else (first,):
+            loss = self.critic(self.generator(batch[0])).square().mean()
+            optimizer.zero_grad()
+            self.manual_backward(loss)
+            optimizer.step()
+
+    def configure_optimizers(self) -> Any:
+        return [
+            torch.optim.Adam(self.generator.parameters(), lr=0.1),
+            torch.optim.SGD(self.critic.parameters(), lr=0.2, momentum=0.9),
+        ]
+
+
+def test_two_optimizers_under_manual_optimization_each_follow_their_own_clock():
+    recorder = fit(
+        SGDR(6, optimizer=0), OneCycle(total_steps=10, optimizer=1), Warmup(3, optimizer=1), module=Gan(), batches=20
+    )
+    assert recorder.of_group(optimizer=0) == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in range(20)], rel=1e-12)
+    expected = [0.2 * warmup_factor(t, duration=3) * one_cycle_factor(max(0, t - 3), total_steps=10) for t in range(10)]
+    assert recorder.of_group(optimizer=1) == pytest.approx(expected, rel=1e-12)
+
+
+def test_under_manual_optimization_with_two_optimizers_an_unknown_length_is_an_error_with_ways_out():
+    with pytest.raises(
+        MisconfigurationException, match=r"OneCycle: total_steps is not given .* only training_step knows"
+    ):
+        fit(OneCycle(), module=Gan())
+
+
+def test_an_optimizer_that_does_not_exist_is_refused():
+    with pytest.raises(MisconfigurationException, match=r"optimizer=1 does not exist; the module has 1 optimizer"):
+        fit(SGDR(5, optimizer=1))
+
+
+def test_a_group_whose_lr_is_zero_stays_at_zero():
+    recorder = fit(SGDR(5, eta_min=0.01), module=Net(sgd((0.1, 0.0))), batches=10)
+    assert recorder.of_group(1) == [0.0] * 10
+    assert recorder.of_group(0)[1] == pytest.approx(0.01 + 0.09 * sgdr_factor(1, T_0=5))
+
+
+def test_a_float32_tensor_lr_stays_the_same_object_and_gets_the_value_in_place():
+    lr = torch.tensor(0.1)
+    module = Net(lambda parts: torch.optim.Adam(parts[0].parameters(), lr=lr, capturable=False, foreach=False))
+    recorder = fit(SGDR(5), module=module, batches=5)
+    optimizer = module.trainer.optimizers[0]
+    assert optimizer.param_groups[0]["lr"] is lr
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=5) for t in range(5)], rel=1e-6)
+    assert float(lr) == pytest.approx(0.1)
+
+
+def test_momentum_is_given_back_at_the_end_and_left_alone_where_there_is_none():
+    module = Net(sgd((0.1,)))
+    fit(OneCycle(), module=module)
+    assert module.trainer.optimizers[0].param_groups[0]["momentum"] == 0.9
+    module = Net(adam((0.1,)))
+    recorder = fit(OneCycle(), module=module)
+    assert module.trainer.optimizers[0].param_groups[0]["betas"] == (0.9, 0.999)
+    assert recorder.momenta[0][0] == [0.95]
+    recorder = fit(OneCycle(), module=Net(lambda parts: torch.optim.SGD(parts[0].parameters(), lr=0.1)))
+    assert set(itertools.chain(*recorder.momenta[0])) == {0.0}
+
+
+class Crash(Recorder):
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+        if trainer.global_step == 4:
+            raise RuntimeError("halfway")
+
+
+def test_after_an_exception_no_hook_is_left_and_the_momentum_is_given_back():
+    module = Net(sgd((0.1,)))
+    with pytest.raises(RuntimeError, match="halfway"):
+        fit(OneCycle(), Crash(), module=module)
+    optimizer = module.trainer.optimizers[0]
+    assert optimizer.param_groups[0]["momentum"] == 0.9
+    lr = optimizer.param_groups[0]["lr"]
+    optimizer.step()
+    assert optimizer.param_groups[0]["lr"] == lr
+
+
+class Backboned(LightningModule):
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone, self.head = nn.Linear(4, 4), nn.Linear(4, 1)
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return (self.head(self.backbone(batch[0])) - batch[1]).square().mean()
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.head.parameters(), lr=0.1)
+
+
+def half(epoch: int) -> float:
+    return 1.0
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("eta_min", [0.0, 0.001])
+def test_backbone_finetuning_in_the_middle_of_a_cosine_keeps_the_asked_ratio_at_every_step(first, eta_min):
+    finetuning = BackboneFinetuning(2, lambda_func=half, backbone_initial_ratio_lr=0.1, should_align=False)
+    ours = SGDR("100%", eta_min=eta_min)
+    module = Backboned()
+    recorder = fit(*([ours, finetuning] if first else [finetuning, ours]), module=module, batches=5, max_epochs=3)
+    lrs = recorder.lrs[0]
+    assert [len(step) for step in lrs] == [1] * 10 + [2] * 5
+    for step, groups in enumerate(lrs):
+        expected = eta_min + (0.1 - eta_min) * sgdr_factor(step, T_0=15)
+        assert groups[0] == pytest.approx(expected, rel=1e-12)
+        assert len(groups) == 1 or groups[1] / groups[0] == pytest.approx(0.1, rel=1e-9)
+
+
+def test_lrs_that_backbone_finetuning_rewrites_are_taken_over():
+    def double(epoch: int) -> float:
+        return 2.0
+
+    finetuning = BackboneFinetuning(1, lambda_func=double, backbone_initial_ratio_lr=0.1, should_align=False)
+    recorder = fit(Warmup(3), finetuning, module=Backboned(), batches=5, max_epochs=4)
+    assert recorder.of_group(0)[5:] == [0.1] * 15
+    assert recorder.of_group(1) == pytest.approx([0.01] * 5 + [0.02] * 5 + [0.04] * 5)
+
+
+class Meddler(Recorder):
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.current_epoch > 0:
+            trainer.optimizers[0].param_groups[0]["lr"] = 7.0
+
+
+def test_an_lr_that_somebody_else_writes_is_told_once_with_both_values():
+    with pytest.warns(
+        UserWarning, match=r"Somebody else has set the LR of group 0 .* to 7, where .* had set 0.1"
+    ) as told:
+        recorder = fit(Warmup(1), Meddler(), module=Net(sgd((0.1,))), batches=4, max_epochs=3)
+    assert len([w for w in told if "Somebody else" in str(w.message)]) == 1
+    assert recorder.of_group() == pytest.approx([0.1 / 3, 0.1, 0.1, 0.1, 7.0, 0.1, 0.1, 0.1, 7.0, 0.1, 0.1, 0.1])
+
+
+def test_the_plan_names_each_callback_with_the_steps_that_it_covers(caplog):
+    import logging
+
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
+        fit(Warmup("10%"), SGDR("5 epochs"), batches=50, max_epochs=9)
+    plan = next(r.message for r in caplog.records if r.message.startswith("LR plan"))
+    assert "450 steps, 50 per epoch" in plan
+    assert "Warmup 0-45" in plan
+    assert "SGDR from 45" in plan
+    assert "LR 0.0333 at step 0, 0.1 at step 45" in plan
+
+
+def test_each_callback_tells_its_current_lr_and_phase():
+    seen = []
+
+    class Ask(Recorder):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            seen.append((sgdr.current_lr, warmup.phase, sgdr.phase))
+
+    warmup, sgdr = Warmup(2), SGDR(3)
+    recorder = fit(Ask(), warmup, sgdr, batches=6)
+    assert [lr for lr, _, _ in seen][:-1] == recorder.of_group()[1:]
+    assert [(w, s) for _, w, s in seen] == [
+        ("warm-up", "waiting"),
+        ("done", "cycle 1"),
+        ("done", "cycle 1"),
+        ("done", "cycle 1"),
+        ("done", "cycle 2"),
+        ("done", "cycle 2"),
+    ]
+    assert warmup.current_lr is None
+    assert warmup.phase is None
+
+
+def test_a_callback_touches_nothing_when_it_is_built_and_keeps_its_arguments():
+    groups = ["head"]
+    callback = SGDR("2 epochs", T_mult=2, groups=groups)
+    fit(SGDR(3), callback if False else Warmup(1))
+    assert callback.groups is groups
+    assert repr(callback) == "SGDR(T_0='2 epochs', T_mult=2, groups=['head'])"
+
+
+def test_one_callback_object_serves_two_trainers():
+    callback = OneCycle()
+    first = fit(callback, module=Net(sgd((0.1,))), batches=10)
+    second = fit(callback, module=Net(sgd((0.1,))), batches=20)
+    assert second.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=20) for t in range(20)])
+    assert first.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=10) for t in range(10)])
+
+
+def test_an_optimizer_object_that_an_earlier_fit_has_annealed_starts_from_its_configured_lr(caplog):
+    import logging
+
+    module = Net()
+    optimizer = sgd((0.1,))([module.body, module.head])
+    module.make_optimizer = lambda parts: optimizer
+    first = fit(OneCycle(), module=module)
+    assert optimizer.param_groups[0]["lr"] < 1e-6
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
+        second = fit(OneCycle(), module=module)
+    assert second.of_group() == first.of_group()
+    assert "configured LR 0.1 is the base LR again" in caplog.text
+    optimizer.param_groups[0]["lr"] = 0.5  # a user's own decision between two fits is believed
+    assert max(fit(OneCycle(), module=module).of_group()) == pytest.approx(0.5 * max(first.of_group()) / 0.1)
+
+
+def test_a_second_fit_of_one_trainer_goes_on_from_the_global_step_and_says_so(caplog):
+    import logging
+
+    module, recorder = Net(sgd((0.1,))), Recorder()
+    t = trainer(SGDR(7), recorder, max_epochs=1, limit_val_batches=0)
+    t.fit(module, loader(10))
+    t.fit_loop.max_epochs = 2
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
+        t.fit(module, loader(10))
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=7) for t in range(10, 20)], rel=1e-12)
+    assert "its schedules go on from step 10" in caplog.text

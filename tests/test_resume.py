@@ -1,0 +1,298 @@
+"""A run that is stopped and resumed has the same remaining LRs, bit for bit, as the one that was never stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import BackboneFinetuning, ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from support import Net, adam, fit, sgd
+from test_composition import Backboned, Gan, half
+from torch.optim import lr_scheduler
+
+from lr_callbacks import SGDR, OneCycle, ReduceLROnPlateau, Warmup
+from lr_callbacks.schedules import one_cycle_factor, sgdr_factor
+
+METRICS = [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5]
+
+
+def plateau(**kwargs: Any) -> ReduceLROnPlateau:
+    return ReduceLROnPlateau("scripted", patience=1, factor=0.5, **kwargs)
+
+
+COMBINATIONS: dict[str, Callable[[], list[Callback]]] = {
+    "warmup": lambda: [Warmup("20%")],
+    "one_cycle": lambda: [OneCycle()],
+    "one_cycle_max_lr": lambda: [OneCycle(max_lr=0.7, three_phase=True, anneal_strategy="linear")],
+    "sgdr": lambda: [SGDR(4, T_mult=1.5, eta_min=0.001, cycle_decay=0.8, cycle_warmup=1)],
+    "plateau": lambda: [plateau()],
+    "plateau_every_3_steps": lambda: [ReduceLROnPlateau("step_metric", patience=0, factor=0.9, every_n_steps=3)],
+    "plateau_train": lambda: [ReduceLROnPlateau("epoch_metric", patience=0, factor=0.9)],
+    "all": lambda: [Warmup(3), SGDR(7), plateau(), ReduceLROnPlateau("scripted", name="b", patience=2, factor=0.7)],
+}
+
+
+class Scripted(Net):
+    """Logs metrics that are functions of the steps taken, so that a resumed run sees the same ones."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        self.log("step_metric", torch.tensor(float(self.trainer.global_step % 5)))
+        return super().training_step(batch, batch_idx)
+
+    def on_train_epoch_end(self) -> None:
+        self.log("epoch_metric", torch.tensor(METRICS[self.trainer.global_step // 5 - 1]))
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("scripted", torch.tensor(METRICS[max(self.trainer.global_step // 5 - 1, 0)]))
+
+
+class EpochCheckpoint(ModelCheckpoint):
+    """Told apart from the others by its state_key."""
+
+
+class ValidationCheckpoint(ModelCheckpoint):
+    """Told apart from the others by its state_key."""
+
+
+class SaveAt(Callback):
+    """Saves a checkpoint each time that one of its hooks is called."""
+
+    def __init__(self, folder: Path, hook: str) -> None:
+        self.folder, self.hook, self.saved = folder, hook, []
+        setattr(self, hook, self.save)
+
+    def save(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        if not trainer.sanity_checking:
+            path = str(self.folder / f"{self.hook}-{len(self.saved)}.ckpt")
+            trainer.save_checkpoint(path)
+            self.saved.append(path)
+
+
+def count_in(path: str) -> int:
+    state = torch.load(path, weights_only=True)
+    return state["optimizer_states"][0]["param_groups"][0]["lr_callbacks_step"]
+
+
+def run(callbacks: list[Callback], **kwargs: Any) -> Any:
+    module = Scripted(sgd((0.1, 0.03)))
+    settings = {"val": True, "batches": 5, "max_epochs": 4, "log_every_n_steps": 1, **kwargs}
+    return fit(*callbacks, module=module, **settings)
+
+
+def assert_resumes_exactly(saved: list[str], full: Any, make: Callable[[], list[Callback]], **kwargs: Any) -> int:
+    compared = 0
+    for path in saved:
+        count = count_in(path)
+        resumed = run(make(), ckpt_path=path, **kwargs).lrs.get(0, [])
+        remaining = full.lrs[0][count:]
+        assert resumed[: len(remaining)] == remaining[: len(resumed)], f"after {Path(path).name}"
+        compared += min(len(resumed), len(remaining))
+    return compared
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_from_a_model_checkpoint_of_every_step_validation_and_epoch(name, tmp_path):
+    make = COMBINATIONS[name]
+    steps = ModelCheckpoint(tmp_path / "steps", filename="{step}", every_n_train_steps=1, save_top_k=-1)
+    epochs = EpochCheckpoint(
+        tmp_path / "epochs", filename="{epoch}", every_n_epochs=1, save_top_k=-1, save_on_train_epoch_end=True
+    )
+    validations = ValidationCheckpoint(
+        tmp_path / "validations", filename="{epoch}", every_n_epochs=1, save_top_k=-1, save_on_train_epoch_end=False
+    )
+    full = run([*make(), steps, epochs, validations], enable_checkpointing=True)
+    assert len(full.lrs[0]) == 20
+    assert min(full.of_group()) < max(full.of_group())
+    saved = [str(p) for p in sorted(tmp_path.rglob("*.ckpt"))]
+    assert len(saved) == 28
+    if name == "plateau_train":  # Lightning does not end an epoch whose last batch was the last thing before the save
+        saved = [p for p in saved if "steps" not in p or count_in(p) % 5]
+    assert assert_resumes_exactly(saved, full, make) >= (220 if name == "plateau_train" else 250)
+
+
+HOOKS = [
+    "on_train_epoch_start",
+    "on_train_batch_start",
+    "on_before_zero_grad",
+    "on_before_optimizer_step",
+    "on_train_batch_end",
+    "on_validation_epoch_end",
+    "on_validation_end",
+    "on_train_epoch_end",
+    "on_train_end",
+]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("first", [True, False], ids=["before ours", "after ours"])
+def test_from_a_checkpoint_taken_at_any_hook_on_either_side_of_ours(hook, first, tmp_path):
+    make = COMBINATIONS["all"]
+    save = SaveAt(tmp_path, hook)
+    full = run([save, *make()] if first else [*make(), save], max_epochs=3)
+    assert save.saved
+    assert_resumes_exactly(save.saved, full, make, max_epochs=3)
+
+
+def test_a_checkpoint_loads_with_weights_only_and_carries_the_count_in_the_optimizer(tmp_path):
+    save = SaveAt(tmp_path, "on_train_end")
+    run([*COMBINATIONS["all"](), save])
+    state = torch.load(save.saved[0], weights_only=True)
+    first, second = state["optimizer_states"][0]["param_groups"]
+    assert first["lr_callbacks_step"] == 20
+    assert "lr_callbacks_step" not in second
+    assert [first["initial_lr"], second["initial_lr"]] == [0.1, 0.03]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[str, Any]:
+    """A checkpoint after 10 of 20 steps of warm-up and SGDR, and the LRs of the run that was not stopped."""
+    steps = SaveAt(tmp_path, "on_train_batch_end")
+    full = run([Warmup(3), SGDR(7), steps])
+    return steps.saved[9], full
+
+
+def test_callbacks_may_be_reordered_between_save_and_resume(saved):
+    path, full = saved
+    assert run([SGDR(7), Warmup(3)], ckpt_path=path).lrs[0] == full.lrs[0][10:]
+
+
+def test_a_callback_added_on_resume_multiplies_the_old_trace(saved):
+    path, full = saved
+    with pytest.warns(UserWarning, match="The LR plan .* has changed"):
+        resumed = run([Warmup(3), SGDR(7), Half()], ckpt_path=path)
+    expected = [[lr * 0.5 for lr in lrs] for lrs in full.lrs[0][10:]]
+    for ours, theirs in zip(resumed.lrs[0], expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-12)
+
+
+class Half(Warmup):
+    """Half of the LR, for ever."""
+
+    is_warmup = False
+
+    def __init__(self) -> None:
+        super().__init__(10**6, shape="constant", start_factor=0.5)
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "then", "now"),
+    [
+        ([Warmup(3), SGDR(8)], r"SGDR\(T_0=7\) from 3", r"SGDR\(T_0=8\) from 3"),
+        ([Warmup("30%"), SGDR(7)], r"Warmup\(duration=3\) 0-3", r"Warmup\(duration='30%'\) 0-6"),
+        ([SGDR(7)], r"Warmup\(duration=3\) 0-3; SGDR\(T_0=7\) from 3|SGDR\(T_0=7\) from 3; Warmup", "from 0"),
+    ],
+)
+def test_todays_plan_wins_over_the_checkpoints_and_one_warning_gives_both(saved, callbacks, then, now):
+    path, _ = saved
+    with pytest.warns(UserWarning, match=rf"has changed since .* Then: .*({then}).* Now: .*{now}.* LR at step 10"):
+        resumed = run(callbacks, ckpt_path=path)
+    fresh = run(callbacks)
+    assert resumed.lrs[0] == fresh.lrs[0][10:]
+
+
+def test_another_horizon_wins_on_resume(tmp_path):
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    run([OneCycle(), save])
+    with pytest.warns(UserWarning, match=r"OneCycle\(\) 0-20.*OneCycle\(\) 0-30"):
+        resumed = run([OneCycle()], ckpt_path=save.saved[1], max_epochs=6)
+    assert resumed.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=30) for t in range(10, 30)])
+
+
+def test_another_configured_lr_wins_on_resume_and_the_warning_gives_both(saved):
+    path, full = saved
+    with pytest.warns(
+        UserWarning, match=r"Group 0 of .* with LR 0.1 when the checkpoint was written and is with 0.2 now"
+    ):
+        resumed = fit(Warmup(3), SGDR(7), module=Scripted(sgd((0.2, 0.03))), batches=5, max_epochs=4, ckpt_path=path)
+    assert resumed.of_group(0) == pytest.approx([2 * lr for lr in full.of_group(0)[10:]])
+    assert resumed.of_group(1) == full.of_group(1)[10:]
+
+
+class WithNativeScheduler(Net):
+    def configure_optimizers(self) -> Any:
+        optimizer = super().configure_optimizers()
+        scheduler = lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=20)
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+@pytest.mark.parametrize("module", [Net, WithNativeScheduler])
+def test_a_checkpoint_of_a_run_without_us_goes_on_from_its_global_step_and_says_so(module, tmp_path, caplog):
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    fit(save, module=module(sgd((0.1,))), batches=5, max_epochs=2)
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
+        resumed = fit(SGDR(7), module=Net(sgd((0.1,))), batches=5, max_epochs=4, ckpt_path=save.saved[1])
+    assert resumed.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=7) for t in range(10, 20)], rel=1e-12)
+    assert "carries no step count of LR callbacks; its schedules go on from step 10" in caplog.text
+
+
+def test_two_optimizers_resume_on_their_own_clocks(tmp_path):
+    def callbacks() -> list[Callback]:
+        return [SGDR(6, optimizer=0), OneCycle(total_steps=12, optimizer=1)]
+
+    save = SaveAt(tmp_path, "on_train_batch_end")
+    full = fit(*callbacks(), save, module=Gan(), batches=10, max_epochs=2)
+    for batch, path in enumerate(save.saved):
+        resumed = fit(*callbacks(), module=Gan(), batches=10, max_epochs=2, ckpt_path=path)
+        done = [batch + 1, batch // 10 * 5 + (batch % 10) // 2 + 1]
+        for optimizer in (0, 1):
+            remaining = full.of_group(optimizer=optimizer)[done[optimizer] :]
+            ours = resumed.of_group(optimizer=optimizer) if resumed.lrs else []
+            assert ours[: len(remaining)] == remaining[: len(ours)]
+            assert batch > 8 or len(ours) >= 5
+
+
+def test_a_checkpoint_without_counts_is_refused_with_two_optimizers(tmp_path):
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    fit(save, module=Gan(), batches=4)
+    with pytest.raises(
+        MisconfigurationException, match=r"optimizer 0 \(Adam\) has already stepped, but nothing says how"
+    ):
+        fit(SGDR(6), module=Gan(), batches=4, max_epochs=2, ckpt_path=save.saved[0])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_with_groups_added_by_backbone_finetuning_resumes_exactly(first, tmp_path):
+    def callbacks() -> list[Callback]:
+        finetuning = BackboneFinetuning(1, lambda_func=half, backbone_initial_ratio_lr=0.1, should_align=False)
+        ours = SGDR("100%", eta_min=0.001)
+        return [ours, finetuning] if first else [finetuning, ours]
+
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    full = fit(*callbacks(), save, module=Backboned(), batches=5, max_epochs=4)
+    for epoch in (1, 2):
+        resumed = fit(*callbacks(), module=Backboned(), batches=5, max_epochs=4, ckpt_path=save.saved[epoch])
+        assert resumed.lrs[0] == full.lrs[0][5 * (epoch + 1) :]
+
+
+def test_momentum_is_exact_after_a_resume_and_given_back_where_nobody_cycles_it_any_more(tmp_path):
+    save = SaveAt(tmp_path, "on_train_batch_end")
+    full = run([OneCycle(), save])
+    resumed = run([OneCycle()], ckpt_path=save.saved[6])
+    assert resumed.momenta[0] == full.momenta[0][7:]
+    with pytest.warns(UserWarning, match="plan .* has changed"):
+        resumed = run([Warmup(1)], ckpt_path=save.saved[6])
+    assert all(momentum == [0.9, 0.9] for momentum in resumed.momenta[0])
+
+
+def weights(module: Net) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in module.parameters()]
+
+
+@pytest.mark.parametrize("name", [None, *COMBINATIONS])
+def test_the_final_weights_after_an_epoch_end_resume_are_those_of_the_run_that_was_not_stopped(name, tmp_path):
+    """None is the run without our callbacks: Lightning itself must resume exactly, or the rest proves nothing."""
+    make = COMBINATIONS[name] if name else list
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    first, second = Scripted(adam((0.1, 0.03))), Scripted(adam((0.1, 0.03)))
+    fit(*make(), save, module=first, batches=5, max_epochs=4, val=True)
+    path = save.saved[1]
+    if name in ("plateau_train",):
+        return  # its evaluation comes after this hook; the LRs are compared above
+    fit(*make(), module=second, batches=5, max_epochs=4, val=True, ckpt_path=path, seed=1)
+    assert all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
