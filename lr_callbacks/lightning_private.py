@@ -22,7 +22,7 @@ def schedulers_on(optimizer: Optimizer) -> list[object]:
     return [
         candidate
         for candidate in gc.get_objects()
-        if isinstance(candidate, LRScheduler | TorchReduceLROnPlateau)
+        if issubclass(type(candidate), LRScheduler | TorchReduceLROnPlateau)  # isinstance would ask lazy proxies
         and getattr(candidate, "optimizer", None) is optimizer
     ]
 

@@ -33,9 +33,9 @@ class ReduceLROnPlateau(ScheduleCallback):
     becomes the best. With ``threshold_mode="rel"`` an improvement is measured against the best value's size, also where
     that is negative. On several ranks the mean of the metric over the ranks is judged.
 
-    It acts before ``ModelCheckpoint`` writes, so a resumed run goes on exactly; a validation that Lightning skips when it
-    resumes from the batch before it is made up for. A training metric cannot be: Lightning does not end an epoch twice,
-    and what it averages over an epoch begins anew on resume.
+    It acts before ``ModelCheckpoint`` writes, so a resumed run goes on exactly; a validation that Lightning skips when
+    it resumes from the batch before it is made up for. A training metric cannot be: Lightning does not end an epoch
+    twice, and what it averages over an epoch begins anew on resume.
 
     Args:
         monitor: Name under which the metric is logged.
@@ -171,8 +171,8 @@ class ReduceLROnPlateau(ScheduleCallback):
         self._judged_at = self._step()
         if self._validation_due:
             rank_zero_info(
-                f"The checkpoint was written just before a validation that ReduceLROnPlateau({self.monitor!r}) judges; it"
-                " is run now."
+                f"The checkpoint was written just before a validation that ReduceLROnPlateau({self.monitor!r}) judges;"
+                " it is run now."
             )
             run_validation(trainer)
 

@@ -1,0 +1,310 @@
+"""The clock counts real optimizer steps, and the length of the run is known or said to be unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import GradientAccumulationScheduler, StochasticWeightAveraging
+from lightning.pytorch.plugins import MixedPrecision
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from support import Net, Recorder, fit, sgd, trainer
+from torch import nn
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader, IterableDataset
+
+from lr_callbacks import SGDR, OneCycle, ReduceLROnPlateau, Warmup
+from lr_callbacks.schedules import one_cycle_factor, sgdr_factor
+
+
+class Overflowing(Net):
+    """The gradients of the batches given are infinite, as fp16 makes them at times."""
+
+    def __init__(self, bad: set[int], optimizer: Any = None) -> None:
+        super().__init__(optimizer or sgd((0.1,)))
+        self.bad = bad
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        loss = super().training_step(batch, batch_idx)
+        return loss * torch.inf if batch_idx in self.bad else loss
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_steps_that_fp16_skips_do_not_advance_the_schedule(fused):
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0, growth_interval=10**6)
+    precision = MixedPrecision("16-mixed", "cpu", scaler=scaler)
+    module = Overflowing({2, 3, 6}, lambda parts: torch.optim.SGD(parts[0].parameters(), lr=0.1, fused=fused))
+    callback = SGDR(5)
+    seen = []
+
+    class Look(Recorder):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            seen.append(callback.current_lr)
+
+    fit(callback, Look(), module=module, batches=10, plugins=[precision])
+    steps, expected = 0, []
+    for batch in range(10):
+        steps += batch not in module.bad
+        expected.append(0.1 * sgdr_factor(steps, T_0=5))
+    assert seen == pytest.approx(expected, rel=1e-12)
+
+
+def test_accumulation_that_changes_over_the_epochs_is_counted_right():
+    """Lightning's own estimate is 4 * 10 = 40 steps here."""
+    schedule = GradientAccumulationScheduler({0: 5, 2: 1})
+    recorder = fit(OneCycle(), schedule, module=Net(sgd((0.1,))), batches=10, max_epochs=4)
+    assert recorder.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=24) for t in range(24)])
+    recorder = fit(Warmup("3 epochs"), GradientAccumulationScheduler({0: 5, 2: 1}), batches=10, max_epochs=4)
+    assert recorder.of_group().index(0.1) == 14
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "steps"),
+    [
+        ({"max_epochs": 2}, 20),
+        ({"max_steps": 13, "max_epochs": -1}, 13),
+        ({"max_steps": 13, "max_epochs": 5}, 13),
+        ({"max_epochs": 2, "accumulate_grad_batches": 3}, 8),
+        ({"max_epochs": 2, "limit_train_batches": 4}, 8),
+        ({"max_epochs": 2, "limit_train_batches": 0.5}, 10),
+        ({"max_epochs": 2, "overfit_batches": 3}, 6),
+        ({"fast_dev_run": 1}, 1),
+        ({"fast_dev_run": 5}, 5),
+        ({"max_epochs": 2, "precision": "bf16-mixed"}, 20),
+    ],
+    ids=str,
+)
+def test_a_one_cycle_ends_with_the_run(kwargs, steps):
+    recorder = fit(OneCycle(), module=Net(sgd((0.1,))), batches=10, **kwargs)
+    assert recorder.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=steps) for t in range(steps)])
+
+
+class Endless(IterableDataset[Any]):
+    def __init__(self, length: int | None = None) -> None:
+        self.length = length
+
+    def __iter__(self) -> Any:
+        for number in range(self.length or 10**9):
+            yield torch.full((4,), float(number % 3)), torch.zeros(1)
+
+
+def fit_iterable(*callbacks: Any, length: int | None = None, **kwargs: Any) -> Recorder:
+    recorder = Recorder()
+    quiet = trainer(*callbacks, recorder, limit_val_batches=0, **kwargs)
+    quiet.fit(Net(sgd((0.1,))), DataLoader(Endless(length), batch_size=2))
+    return recorder
+
+
+def test_an_unsized_loader_needs_max_steps_or_a_length_in_steps():
+    expected = [0.1 * one_cycle_factor(t, total_steps=7) for t in range(7)]
+    assert fit_iterable(OneCycle(), max_steps=7).of_group() == pytest.approx(expected)
+    assert fit_iterable(OneCycle(total_steps=7), max_epochs=1, length=14).of_group() == pytest.approx(expected)
+    assert fit_iterable(OneCycle(), max_epochs=1, limit_train_batches=7).of_group() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("callback", "kwargs", "message"),
+    [
+        (OneCycle(), {"max_epochs": 2}, r"OneCycle: total_steps is not given .* train dataloader has no length"),
+        (
+            Warmup("5%"),
+            {"max_epochs": 2},
+            r"Warmup: duration='5%' needs the length of the run, which is not known here",
+        ),
+        (SGDR("2 epochs"), {"max_steps": 9}, r"SGDR: T_0='2 epochs' needs the length of an epoch"),
+        (
+            SGDR("2 epochs"),
+            {"max_steps": 9},
+            r"Ways out: give the length in optimizer steps \(500\), set Trainer\(max_steps",
+        ),
+    ],
+)
+def test_a_length_that_nobody_can_know_is_an_error_with_the_ways_out(callback, kwargs, message):
+    with pytest.raises(MisconfigurationException, match=message):
+        fit_iterable(callback, length=20, **kwargs)
+
+
+def test_a_run_without_end_is_an_error_for_a_schedule_that_needs_one():
+    with pytest.raises(MisconfigurationException, match=r"neither max_epochs nor max_steps is set"):
+        fit(OneCycle(), max_epochs=-1, max_time="00:00:01:00")
+
+
+class Manual(Net):
+    def __init__(self, steps_per_batch: int = 1) -> None:
+        super().__init__(sgd((0.1,)))
+        self.automatic_optimization = False
+        self.steps_per_batch = steps_per_batch
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        for _ in range(self.steps_per_batch):
+            optimizer = self.optimizers()
+            optimizer.zero_grad()
+            self.manual_backward(super().training_step(batch, batch_idx))
+            optimizer.step()
+
+
+def test_under_manual_optimization_a_one_cycle_ends_with_the_run():
+    recorder = fit(OneCycle(), module=Manual(), batches=5, max_epochs=2)
+    assert recorder.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=10) for t in range(10)])
+
+
+def test_under_manual_optimization_a_wrong_assumption_about_the_length_is_told():
+    with pytest.warns(
+        UserWarning, match=r"took 10 steps in its first epoch, where the LR plan assumed one per batch \(5\)"
+    ):
+        recorder = fit(OneCycle(), module=Manual(steps_per_batch=2), batches=5, max_epochs=2)
+    factors = [one_cycle_factor(t, total_steps=10) for t in range(20)]
+    assert recorder.of_group() == pytest.approx([0.1 * factor for factor in factors])
+
+
+def test_an_optimizer_without_step_hooks_is_refused_by_name():
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self, parameters: Any) -> None:
+            self.inner = torch.optim.SGD(parameters, lr=0.1)
+            self.param_groups, self.state, self.defaults = (
+                self.inner.param_groups,
+                self.inner.state,
+                self.inner.defaults,
+            )
+
+        def step(self, closure: Any = None) -> Any:
+            return self.inner.step(closure)
+
+        def zero_grad(self, set_to_none: bool = True) -> None:
+            self.inner.zero_grad(set_to_none)
+
+    with pytest.raises(MisconfigurationException, match=r"Wrapper has no step hooks"):
+        fit(SGDR(5), module=Net(lambda parts: Wrapper(parts[0].parameters())))
+
+
+def test_an_optimizer_that_steps_without_firing_its_hooks_is_an_error_and_not_a_frozen_lr():
+    def bypassing(parts: list[nn.Module]) -> torch.optim.Optimizer:
+        optimizer = torch.optim.SGD(parts[0].parameters(), lr=0.1)
+        optimizer.step = lambda closure=None: closure() if closure else None
+        return optimizer
+
+    with pytest.raises(MisconfigurationException, match=r"SGD\) stepped without calling its step hooks"):
+        fit(SGDR(5), module=Net(bypassing))
+
+
+class NativeScheduler(Net):
+    def __init__(self, scheduler: Any, returned: bool = True) -> None:
+        super().__init__(sgd((0.1,)))
+        self.build, self.returned = scheduler, returned
+
+    def configure_optimizers(self) -> Any:
+        optimizer = super().configure_optimizers()
+        self.scheduler = self.build(optimizer)
+        return ([optimizer], [self.scheduler]) if self.returned else optimizer
+
+
+@pytest.mark.parametrize("returned", [True, False])
+def test_a_native_scheduler_is_refused_with_the_line_to_write_instead(returned):
+    module = NativeScheduler(lambda o: lr_scheduler.StepLR(o, 1), returned=returned)
+    with pytest.raises(
+        MisconfigurationException,
+        match=r"Two masters for the LR of optimizer 0 \(SGD\): StepLR.*TorchScheduler\(torch.optim.lr_scheduler.StepLR",
+    ):
+        fit(Warmup(3), module=module)
+
+
+def test_weight_averaging_with_its_own_lr_is_refused():
+    with pytest.raises(MisconfigurationException, match=r"StochasticWeightAveraging anneals it to its own swa_lrs"):
+        fit(SGDR(3), StochasticWeightAveraging(swa_lrs=0.1))
+
+
+def test_two_callbacks_that_anneal_to_the_end_are_refused_on_one_group_and_allowed_on_two():
+    with pytest.raises(
+        MisconfigurationException, match=r"OneCycle\(\) and OneCycle\(max_lr=0.2\); each of them anneals"
+    ):
+        fit(OneCycle(), OneCycle(max_lr=0.2))
+    fit(OneCycle(groups=0), OneCycle(max_lr=0.2, groups=1), module=Net(sgd((0.1, 0.2))))
+
+
+def test_two_callbacks_that_cycle_momentum_on_one_group_are_refused():
+    class Second(OneCycle):
+        anneals_to_end = False
+
+    with pytest.raises(MisconfigurationException, match=r"each of them cycles the momentum \(cycle_momentum=False"):
+        fit(OneCycle(), Second())
+    fit(OneCycle(), Second(cycle_momentum=False))
+
+
+BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
+    (lambda: Warmup(0.1), TypeError, r"duration must be an int or a string with a unit, got 0.1; write 500"),
+    (lambda: Warmup(True), TypeError, r"duration must be an int or a string with a unit, got True"),
+    (lambda: Warmup("5 parsecs"), ValueError, r"duration has no unit that is known here, got '5 parsecs'; write 500"),
+    (lambda: Warmup("120%"), ValueError, r"duration must be at most 100% of the run, got '120%'"),
+    (
+        lambda: Warmup(-3),
+        ValueError,
+        r"duration must not be negative, got -3; write 500 \(optimizer steps\), '2 epochs'",
+    ),
+    (lambda: Warmup("1.5"), ValueError, r"duration must be a whole number of steps, got '1.5'"),
+    (
+        lambda: Warmup(5, shape="quadratic"),
+        ValueError,
+        r"shape must be one of 'linear', 'exponential', .* got 'quadratic'",
+    ),
+    (lambda: Warmup(5, start_factor=1.5), ValueError, r"start_factor must be between 0 and 1, got 1.5"),
+    (lambda: Warmup(5, start_factor="1"), TypeError, r"start_factor must be a number, got '1'"),
+    (lambda: Warmup(5, shape="exponential", start_factor=0), ValueError, r"start_factor must be above 0 for the exp"),
+    (lambda: Warmup(5, end_factor=0), ValueError, r"end_factor must be above 0 and at most 1, got 0"),
+    (lambda: Warmup(5, optimizer=-1), ValueError, r"optimizer must be at least 0, got -1"),
+    (lambda: Warmup(5, groups=[]), ValueError, r"groups must be an index, a name or a list of them"),
+    (lambda: OneCycle(max_lr=0), ValueError, r"max_lr must be above 0 \(None for the optimizer's own LR\), got 0"),
+    (lambda: OneCycle(max_lr=float("nan")), ValueError, r"max_lr must be finite, got nan"),
+    (lambda: OneCycle(total_steps=0), ValueError, r"total_steps must be longer than nothing, got 0"),
+    (lambda: OneCycle(total_steps=1.0), TypeError, r"total_steps must be an int or a string with a unit, got 1.0"),
+    (lambda: OneCycle(pct_start=1.5), ValueError, r"pct_start must be between 0 and 1, got 1.5"),
+    (lambda: OneCycle(pct_start=0.6, three_phase=True), ValueError, r"pct_start must be at most 0.5 with three_phase"),
+    (
+        lambda: OneCycle(anneal_strategy="cosine"),
+        ValueError,
+        r"anneal_strategy must be one of 'cos', 'linear', got 'co",
+    ),
+    (lambda: OneCycle(base_momentum=1.0), ValueError, r"base_momentum must be at least 0 and below 1, got 1.0"),
+    (lambda: OneCycle(max_momentum=-0.1), ValueError, r"max_momentum must be at least 0 and below 1, got -0.1"),
+    (lambda: OneCycle(div_factor=0), ValueError, r"div_factor must be above 0, got 0"),
+    (lambda: OneCycle(final_div_factor=-1), ValueError, r"final_div_factor must be above 0, got -1"),
+    (lambda: OneCycle(start="-5%"), ValueError, r"start must not be negative, got '-5%'"),
+    (lambda: SGDR(0), ValueError, r"T_0 must be longer than nothing, got 0; write 500 \(optimizer steps\)"),
+    (lambda: SGDR(5, T_mult=0.5), ValueError, r"T_mult must be at least 1, got 0.5"),
+    (lambda: SGDR(5, eta_min=-1), ValueError, r"eta_min must be at least 0, got -1"),
+    (lambda: SGDR(5, cycle_decay=0), ValueError, r"cycle_decay must be above 0 and at most 1, got 0"),
+    (lambda: SGDR(5, cycle_warmup=0.1), TypeError, r"cycle_warmup must be an int or a string with a unit, got 0.1"),
+    (lambda: ReduceLROnPlateau(""), ValueError, r"monitor must be the name of a logged metric, got ''"),
+    (lambda: ReduceLROnPlateau("x", mode="low"), ValueError, r"mode must be one of 'min', 'max', got 'low'"),
+    (lambda: ReduceLROnPlateau("x", factor=10), ValueError, r"factor must be above 0 and below 1 .*, got 10"),
+    (lambda: ReduceLROnPlateau("x", patience=-1), ValueError, r"patience must be at least 0, got -1"),
+    (lambda: ReduceLROnPlateau("x", patience=1.5), TypeError, r"patience must be an int, got 1.5"),
+    (lambda: ReduceLROnPlateau("x", threshold=-1), ValueError, r"threshold must be at least 0, got -1"),
+    (lambda: ReduceLROnPlateau("x", threshold_mode="x"), ValueError, r"threshold_mode must be one of 'rel', 'abs'"),
+    (lambda: ReduceLROnPlateau("x", cooldown=-1), ValueError, r"cooldown must be at least 0, got -1"),
+    (lambda: ReduceLROnPlateau("x", min_lr=-1), ValueError, r"min_lr must be at least 0, got -1"),
+    (lambda: ReduceLROnPlateau("x", eps=-1), ValueError, r"eps must be at least 0, got -1"),
+    (lambda: ReduceLROnPlateau("x", every_n_steps=0), ValueError, r"every_n_steps must be at least 1, got 0"),
+]
+
+
+@pytest.mark.parametrize(("build", "error", "message"), BAD_ARGUMENTS, ids=[m[:40] for _, _, m in BAD_ARGUMENTS])
+def test_a_bad_argument_is_refused_at_once_with_name_rule_and_value(build, error, message):
+    with pytest.raises(error, match=message):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (SGDR("1%"), r"SGDR: T_0='1%' comes out as 0 steps of 10 steps, 10 per epoch; make it longer"),
+        (SGDR(5, cycle_warmup=5), r"cycle_warmup=5 \(5 steps\) must be shorter than T_0=5 \(5 steps\)"),
+        (ReduceLROnPlateau("x", min_lr=[0.1]), r"min_lr has 1 values, but there are more groups"),
+        (OneCycle(max_lr=1.0, groups=1), r"max_lr=1.0 is to scale groups whose LRs are all 0"),
+    ],
+)
+def test_what_only_the_run_can_show_is_refused_before_the_first_step(callback, message):
+    module = Net(sgd((0.1, 0.0)))
+    with pytest.raises(MisconfigurationException, match=message):
+        fit(callback, module=module)
+    assert module.trainer.global_step == 0
