@@ -1,0 +1,145 @@
+"""The command line: a LightningCLI with the digits as default task, and a folder of its own for every run."""
+
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+from typing_extensions import override
+
+import lr_callbacks  # noqa: F401  a callback is found by its short name only when its class has been imported
+from lr_callbacks.callbacks.lr_monitor import LRMonitor
+from lr_callbacks.commands import COMMANDS, SHARED_ARGUMENTS
+from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
+from lr_callbacks.terminal import ShortErrorParser, report_fit, report_predictions, warn_untrained, without_noise
+
+RUNS = "runs"
+SEED = 42
+EVALUATIONS = ("validate", "test", "predict")
+
+
+class CommandTrainer(Trainer):
+    """A Trainer that also has the methods that our own subcommands take their flags from."""
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Save the configuration into the folder of the run; without a logger a run has no folder of its own."""
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.loggers:
+            super().setup(trainer, pl_module, stage)
+
+
+class LRCallbacksCLI(LightningCLI):
+    """Train with learning-rate callbacks from the command line or a YAML file.
+
+    Args:
+        args: Arguments without the program's name; None takes those of the process.
+    """
+
+    def __init__(self, args: list[str] | None = None) -> None:
+        sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
+        for name, command in COMMANDS.items():
+            setattr(CommandTrainer, name, command)
+            setattr(self, name, MethodType(command, self))
+        with without_noise():
+            super().__init__(
+                LightningModule,
+                LightningDataModule,
+                save_config_callback=SaveRunConfig,
+                trainer_class=CommandTrainer,
+                trainer_defaults={"max_epochs": 10, "log_every_n_steps": 1},
+                seed_everything_default=SEED,
+                parser_kwargs={"prog": "lr-callbacks"},
+                parser_class=ShortErrorParser,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                args=args,
+            )
+
+    @staticmethod
+    @override
+    def subcommands() -> dict[str, set[str]]:
+        return LightningCLI.subcommands() | {name: set(SHARED_ARGUMENTS) for name in COMMANDS}
+
+    @override
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--name",
+            type=str | None,
+            default=None,
+            help="Name of the run: it goes to runs/NAME/version_N. Default: the stem of the config file.",
+        )
+        parser.set_defaults(
+            {
+                "model": {"class_path": _path_of(DigitsClassifier)},
+                "data": {"class_path": _path_of(DigitsDataModule)},
+            }
+        )
+
+    @override
+    def before_instantiate_classes(self) -> None:
+        self._options["name"] = self._options["name"] or self._default_name()
+
+    @override
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        asked = self.config_init[self.subcommand]["trainer"]
+        folder = asked["default_root_dir"] or RUNS
+        name = self._options["name"]
+        callbacks = asked["callbacks"] or []
+        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+        evaluates = self.subcommand in EVALUATIONS  # these report on the terminal; only a training makes a run
+        if asked["logger"] in (None, True):
+            asked["logger"] = False if evaluates else TensorBoardLogger(folder, name=name, default_hp_metric=False)
+        if evaluates and not any(isinstance(callback, Checkpoint) for callback in callbacks):
+            asked["enable_checkpointing"] = False
+        if not evaluates and not any(isinstance(callback, LearningRateMonitor) for callback in callbacks):
+            callbacks = [*callbacks, LRMonitor()]
+        asked["callbacks"] = callbacks
+        asked["default_root_dir"] = str(Path(folder, name))
+        return super().instantiate_trainer(**kwargs)
+
+    def before_fit(self) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def after_fit(self) -> None:
+        """Say what came out, and where it is."""
+        report_fit(self.trainer, time.perf_counter() - self._started)
+
+    def before_validate(self) -> None:
+        """Tell an untrained network from a bad one."""
+        # The callbacks of the training play no part in an evaluation, so nobody needs to name them again.
+        warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint need to be provided")
+        if not self._options["ckpt_path"]:
+            warn_untrained(self.subcommand)
+
+    before_test = before_predict = before_validate
+
+    def after_predict(self) -> None:
+        """Show the first predictions."""
+        report_predictions(self.trainer)
+
+    @property
+    def _options(self) -> Any:
+        """What was read for the subcommand that runs."""
+        return self.config[self.subcommand]
+
+    def _default_name(self) -> str:
+        files = self._options["config"]
+        if files:
+            return Path(str(files[-1])).stem
+        return str(self._options["model"]["class_path"]).rpartition(".")[2]
+
+
+def _path_of(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

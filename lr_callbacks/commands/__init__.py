@@ -1,0 +1,24 @@
+"""Subcommands of `lr-callbacks` beside fit, validate, test and predict: one file each, entered in `COMMANDS`.
+
+A command is a function. Its name on the command line is its key in `COMMANDS`, its help is the first line of its
+docstring, and its keyword-only arguments are its flags (typed and documented: jsonargparse reads both):
+
+    def range_test(cli, model, datamodule=None, *, min_lr: float = 1e-7) -> None:
+        \"\"\"Find the largest learning rate that trains.\"\"\"
+        cli.trainer.fit(model, datamodule=datamodule)
+
+    COMMANDS["range-test"] = range_test
+
+`cli` is the running `LRCallbacksCLI`: `cli.trainer`, `cli.config` and `cli.parser` are ready, `--config`, `--model`,
+`--data`, `--trainer` and `--name` have been read as for `fit`. Heavy imports belong inside the function, so that
+`lr-callbacks --help` stays quick.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+COMMANDS: dict[str, Callable[..., Any]] = {}
+"""Name on the command line -> function (cli, model, datamodule=None, *, flags)."""
+
+SHARED_ARGUMENTS = frozenset({"model", "datamodule"})
+"""What every command is given, and no flag is made of."""

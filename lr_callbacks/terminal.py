@@ -1,0 +1,136 @@
+"""What the command line says: errors that name the way out, no noise, and a result at the end."""
+
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
+from typing import NoReturn
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.cli import LightningArgumentParser
+
+import lr_callbacks
+
+NOISE = (
+    # Worker processes slow down a data set that lies in memory.
+    "does not have many workers",
+    # Lightning's own call of a name that torch has deprecated.
+    "isinstance(treespec, LeafSpec)` is deprecated",
+    # A resumed run writes into a new folder, so that it overwrites nothing: that is what we do on purpose.
+    "The dirpath has changed from",
+    # Offers of other products.
+    "Tip: For seamless cloud",
+)
+
+
+@contextmanager
+def without_noise() -> Iterator[None]:
+    """Drop the messages about which nobody at a terminal can, or needs to, do anything."""
+
+    def tells_something(record: logging.LogRecord) -> bool:
+        return not any(noise in record.getMessage() for noise in NOISE)
+
+    handlers = [handler for name in ("lightning", "lightning.pytorch") for handler in logging.getLogger(name).handlers]
+    for handler in handlers:
+        handler.addFilter(tells_something)
+    try:
+        with warnings.catch_warnings():
+            for noise in NOISE:
+                warnings.filterwarnings("ignore", message=".*" + re.escape(noise))
+            yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(tells_something)
+
+
+class ShortErrorParser(LightningArgumentParser):
+    """A parser whose errors are the message and the way out, without two screens of usage before them."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the message to stderr and exit with status 2."""
+        if not self.exit_on_error:
+            super().error(message, ex)
+        parser = getattr(ex, "subcommand_parser", None) or self
+        self.exit(2, f"error: {message}\n{_hint(message)}All options: {parser.prog.replace(' [options]', '')} --help\n")
+
+
+def _hint(message: str) -> str:
+    """The way out, where jsonargparse only says what is wrong with a class name."""
+    name = re.search(r"Expected a dot import path string: (\S+)", message)
+    if name:
+        return (
+            f"No class is known by the short name {name[1]}. Callbacks of this package: "
+            f"{', '.join(sorted(lr_callbacks.__all__))}.\nA class of your own needs its import path, such as "
+            f"my_module.{name[1]} with my_module.py in this folder.\n"
+        )
+    module = re.search(r"No module named '(\S+)'", message)
+    if module:
+        return f"{module[1]} is looked for in this folder ({Path.cwd()}) and among the installed packages.\n"
+    return ""
+
+
+def report_fit(trainer: Trainer, seconds: float) -> None:
+    """Say how a training ended, where it is, and how to look at it.
+
+    Args:
+        trainer: The trainer after `fit`.
+        seconds: Duration of the fit.
+    """
+    if not trainer.is_global_zero:
+        return
+    monitors = [callback for callback in trainer.callbacks if isinstance(callback, LearningRateMonitor)]
+    rates = {name for monitor in monitors for name in (*monitor.lrs, *monitor.last_momentum_values)}
+    metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items()) if name not in rates}
+    lines = [f"Trained {trainer.current_epoch} epochs, {trainer.global_step} optimizer steps, in {seconds:.1f} s."]
+    if metrics:
+        lines.append("Result      " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+    checkpoint = trainer.checkpoint_callback.best_model_path if trainer.checkpoint_callback else None
+    if trainer.loggers and trainer.log_dir and not trainer.fast_dev_run:
+        lines.append(f"Run         {trainer.log_dir}")
+    if checkpoint:
+        lines.append(f"Checkpoint  {checkpoint}")
+        lines.append(f"Test it     lr-callbacks test --ckpt_path {quote(checkpoint)}")
+    if trainer.loggers and trainer.log_dir and not trainer.fast_dev_run:
+        lines.append(f"Curves      tensorboard --logdir {quote(str(Path(trainer.log_dir).parent.parent))}")
+    _say(lines)
+
+
+def report_predictions(trainer: Trainer) -> None:
+    """Say how many predictions there are, and the first ones if they are a tensor of numbers per sample.
+
+    Args:
+        trainer: The trainer after `predict`.
+    """
+    batches = trainer.predict_loop.predictions
+    if not trainer.is_global_zero or not batches:
+        return
+    if all(isinstance(batch, torch.Tensor) and batch.ndim == 1 for batch in batches):
+        values = torch.cat([batch for batch in batches if isinstance(batch, torch.Tensor)]).tolist()
+        _say([f"Predicted {len(values)} samples. The first: {' '.join(f'{value:.4g}' for value in values[:20])}"])
+    else:
+        _say([f"Predicted {len(batches)} batches."])
+
+
+def warn_untrained(subcommand: str) -> None:
+    """Say that an evaluation without a checkpoint judges a network that has learnt nothing.
+
+    Args:
+        subcommand: The one that runs: validate, test or predict.
+    """
+    _say(
+        [
+            "No --ckpt_path: this is the network before any training. To use a trained one: "
+            f"lr-callbacks {subcommand} --ckpt_path runs/NAME/version_0/checkpoints/FILE.ckpt"
+        ]
+    )
+
+
+def _say(lines: list[str]) -> None:
+    sys.stdout.write("\n".join(["", *lines, ""]))
+    sys.stdout.flush()
