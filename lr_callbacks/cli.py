@@ -14,7 +14,6 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
-import lr_callbacks  # noqa: F401  a callback is found by its short name only when its class has been imported
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.commands import COMMANDS, SHARED_ARGUMENTS
 from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
@@ -121,7 +120,7 @@ class LRCallbacksCLI(LightningCLI):
         # The callbacks of the training play no part in an evaluation, so nobody needs to name them again.
         warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint need to be provided")
         if not self._options["ckpt_path"]:
-            warn_untrained(self.subcommand)
+            warn_untrained(str(self.subcommand))
 
     before_test = before_predict = before_validate
 

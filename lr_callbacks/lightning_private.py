@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
@@ -46,3 +46,12 @@ def run_validation(trainer: Trainer) -> None:
     loop.restarting = False
     loop.run()
     trainer.training, connector._first_loop_iter = True, first_batch
+
+
+def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
+    """Whether the batch that is about to run leaves the optimizer step to a later one.
+
+    It is the condition under which Lightning itself holds back the training metrics of a step; asked for
+    ``accumulate_grad_batches`` alone, the last, incomplete accumulation of an epoch would be missed.
+    """
+    return bool(module.automatic_optimization and trainer.fit_loop._should_accumulate())

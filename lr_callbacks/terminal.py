@@ -11,11 +11,12 @@ from shlex import quote
 from typing import NoReturn
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser
 
 import lr_callbacks
+from lr_callbacks import LRCallback
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
@@ -66,13 +67,19 @@ def _hint(message: str) -> str:
     if name:
         return (
             f"No class is known by the short name {name[1]}. Callbacks of this package: "
-            f"{', '.join(sorted(lr_callbacks.__all__))}.\nA class of your own needs its import path, such as "
+            f"{', '.join(_known_callbacks())}.\nA class of your own needs its import path, such as "
             f"my_module.{name[1]} with my_module.py in this folder.\n"
         )
     module = re.search(r"No module named '(\S+)'", message)
     if module:
         return f"{module[1]} is looked for in this folder ({Path.cwd()}) and among the installed packages.\n"
     return ""
+
+
+def _known_callbacks() -> list[str]:
+    """Names of the package's callbacks that can be used as they are."""
+    public = {name: getattr(lr_callbacks, name) for name in sorted(lr_callbacks.__all__)}
+    return [name for name, value in public.items() if value is not LRCallback and issubclass(value, Callback)]
 
 
 def report_fit(trainer: Trainer, seconds: float) -> None:
@@ -84,20 +91,22 @@ def report_fit(trainer: Trainer, seconds: float) -> None:
     """
     if not trainer.is_global_zero:
         return
-    monitors = [callback for callback in trainer.callbacks if isinstance(callback, LearningRateMonitor)]
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    monitors = [callback for callback in callbacks if isinstance(callback, LearningRateMonitor)]
     rates = {name for monitor in monitors for name in (*monitor.lrs, *monitor.last_momentum_values)}
     metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items()) if name not in rates}
     lines = [f"Trained {trainer.current_epoch} epochs, {trainer.global_step} optimizer steps, in {seconds:.1f} s."]
     if metrics:
         lines.append("Result      " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
-    checkpoint = trainer.checkpoint_callback.best_model_path if trainer.checkpoint_callback else None
-    if trainer.loggers and trainer.log_dir and not trainer.fast_dev_run:
+    checkpoint = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    folder = trainer.log_dir if trainer.logger else None
+    if folder:
         lines.append(f"Run         {trainer.log_dir}")
     if checkpoint:
         lines.append(f"Checkpoint  {checkpoint}")
         lines.append(f"Test it     lr-callbacks test --ckpt_path {quote(checkpoint)}")
-    if trainer.loggers and trainer.log_dir and not trainer.fast_dev_run:
-        lines.append(f"Curves      tensorboard --logdir {quote(str(Path(trainer.log_dir).parent.parent))}")
+    if folder:
+        lines.append(f"Curves      tensorboard --logdir {quote(str(Path(folder).parent.parent))}")
     _say(lines)
 
 

@@ -6,6 +6,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from typing_extensions import override
 
+from lr_callbacks.lightning_private import is_accumulating
+
 
 class LRMonitor(LearningRateMonitor):
     """Log learning rate and momentum of each parameter group, once per optimizer step, at the step that used them.
@@ -62,9 +64,7 @@ class LRMonitor(LearningRateMonitor):
         if self.prog_bar:
             for name, group in self._named_groups(trainer):
                 module.log(name, float(group["lr"]), prog_bar=True, logger=False)
-        # The condition under which Lightning itself holds back the training metrics of a step.
-        accumulating = module.automatic_optimization and trainer.fit_loop._should_accumulate()
-        if trainer.loggers and not accumulating:
+        if trainer.loggers and not is_accumulating(trainer, module):
             super().on_train_batch_start(trainer, *args, **kwargs)
 
     @override

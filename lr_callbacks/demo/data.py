@@ -85,7 +85,8 @@ class DigitsDataModule(LightningDataModule):
         mean, std = train_x.mean(), train_x.std()
 
         def images(x: object) -> Tensor:
-            return ((torch.as_tensor(x, dtype=torch.float32) - mean) / std).reshape(-1, 1, 8, 8)
+            grey = torch.as_tensor(x, dtype=torch.float32)
+            return ((grey - float(mean)) / float(std)).reshape(-1, 1, 8, 8)
 
         self.train_set = TensorDataset(images(train_x), torch.as_tensor(train_y, dtype=torch.int64))
         self.val_set = TensorDataset(images(val_x), torch.as_tensor(val_y, dtype=torch.int64))
