@@ -1,6 +1,9 @@
 """The command `lr-callbacks`, also as `python -m lr_callbacks`."""
 
 import sys
+from traceback import walk_tb
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.extras import require_extra
 
@@ -17,7 +20,23 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(f"lr-callbacks: {error}")
     from lr_callbacks.cli import LRCallbacksCLI
 
-    LRCallbacksCLI(args)
+    try:
+        LRCallbacksCLI(args)
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        ours = _raised_here(error)
+        if ours is None:
+            raise
+        sys.exit(f"error: {ours}")
+
+
+def _raised_here(error: BaseException | None) -> BaseException | None:
+    """The error, or its cause, that this package raised: its message says it all. Others get their traceback."""
+    while error is not None:
+        *_, (frame, _) = walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).startswith("lr_callbacks."):
+            return error
+        error = error.__cause__  # jsonargparse wraps what a constructor raises
+    return None
 
 
 if __name__ == "__main__":

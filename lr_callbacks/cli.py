@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MethodType
 from typing import Any
 
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -21,6 +21,9 @@ from lr_callbacks.terminal import ShortErrorParser, report_fit, report_predictio
 
 RUNS = "runs"
 SEED = 42
+DESCRIPTION = """\
+Train with learning-rate callbacks. Without any flag: a small network on handwritten digits.
+Try: lr-callbacks fit --trainer.callbacks+=OneCycle --trainer.callbacks.max_lr=0.1"""
 EVALUATIONS = ("validate", "test", "predict")
 
 
@@ -52,15 +55,14 @@ class LRCallbacksCLI(LightningCLI):
         with without_noise():
             super().__init__(
                 LightningModule,
-                LightningDataModule,
+                None,  # any datamodule, or none: `--data=null` for a module with loaders of its own
                 save_config_callback=SaveRunConfig,
                 trainer_class=CommandTrainer,
                 trainer_defaults={"max_epochs": 10, "log_every_n_steps": 1},
                 seed_everything_default=SEED,
-                parser_kwargs={"prog": "lr-callbacks"},
+                parser_kwargs={"prog": "lr-callbacks", "description": DESCRIPTION},
                 parser_class=ShortErrorParser,
                 subclass_mode_model=True,
-                subclass_mode_data=True,
                 auto_configure_optimizers=False,
                 args=args,
             )

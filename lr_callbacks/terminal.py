@@ -14,6 +14,8 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 import lr_callbacks
 from lr_callbacks import LRCallback
@@ -42,8 +44,9 @@ def without_noise() -> Iterator[None]:
         handler.addFilter(tells_something)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # meant for developers, such as Lightning's
             for noise in NOISE:
-                warnings.filterwarnings("ignore", message=".*" + re.escape(noise))
+                warnings.filterwarnings("ignore", message="(?s).*" + re.escape(noise))
             yield
     finally:
         for handler in handlers:
@@ -104,9 +107,11 @@ def report_fit(trainer: Trainer, seconds: float) -> None:
         lines.append(f"Run         {trainer.log_dir}")
     if checkpoint:
         lines.append(f"Checkpoint  {checkpoint}")
-        lines.append(f"Test it     lr-callbacks test --ckpt_path {quote(checkpoint)}")
-    if folder:
-        lines.append(f"Curves      tensorboard --logdir {quote(str(Path(folder).parent.parent))}")
+        if folder and is_overridden("test_step", trainer.lightning_module):
+            config = str(Path(folder, "config.yaml"))
+            lines.append(f"Test it     lr-callbacks test --config {quote(config)} --ckpt_path {quote(checkpoint)}")
+    if folder and isinstance(trainer.logger, TensorBoardLogger):
+        lines.append(f"Curves      tensorboard --logdir {quote(str(trainer.logger.save_dir))}")
     _say(lines)
 
 

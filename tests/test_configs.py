@@ -1,0 +1,58 @@
+"""Every configuration file that a newcomer is offered runs, and does what its comments say."""
+
+from pathlib import Path
+
+import pytest
+from cli_support import run, scalars
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+EPOCHS, STEPS = 3, 120
+
+# LR at the first step, at step 20, and at the last step of a run of 120 steps.
+EXPECTED = {
+    "constant": (0.02, 0.02, 0.02),
+    "one_cycle": (0.004, None, 0.1 / 25 / 1e4),
+    "plateau": (0.03, 0.03, None),
+    "sgdr": (0.03, None, None),
+    "warmup": (0.003, 0.03, 0.03),
+    "warmup_plateau": (0.003, 0.003 + 0.027 * 20 / 40, None),
+}
+
+
+def test_each_configuration_is_tested():
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_configuration_trains_and_its_learning_rate_is_what_it_says(name, workplace):
+    cli = run("fit", f"--config={CONFIGS / name}.yaml", f"--trainer.max_epochs={EPOCHS}")
+    assert cli.trainer.global_step == STEPS
+    assert cli.trainer.callback_metrics["val_acc"] > 0.9
+    rates = scalars(f"runs/{name}/version_0", "lr-SGD")
+    assert list(rates) == list(range(STEPS))
+    expected = dict(zip((0, 20, STEPS - 1), EXPECTED[name], strict=True))
+    for step, rate in expected.items():
+        if rate is not None:
+            assert rates[step] == pytest.approx(rate, rel=1e-6)
+
+
+def test_the_warmup_is_five_percent_of_whatever_length_the_run_has(workplace):
+    run("fit", f"--config={CONFIGS / 'warmup.yaml'}", "--trainer.max_epochs=3")
+    rates = scalars("runs/warmup/version_0", "lr-SGD")
+    assert rates[5] < rates[6] == pytest.approx(0.03, rel=1e-6)
+
+
+def test_sgdr_restarts_at_the_steps_that_its_comments_name(workplace):
+    run("fit", f"--config={CONFIGS / 'sgdr.yaml'}", "--trainer.max_epochs=7", "--trainer.limit_val_batches=1")
+    rates = scalars("runs/sgdr/version_0", "lr-SGD")
+    restarts = [step for step in range(1, len(rates)) if rates[step] > rates[step - 1]]
+    assert restarts == [80, 240]
+    assert [rates[step] for step in restarts] == pytest.approx([0.03, 0.03], rel=1e-6)
+
+
+def test_the_plateau_configuration_reduces_within_its_epochs(workplace):
+    run("fit", f"--config={CONFIGS / 'plateau.yaml'}")
+    rates = list(scalars("runs/plateau/version_0", "lr-SGD").values())
+    assert rates[0] == pytest.approx(0.03, rel=1e-6)
+    assert 1e-4 * 0.99 < rates[-1] < 0.03
+    assert all(after in (before, pytest.approx(before / 2)) for before, after in zip(rates, rates[1:], strict=False))
