@@ -17,6 +17,8 @@ from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
 
 SHORT = (*QUIET, "--trainer.max_epochs=1", "--trainer.limit_train_batches=4", "--trainer.limit_val_batches=1")
 
+WARMUP = ("--trainer.callbacks+=Warmup", "--trainer.callbacks.duration=2")
+
 OWN = """
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
@@ -67,7 +69,7 @@ def test_fit_without_any_flag_learns_the_digits_and_says_where_the_run_is(workpl
     assert accuracy >= 0.97
     assert "Trained 10 epochs, 400 optimizer steps, in " in said
     assert f"Run         {folder}\n" in said
-    assert f"Checkpoint  {the_checkpoint(folder).absolute()}\n" in said or f"{the_checkpoint(folder)}\n" in said
+    assert f"Checkpoint  {the_checkpoint(folder)}\n" in said
     assert said.rstrip().endswith("Curves      tensorboard --logdir runs")
     assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"checkpoints", "config", "events", "hparams"}
 
@@ -80,8 +82,7 @@ def test_the_terminal_shows_no_warning_and_no_advertisement(workplace):
             "lr_callbacks",
             "fit",
             *SHORT,
-            "--trainer.callbacks+=Warmup",
-            "--trainer.callbacks.duration=2",
+            *WARMUP,
         ],
         capture_output=True,
         text=True,
@@ -130,8 +131,7 @@ def test_the_saved_configuration_repeats_the_run(workplace):
         *SHORT,
         "--name=again",
         "--model.optimizer.lr=0.05",
-        "--trainer.callbacks+=SGDR",
-        "--trainer.callbacks.T_0=3",
+        *WARMUP,
     )
     second = run("fit", "--config=runs/again/version_0/config.yaml")
     assert second.trainer.log_dir == "runs/again/version_1"
@@ -314,7 +314,9 @@ def test_a_monitor_that_nobody_logs_is_one_line_that_lists_what_is_logged(workpl
 
 
 def test_an_error_of_the_users_own_code_keeps_its_traceback(workplace):
-    Path("own_broken.py").write_text(OWN.replace("return self.layer(batch[0])", "raise ValueError('mine')"))
+    Path("own_broken.py").write_text(
+        OWN.replace("return self.layer(batch[0]).square().mean()", "raise ValueError('mine')")
+    )
     with pytest.raises(ValueError, match="mine"):
         main(["fit", *QUIET, "--model=own_broken.NetWithLoader", "--data=null"])
 
@@ -327,7 +329,7 @@ def test_a_missing_extra_is_named_instead_of_a_traceback(monkeypatch, capsys, mo
     )
 
 
-def test_help_names_the_way_to_a_first_schedule(capsys):
+def test_help_names_the_way_to_a_first_schedule(workplace, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0

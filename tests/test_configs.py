@@ -1,5 +1,6 @@
 """Every configuration file that a newcomer is offered runs, and does what its comments say."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,4 +56,4 @@ def test_the_plateau_configuration_reduces_within_its_epochs(workplace):
     rates = list(scalars("runs/plateau/version_0", "lr-SGD").values())
     assert rates[0] == pytest.approx(0.03, rel=1e-6)
     assert 1e-4 * 0.99 < rates[-1] < 0.03
-    assert all(after in (before, pytest.approx(before / 2)) for before, after in zip(rates, rates[1:], strict=False))
+    assert all(after in (before, pytest.approx(before / 2)) for before, after in pairwise(rates))
