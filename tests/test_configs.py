@@ -44,15 +44,15 @@ def test_the_warmup_is_five_percent_of_whatever_length_the_run_has(workplace):
 
 
 def test_sgdr_restarts_at_the_steps_that_its_comments_name(workplace):
-    run("fit", f"--config={CONFIGS / 'sgdr.yaml'}", "--trainer.max_epochs=7", "--trainer.limit_val_batches=1")
+    run("fit", f"--config={CONFIGS / 'sgdr.yaml'}", "--trainer.max_epochs=7", "--trainer.limit_train_batches=8")
     rates = scalars("runs/sgdr/version_0", "lr-SGD")
     restarts = [step for step in range(1, len(rates)) if rates[step] > rates[step - 1]]
-    assert restarts == [80, 240]
+    assert restarts == [2 * 8, 6 * 8]
     assert [rates[step] for step in restarts] == pytest.approx([0.03, 0.03], rel=1e-6)
 
 
 def test_the_plateau_configuration_reduces_within_its_epochs(workplace):
-    run("fit", f"--config={CONFIGS / 'plateau.yaml'}")
+    run("fit", f"--config={CONFIGS / 'plateau.yaml'}", "--trainer.limit_train_batches=20")
     rates = list(scalars("runs/plateau/version_0", "lr-SGD").values())
     assert rates[0] == pytest.approx(0.03, rel=1e-6)
     assert 1e-4 * 0.99 < rates[-1] < 0.03
