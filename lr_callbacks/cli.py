@@ -8,15 +8,16 @@ from pathlib import Path
 from types import MethodType
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
+from lr_callbacks import demo
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.commands import COMMANDS, SHARED_ARGUMENTS
-from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
 from lr_callbacks.terminal import ShortErrorParser, report_fit, report_predictions, warn_untrained, without_noise
 
 RUNS = "runs"
@@ -82,14 +83,19 @@ class LRCallbacksCLI(LightningCLI):
         )
         parser.set_defaults(
             {
-                "model": {"class_path": _path_of(DigitsClassifier)},
-                "data": {"class_path": _path_of(DigitsDataModule)},
+                "model": {"class_path": f"{demo.__name__}.DigitsClassifier"},
+                "data": {"class_path": f"{demo.__name__}.DigitsDataModule"},
             }
         )
 
     @override
     def before_instantiate_classes(self) -> None:
         self._options["name"] = self._options["name"] or self._default_name()
+        model = self._options["model"]
+        if model and model["class_path"].startswith(f"{demo.__name__}.") and "OMP_NUM_THREADS" not in os.environ:
+            # Too small a network for several threads: they gain nothing, and on a busy machine each of many short
+            # waits for another thread lasts (measured on two busy cores: 91 s instead of 7 s).
+            torch.set_num_threads(1)
 
     @override
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -140,7 +146,3 @@ class LRCallbacksCLI(LightningCLI):
         if files:
             return Path(str(files[-1])).stem
         return str(self._options["model"]["class_path"]).rpartition(".")[2]
-
-
-def _path_of(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -234,6 +234,20 @@ def test_a_run_is_resumed_from_its_checkpoint_into_a_folder_of_its_own(workplace
     assert resumed == {step: rate for step, rate in whole.items() if step >= 5}
 
 
+def test_the_digits_take_one_thread_and_a_users_own_module_what_there_is(workplace, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    Path("own_threads.py").write_text(OWN)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        run("fit", *SHORT, "--model=own_threads.NetWithLoader", "--data=null")
+        assert torch.get_num_threads() == 2
+        run("fit", *SHORT)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_users_own_monitor_stays_the_only_one(workplace):
     flags = ("--trainer.callbacks+=LearningRateMonitor", "--trainer.callbacks.logging_interval=step")
     own = run("fit", *SHORT, *flags)
