@@ -5,6 +5,37 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from lr_callbacks.cli import LRCallbacksCLI
 
 QUIET = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--trainer.accelerator=cpu")
+SHORT = (*QUIET, "--trainer.max_epochs=1", "--trainer.limit_train_batches=4", "--trainer.limit_val_batches=1")
+
+WARMUP = ("--trainer.callbacks+=Warmup", "--trainer.callbacks.duration=2")
+
+OWN = """
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from torch.utils.data import DataLoader, TensorDataset
+
+def loader():
+    return DataLoader(TensorDataset(torch.ones(8, 4)), batch_size=2)
+
+class Net(LightningModule):
+    def __init__(self, width: int = 3):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, width)
+
+    def training_step(self, batch, batch_idx):
+        return self.layer(batch[0]).square().mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+class NetWithLoader(Net):
+    def train_dataloader(self):
+        return loader()
+
+class Data(LightningDataModule):
+    def train_dataloader(self):
+        return loader()
+"""
 
 
 def run(subcommand, *flags):
