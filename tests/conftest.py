@@ -1,6 +1,9 @@
-"""Fixtures that several test files use."""
+"""Settings and fixtures that several test files use."""
 
+import os
 import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run in parallel, each on networks too small for threads
 
 import pytest
 

@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from lr_callbacks import SGDR, OneCycle, ReduceLROnPlateau, Warmup
 from lr_callbacks.schedules import one_cycle_factor, sgdr_factor
 
+pytestmark = pytest.mark.oldest
+
 
 class Overflowing(Net):
     """The gradients of the batches given are infinite, as fp16 makes them at times."""

@@ -16,6 +16,8 @@ from torch import nn
 from lr_callbacks import SGDR, OneCycle, ReduceLROnPlateau, Warmup
 from lr_callbacks.schedules import one_cycle_factor, sgdr_factor, warmup_factor
 
+pytestmark = pytest.mark.oldest
+
 
 def scripted(*metrics: float, **kwargs: Any) -> ReduceLROnPlateau:
     return ReduceLROnPlateau("scripted", patience=0, factor=0.5, **kwargs)

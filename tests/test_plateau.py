@@ -17,6 +17,8 @@ from torch.optim import lr_scheduler
 from lr_callbacks import ReduceLROnPlateau, Warmup
 from lr_callbacks.plateau import PlateauRule, PlateauState
 
+pytestmark = pytest.mark.oldest
+
 
 class Scripted(Net):
     """Logs the next of the given values at each validation."""

@@ -19,6 +19,8 @@ from torch.optim import lr_scheduler
 from lr_callbacks import SGDR, OneCycle, ReduceLROnPlateau, Warmup
 from lr_callbacks.schedules import one_cycle_factor, sgdr_factor
 
+pytestmark = pytest.mark.oldest
+
 METRICS = [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5]
 
 

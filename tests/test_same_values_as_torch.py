@@ -11,6 +11,8 @@ from torch.optim import lr_scheduler
 from lr_callbacks import SGDR, OneCycle, Warmup
 from lr_callbacks.schedules import one_cycle_factor, one_cycle_momentum, sgdr_factor, warmup_factor
 
+pytestmark = pytest.mark.oldest
+
 OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 LRS = (0.1, 0.02)
 ONE_CYCLE_OPTIONS = [
