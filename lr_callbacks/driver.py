@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -34,12 +35,17 @@ class Lane:
             product *= segment.factor(since if since > 0 else 0)
         return product
 
-    def momentum_at(self, step: int) -> float | None:
+    @cached_property
+    def moves_momentum(self) -> bool:
+        """Whether a segment moves the momentum."""
+        return any(segment.momentum is not None for segment in self.segments)
+
+    def momentum_at(self, step: int) -> float:
         """The momentum at a step, where a segment moves it."""
         for segment in self.segments:
             if segment.momentum is not None:
                 return segment.momentum(max(0, step - segment.start))
-        return None
+        raise LookupError("no segment of this lane moves the momentum")
 
 
 class Driver:
@@ -184,23 +190,30 @@ class Driver:
     def resolve(self) -> None:
         """Give each group its segments; groups that share all of them go into one lane."""
         groups = self.optimizer.param_groups
-        driven = {c: pg.select(self.optimizer, c.wanted_groups, who=repr(c)) for c in self.callbacks}
+        chosen = [(c, pg.select(self.optimizer, c.wanted_groups, who=repr(c))) for c in self.callbacks]
+        driven = {c: {number: position for position, number in enumerate(numbers)} for c, numbers in chosen}
         bases = [group.get(pg.REFERENCE_LR, group.get(pg.BASE_LR, 0.0)) for group in groups]
+        largest = {c: max((bases[number] for number in numbers), default=0.0) for c, numbers in chosen}
         shared: dict[tuple[object, ...], list[int]] = {}
         for number, base in enumerate(bases):
             mine = tuple(callback for callback in self.callbacks if number in driven[callback])
-            key = (mine, *(callback.lane_key(driven[callback].index(number), base) for callback in mine))
+            key = (mine, *(callback.lane_key(driven[callback][number], base) for callback in mine))
             shared.setdefault(key, []).append(number)
-        self.lanes = [self._lane(tuple(numbers), driven, bases) for numbers in shared.values()]
+        self.lanes = [self._lane(tuple(numbers), driven, bases, largest) for numbers in shared.values()]
 
-    def _lane(self, numbers: tuple[int, ...], driven: dict[LRCallback, list[int]], bases: list[float]) -> Lane:
+    def _lane(
+        self,
+        numbers: tuple[int, ...],
+        driven: dict[LRCallback, dict[int, int]],
+        bases: list[float],
+        largest: dict[LRCallback, float],
+    ) -> Lane:
         first = numbers[0]
         mine = tuple(callback for callback in self.callbacks if first in driven[callback])
         warmup_end = 0
         segments: dict[LRCallback, Segment] = {}
         for callback in sorted(mine, key=lambda callback: not callback.is_warmup):
-            largest = max(bases[number] for number in driven[callback])
-            group = Group(driven[callback].index(first), bases[first], largest, warmup_end)
+            group = Group(driven[callback][first], bases[first], largest[callback], warmup_end)
             segments[callback] = callback.segment(self.horizon, group)
             if callback.is_warmup:
                 warmup_end = max(warmup_end, segments[callback].end or 0)
@@ -233,14 +246,10 @@ class Driver:
         """Write the LR (and momentum) that the next step will use into every driven group."""
         groups = self.optimizer.param_groups
         for lane in self.lanes:
-            factor = lane.factor_at(self.step)
             mine = groups if len(lane.groups) == len(groups) else [groups[number] for number in lane.groups]
-            pg.scale_lrs(mine, factor)
-            momentum = lane.momentum_at(self.step)
-            if momentum is not None:
-                for group in mine:
-                    if pg.CONFIGURED_MOMENTUM in group:
-                        pg.set_momentum(group, momentum)
+            pg.scale_lrs(mine, lane.factor_at(self.step))
+            if lane.moves_momentum:
+                pg.set_momenta(mine, lane.momentum_at(self.step))
 
     # ------------------------------------------------------------------ groups and LRs of others
     def adopt(self) -> None:
@@ -291,7 +300,7 @@ class Driver:
     def _take_momentum(self) -> None:
         """Note what to give back for each group whose momentum a schedule moves; give back where none does any more."""
         for lane in self.lanes:
-            moves = lane.momentum_at(self.step) is not None
+            moves = lane.moves_momentum
             for number in lane.groups:
                 group = self.optimizer.param_groups[number]
                 if moves and pg.CONFIGURED_MOMENTUM not in group and pg.get_momentum(group) is not None:

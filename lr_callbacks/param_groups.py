@@ -81,11 +81,22 @@ def set_momentum(group: ParamGroup, momentum: float) -> None:
         if isinstance(first, Tensor):
             first.fill_(momentum)
         else:
-            group["betas"] = (momentum, *others)
+            group["betas"] = (momentum, *others)  # a tuple, as Adam had it
     elif isinstance(group["momentum"], Tensor):
         group["momentum"].fill_(momentum)
     else:
         group["momentum"] = momentum
+
+
+def set_momenta(groups: Iterable[ParamGroup], momentum: float) -> None:
+    """Write the momentum of those of the groups whose momentum a schedule moves."""
+    for group in groups:
+        if CONFIGURED_MOMENTUM not in group:
+            continue
+        if "betas" not in group and type(group["momentum"]) is float:
+            group["momentum"] = momentum
+        else:
+            set_momentum(group, momentum)
 
 
 def get_step(optimizer: Optimizer) -> int | None:
