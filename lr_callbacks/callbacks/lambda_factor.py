@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -16,21 +17,23 @@ from lr_callbacks.ticks import Interval, Ticks
 class LambdaFactor(IntervalSchedule):
     """Multiply the learning rate by what a function of the user's own says.
 
-    The factor at time t is ``function(t)``. First step: ``function(0)``. It has no end: the function is asked for every
-    t of the run, in any order and more than once for the same t, so it must depend on nothing but t.
+    The factor at time t is ``function(t, **options)``. First step: that of t = 0. It has no end: the function is asked
+    for every t of the run, in any order and more than once for the same t, so it must depend on nothing but t.
 
     The values are those of torch ``LambdaLR``.
 
     Args:
         function: The import path of a function, ``"my_package.schedules.halve"``, or the function itself (for a
             callback that can be pickled: not a lambda). It gets t, an int, and returns a number of at least 0.
+        options: Further arguments of the function, by name; the functions of `lr_callbacks.schedules` take theirs so.
         interval: ``"step"``: t counts optimizer steps; ``"epoch"``: t counts epochs, and the factor is held over each.
         start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
     Raises:
-        TypeError: If `function` is neither a string nor callable, or its path leads to something that is not callable.
+        TypeError: If `function` is neither a string nor callable, its path leads to something that is not callable, or
+            `options` is no dict.
         ValueError: If nothing can be imported from its path, or (in the fit) it returns no number of at least 0.
         MisconfigurationException: At the start of the training, if ``interval="epoch"`` and the length of an epoch is
             not known.
@@ -40,8 +43,8 @@ class LambdaFactor(IntervalSchedule):
         >>> def halve(epoch):
         ...     return 0.5**epoch
         >>> trainer = Trainer(callbacks=[LambdaFactor(halve, interval="epoch")], logger=False)
-        >>> LambdaFactor("math.exp")
-        LambdaFactor(function='math.exp')
+        >>> LambdaFactor("lr_callbacks.schedules.rex_factor", {"total_steps": 400})
+        LambdaFactor(function='lr_callbacks.schedules.rex_factor', options={'total_steps': 400})
 
     References:
         torch ``LambdaLR``.
@@ -49,7 +52,8 @@ class LambdaFactor(IntervalSchedule):
 
     def __init__(
         self,
-        function: str | Callable[[int], float],
+        function: str | Callable[..., float],
+        options: dict[str, Any] | None = None,
         *,
         interval: Interval = "step",
         start: int | str | None = None,
@@ -58,11 +62,17 @@ class LambdaFactor(IntervalSchedule):
     ) -> None:
         super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
         imported(function)
+        if options is not None and not isinstance(options, dict):
+            raise TypeError(f"options must be a dict of the function's arguments by name, got {options!r}")
         self.function = function
+        self.options = options
 
     def shape(self, ticks: Ticks, group: Group) -> Shape:
         """The function, watched over."""
-        return Shape(Checked(imported(self.function), self._name))
+        return Shape(self._checked())
+
+    def _checked(self) -> Checked:
+        return Checked(partial(imported(self.function), **(self.options or {})), self._name)
 
     @property
     def _name(self) -> str:
@@ -92,13 +102,15 @@ class MultiplicativeFactor(LambdaFactor):
     Args:
         function: The import path of a function, ``"my_package.schedules.shrink"``, or the function itself (for a
             callback that can be pickled: not a lambda). It gets t, an int >= 1, and returns a number of at least 0.
+        options: Further arguments of the function, by name.
         interval: ``"step"``: t counts optimizer steps; ``"epoch"``: t counts epochs, and the factor is held over each.
         start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
     Raises:
-        TypeError: If `function` is neither a string nor callable, or its path leads to something that is not callable.
+        TypeError: If `function` is neither a string nor callable, its path leads to something that is not callable, or
+            `options` is no dict.
         ValueError: If nothing can be imported from its path, or (in the fit) it returns no number of at least 0.
         MisconfigurationException: At the start of the training, if ``interval="epoch"`` and the length of an epoch is
             not known.
@@ -115,14 +127,14 @@ class MultiplicativeFactor(LambdaFactor):
 
     def shape(self, ticks: Ticks, group: Group) -> Shape:
         """The running product."""
-        return Shape(RunningProduct(Checked(imported(self.function), self._name)))
+        return Shape(RunningProduct(self._checked()))
 
     def describe(self) -> str:
         """Which function."""
         return f"product of {self._name}({self.interval})"
 
 
-def imported(function: str | Callable[[int], float]) -> Callable[[int], float]:
+def imported(function: str | Callable[..., float]) -> Callable[..., float]:
     """The function that an import path names, or the one given.
 
     Raises:
