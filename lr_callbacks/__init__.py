@@ -1,12 +1,42 @@
 """Learning-rate callbacks for PyTorch Lightning: right under accumulation, resume, several optimizers and fp16."""
 
 from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.callbacks.constant_factor import ConstantFactor
+from lr_callbacks.callbacks.cosine_annealing import CosineAnnealing
+from lr_callbacks.callbacks.cyclical_lr import CyclicalLR
+from lr_callbacks.callbacks.exponential_decay import ExponentialDecay
+from lr_callbacks.callbacks.inverse_sqrt import InverseSqrt
+from lr_callbacks.callbacks.lambda_factor import LambdaFactor, MultiplicativeFactor
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.callbacks.one_cycle import OneCycle
+from lr_callbacks.callbacks.polynomial_decay import LinearDecay, PolynomialDecay
 from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from lr_callbacks.callbacks.rex import Rex
 from lr_callbacks.callbacks.sgdr import SGDR
+from lr_callbacks.callbacks.step_decay import MultiStepDecay, StepDecay
 from lr_callbacks.callbacks.warmup import Warmup
+from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay
 
 __version__ = "0.1.0"
 
-__all__ = ["SGDR", "LRCallback", "LRMonitor", "OneCycle", "ReduceLROnPlateau", "Warmup"]
+__all__ = [
+    "SGDR",
+    "ConstantFactor",
+    "CosineAnnealing",
+    "CyclicalLR",
+    "ExponentialDecay",
+    "InverseSqrt",
+    "LRCallback",
+    "LRMonitor",
+    "LambdaFactor",
+    "LinearDecay",
+    "MultiStepDecay",
+    "MultiplicativeFactor",
+    "OneCycle",
+    "PolynomialDecay",
+    "ReduceLROnPlateau",
+    "Rex",
+    "StepDecay",
+    "Warmup",
+    "WarmupStableDecay",
+]

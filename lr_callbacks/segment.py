@@ -48,3 +48,15 @@ class Segment:
     def factor_at(self, step: int) -> float:
         """The factor at optimizer step `step`."""
         return self.factor(max(0, step - self.start))
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A factor times a constant: a schedule whose peak is not the base LR."""
+
+    factor: Callable[[int], float]
+    scale: float
+
+    def __call__(self, step: int) -> float:
+        """The scaled factor."""
+        return self.factor(step) * self.scale

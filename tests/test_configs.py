@@ -1,5 +1,6 @@
 """Every configuration file that a newcomer is offered runs, and does what its comments say."""
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +13,23 @@ EPOCHS, STEPS = 3, 120
 # LR at the first step, at step 20, and at the last step of a run of 120 steps.
 EXPECTED = {
     "constant": (0.02, 0.02, 0.02),
+    "constant_factor": (0.009, 0.009, 0.03),
+    "cosine_annealing": (0.03, None, 0.0001 + 0.0299 * (1 + math.cos(math.pi * 119 / 120)) / 2),
+    "cyclical_lr": (0.003, 0.003 + 0.057 * 20 / 40, 0.003 + 0.0285 * 39 / 40),
+    "exponential_decay": (0.03, 0.03 * 0.8**0.5, 0.03 * 0.8 ** (119 / 40)),
+    "inverse_sqrt": (0.003, 0.003 + 0.027 * 20 / 40, 0.03 * math.sqrt(40 / 119)),
+    "lambda_factor": (0.03, 0.03, 0.03),
+    "linear_decay": (0.003, 0.03 * (1 - 14 / 114), 0.03 / 114),
+    "multi_step_decay": (0.03, 0.03, 0.0003),
+    "multiplicative_factor": (0.03, 0.03 * math.prod(1 - 0.02 * t / 400 for t in range(1, 21)), None),
     "one_cycle": (0.004, None, 0.1 / 25 / 1e4),
     "plateau": (0.03, 0.03, None),
+    "polynomial_decay": (0.03, 0.0001 + 0.0299 * (5 / 6) ** 2, 0.0001 + 0.0299 / 120**2),
+    "rex": (0.03, 0.03 * (5 / 6) / (11 / 12), 0.03 * (1 / 120) / (0.5 + 0.5 / 120)),
     "sgdr": (0.03, None, None),
+    "step_decay": (0.03, 0.03, 0.03),
     "warmup": (0.003, 0.03, 0.03),
+    "warmup_stable_decay": (0.003, 0.03, 0.03 * (1 - math.sqrt(23 / 24))),
     "warmup_plateau": (0.003, 0.003 + 0.027 * 20 / 40, None),
 }
 

@@ -12,7 +12,7 @@ from lr_callbacks.callbacks.base import Groups, ScheduleCallback
 from lr_callbacks.durations import Duration
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.schedules import AnnealStrategy, one_cycle_factor, one_cycle_momentum, one_cycle_phases
-from lr_callbacks.segment import Group, Segment
+from lr_callbacks.segment import Group, Scaled, Segment
 
 
 class OneCycle(ScheduleCallback):
@@ -135,7 +135,7 @@ class OneCycle(ScheduleCallback):
         return Segment(
             start=start,
             end=start + total,
-            factor=shape if scale == 1.0 else _Scaled(shape, scale),
+            factor=shape if scale == 1.0 else Scaled(shape, scale),
             momentum=momentum if self.cycle_momentum else None,
             landmarks=(peak,),
         )
@@ -161,13 +161,3 @@ class OneCycle(ScheduleCallback):
         if segment.end is not None and step >= segment.end:
             return "done"
         return "climbing" if step < segment.start + segment.landmarks[0] else "annealing"
-
-
-class _Scaled:
-    """A factor times a constant."""
-
-    def __init__(self, factor: partial[float], scale: float) -> None:
-        self._factor, self._scale = factor, scale
-
-    def __call__(self, step: int) -> float:
-        return self._factor(step) * self._scale

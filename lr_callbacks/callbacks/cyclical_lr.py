@@ -1,0 +1,145 @@
+"""Cyclical learning rates: up and down between two bounds, momentum against them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lr_callbacks.arguments import number, one_of, require
+from lr_callbacks.callbacks.base import Groups
+from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.schedules import CyclicalMode, cyclical_factor, cyclical_momentum
+from lr_callbacks.segment import Group, Scaled, Segment
+from lr_callbacks.ticks import Interval, Ticks
+
+
+class CyclicalLR(IntervalSchedule):
+    """Let the learning rate climb and fall between two bounds along lines, again and again, momentum against it.
+
+    In a cycle of U = `step_size_up` and D = `step_size_down`, a height h goes from 0 to 1 at time U and back to 0 at
+    U + D. The LR is ``bottom + (top - bottom) * h * scale``; scale is 1 (triangular), ``1 / 2 ** n`` in cycle n counted
+    from 0 (triangular2) or ``gamma ** t`` (exp_range). First step: the bottom. It has no end. The momentum is
+    ``max_momentum - (max_momentum - base_momentum) * h * scale`` and is given back as it was configured when the fit
+    ends.
+
+    The values are those of torch ``CyclicLR``, whose two bounds become one factor: the group with the largest LR goes
+    between `base_lr` and `max_lr`, and the others in proportion to the LRs that they were configured with.
+
+    Args:
+        base_lr: The bottom, absolute, of the group with the largest LR; at least 0 and below the top. (Not the base LR
+            of the product of factors, which is the LR that the optimizer was configured with.)
+        max_lr: The top, absolute, of that group; None: each group's top is the LR that it was configured with.
+        step_size_up: Length U of the way up: an int (optimizer steps), ``"2 epochs"`` or ``"5%"`` (of the run).
+        step_size_down: Length D of the way down; None for the same as the way up.
+        mode: ``"triangular"``, ``"triangular2"`` or ``"exp_range"``.
+        gamma: For ``"exp_range"``: what each step multiplies the height by, in (0, 1].
+        cycle_momentum: Whether to move the momentum (SGD's and RMSprop's ``momentum`` where it is not 0, the first beta
+            of Adam's family); a group without momentum is left alone.
+        base_momentum: Momentum at the top of the LR, in [0, 1).
+        max_momentum: Momentum at the bottom, in [0, 1).
+        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
+            held over each, and lengths are given in epochs or %.
+        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If a duration is a bare float or an argument is no number.
+        ValueError: If an argument is outside its range.
+        MisconfigurationException: At the start of the training, if a length is needed that is not known or comes out
+            as 0 steps, `base_lr` is not below the largest configured LR and `max_lr` is not given, or all configured
+            LRs are 0.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(callbacks=[CyclicalLR(0.001, 0.01, step_size_up="2 epochs")], logger=False)
+
+    References:
+        Smith, Cyclical Learning Rates for Training Neural Networks, 2017, arXiv:1506.01186; torch ``CyclicLR``.
+    """
+
+    def __init__(
+        self,
+        base_lr: float,
+        max_lr: float | None = None,
+        step_size_up: int | str = 2000,
+        step_size_down: int | str | None = None,
+        mode: CyclicalMode = "triangular",
+        gamma: float = 1.0,
+        cycle_momentum: bool = True,
+        base_momentum: float = 0.8,
+        max_momentum: float = 0.9,
+        *,
+        interval: Interval = "step",
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        require(number("base_lr", base_lr) >= 0, "base_lr", "at least 0", base_lr)
+        if max_lr is not None:
+            rule = f"above base_lr={base_lr!r} (None for the optimizer's own LR)"
+            require(number("max_lr", max_lr) > base_lr, "max_lr", rule, max_lr)
+        self.check_length("step_size_up", step_size_up)
+        if step_size_down is not None:
+            self.check_length("step_size_down", step_size_down)
+        one_of("mode", mode, CyclicalMode)
+        require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+        for name, value in (("base_momentum", base_momentum), ("max_momentum", max_momentum)):
+            require(0 <= number(name, value) < 1, name, "at least 0 and below 1", value)
+        self.base_lr = base_lr
+        self.max_lr = max_lr
+        self.step_size_up = step_size_up
+        self.step_size_down = step_size_down
+        self.mode = mode
+        self.gamma = gamma
+        self.cycle_momentum = cycle_momentum
+        self.base_momentum = base_momentum
+        self.max_momentum = max_momentum
+
+    def shape(self, ticks: Ticks, group: Group) -> Shape:
+        """The cycles of one group."""
+        top = group.largest_base_lr if self.max_lr is None else self.max_lr
+        self._check_bounds(top, group.largest_base_lr)
+        up = self.length(ticks, "step_size_up", self.step_size_up)
+        down = up if self.step_size_down is None else self.length(ticks, "step_size_down", self.step_size_down)
+        height = partial(cyclical_factor, step_size_up=up, step_size_down=down, mode=self.mode, gamma=self.gamma)
+        momentum = partial(
+            cyclical_momentum,
+            step_size_up=up,
+            step_size_down=down,
+            mode=self.mode,
+            gamma=self.gamma,
+            base_momentum=self.base_momentum,
+            max_momentum=self.max_momentum,
+        )
+        factor = partial(height, base_factor=self.base_lr / top)
+        scale = 1.0 if self.max_lr is None else self.max_lr / group.largest_base_lr
+        return Shape(
+            Scaled(factor, scale), momentum=momentum if self.cycle_momentum else None, landmarks=(up, up + down)
+        )
+
+    def _check_bounds(self, top: float, largest: float) -> None:
+        if largest == 0:
+            raise MisconfigurationException(
+                f"CyclicalLR: base_lr={self.base_lr} and max_lr={self.max_lr} are to scale groups whose LRs are all 0;"
+                " configure LRs above 0"
+            )
+        if self.base_lr >= top:
+            raise MisconfigurationException(
+                f"CyclicalLR: base_lr={self.base_lr} must be below the top, which is the largest LR of the optimizer"
+                f" ({top:g}) where max_lr is not given; lower base_lr or give max_lr"
+            )
+
+    def describe(self) -> str:
+        """Mode and bounds."""
+        top = "the optimizer's LR" if self.max_lr is None else f"{self.max_lr:g}"
+        return f"{self.mode} between {self.base_lr:g} and {top}" + (", momentum cycled" if self.cycle_momentum else "")
+
+    def phase_at(self, step: int, segment: Segment) -> str:
+        """Which way the cycle goes."""
+        if step < segment.start:
+            return "waiting"
+        rises = segment.landmarks
+        return "climbing" if (step - segment.start) % rises[1] < rises[0] else "falling"

@@ -1,0 +1,94 @@
+"""Exponential decay: by a factor or a natural rate, evenly or in stairs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from lr_callbacks.arguments import number, one_of, require
+from lr_callbacks.callbacks.base import Groups
+from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.schedules import exponential_factor, natural_exponential_factor, step_decay_factor
+from lr_callbacks.segment import Group
+from lr_callbacks.ticks import Interval, Ticks
+
+
+class ExponentialDecay(IntervalSchedule):
+    """Let the learning rate fall exponentially, by a factor `gamma` or a natural `rate` k for every `step_size`.
+
+    The factor at time t is ``gamma ** n`` or ``exp(-k * n)`` with ``n = (t + offset) / s``, rounded down with
+    `staircase`. First step: 1 (with ``offset=1``: less, unless `staircase` and s > 1). It has no end.
+
+    The values are those of torch ``ExponentialLR`` with `gamma` alone, and with `staircase` those of ``StepLR``.
+
+    Args:
+        gamma: What every `step_size` multiplies by, in (0, 1]; give this or `rate`.
+        rate: Natural decay rate k for every `step_size`, >= 0; give this or `gamma`.
+        step_size: Length s: an int (optimizer steps), ``"2 epochs"`` or ``"10%"`` (of the run); None for one step (one
+            epoch with ``interval="epoch"``).
+        staircase: Whether it falls only every `step_size`, in stairs.
+        offset: 0, or 1 to count from 1 as many tutorials do.
+        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
+            held over each, and lengths are given in epochs or %.
+        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If a duration is a bare float or an argument is no number.
+        ValueError: If an argument is outside its range.
+        MisconfigurationException: At the start of the training, if a length is needed that is not known, or one comes
+            out as 0 steps.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(callbacks=[ExponentialDecay(gamma=0.95, interval="epoch")], logger=False)
+        >>> stairs = ExponentialDecay(rate=0.5, step_size="10 epochs", staircase=True, offset=1, interval="epoch")
+
+    References:
+        torch ``ExponentialLR``; Keras ``ExponentialDecay``; TensorFlow ``natural_exp_decay``.
+    """
+
+    def __init__(
+        self,
+        gamma: float | None = None,
+        rate: float | None = None,
+        step_size: int | str | None = None,
+        staircase: bool = False,
+        offset: Literal[0, 1] = 0,
+        *,
+        interval: Interval = "step",
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        if (gamma is None) == (rate is None):
+            raise ValueError(f"exactly one of gamma and rate must be given, got gamma={gamma!r} and rate={rate!r}")
+        if gamma is not None:
+            require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+        if rate is not None:
+            require(number("rate", rate) >= 0, "rate", "at least 0", rate)
+        if step_size is not None:
+            self.check_length("step_size", step_size)
+        one_of("offset", offset, Literal[0, 1])
+        self.gamma = gamma
+        self.rate = rate
+        self.step_size = step_size
+        self.staircase = staircase
+        self.offset = offset
+
+    def shape(self, ticks: Ticks, group: Group) -> Shape:
+        """The decay of one group."""
+        size = 1 if self.step_size is None else self.length(ticks, "step_size", self.step_size)
+        if self.gamma is None:
+            natural = partial(natural_exponential_factor, rate=self.rate or 0.0, staircase=self.staircase)
+            return Shape(partial(natural, step_size=size, offset=self.offset))
+        stairs_or_not = step_decay_factor if self.staircase else exponential_factor
+        return Shape(partial(stairs_or_not, gamma=self.gamma, step_size=size, offset=self.offset))
+
+    def describe(self) -> str:
+        """How much, over what."""
+        by = f"exp(-{self.rate:g})" if self.gamma is None else f"{self.gamma:g}"
+        every = self.interval if self.step_size is None else self.named_length(self.step_size)
+        return f"times {by} every {every}" + (", in stairs" if self.staircase else "")

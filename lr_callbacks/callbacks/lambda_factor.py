@@ -1,0 +1,205 @@
+"""Factors from a function of the user's own, named by its import path or given as it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from lr_callbacks.callbacks.base import Groups
+from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.segment import Group
+from lr_callbacks.ticks import Interval, Ticks
+
+
+class LambdaFactor(IntervalSchedule):
+    """Multiply the learning rate by what a function of the user's own says.
+
+    The factor at time t is ``function(t, **options)``. First step: that of t = 0. It has no end: the function is asked
+    for every t of the run, in any order and more than once for the same t, so it must depend on nothing but t.
+
+    The values are those of torch ``LambdaLR``.
+
+    Args:
+        function: The import path of a function, ``"my_package.schedules.halve"``, or the function itself (for a
+            callback that can be pickled: not a lambda). It gets t, an int, and returns a number of at least 0.
+        options: Further arguments of the function, by name; the functions of `lr_callbacks.schedules` take theirs so.
+        interval: ``"step"``: t counts optimizer steps; ``"epoch"``: t counts epochs, and the factor is held over each.
+        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If `function` is neither a string nor callable, its path leads to something that is not callable, or
+            `options` is no dict.
+        ValueError: If nothing can be imported from its path, or (in the fit) it returns no number of at least 0.
+        MisconfigurationException: At the start of the training, if ``interval="epoch"`` and the length of an epoch is
+            not known.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> def halve(epoch):
+        ...     return 0.5**epoch
+        >>> trainer = Trainer(callbacks=[LambdaFactor(halve, interval="epoch")], logger=False)
+        >>> LambdaFactor("lr_callbacks.schedules.rex_factor", {"total_steps": 400})
+        LambdaFactor(function='lr_callbacks.schedules.rex_factor', options={'total_steps': 400})
+
+    References:
+        torch ``LambdaLR``.
+    """
+
+    def __init__(
+        self,
+        function: str | Callable[..., float],
+        options: dict[str, Any] | None = None,
+        *,
+        interval: Interval = "step",
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        imported(function)
+        if options is not None and not isinstance(options, dict):
+            raise TypeError(f"options must be a dict of the function's arguments by name, got {options!r}")
+        self.function = function
+        self.options = options
+
+    def shape(self, ticks: Ticks, group: Group) -> Shape:
+        """The function, watched over."""
+        return Shape(self._checked())
+
+    def _checked(self) -> Checked:
+        return Checked(partial(imported(self.function), **(self.options or {})), self._name)
+
+    @property
+    def _name(self) -> str:
+        """The function's import path: without an address in memory, so that a resumed run knows it again."""
+        if isinstance(self.function, str):
+            return self.function
+        kind = self.function if hasattr(self.function, "__qualname__") else type(self.function)
+        return f"{kind.__module__}.{kind.__qualname__}"
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, the function by its path."""
+        return {**super().arguments(), "function": self._name}
+
+    def describe(self) -> str:
+        """Which function."""
+        return f"{self._name}({self.interval})"
+
+
+class MultiplicativeFactor(LambdaFactor):
+    """Multiply the learning rate, step after step, by what a function of the user's own says.
+
+    The factor at time t is ``function(1) * function(2) * ... * function(t)``. First step: 1. It has no end: the
+    function must depend on nothing but t.
+
+    The values are those of torch ``MultiplicativeLR``.
+
+    Args:
+        function: The import path of a function, ``"my_package.schedules.shrink"``, or the function itself (for a
+            callback that can be pickled: not a lambda). It gets t, an int >= 1, and returns a number of at least 0.
+        options: Further arguments of the function, by name.
+        interval: ``"step"``: t counts optimizer steps; ``"epoch"``: t counts epochs, and the factor is held over each.
+        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If `function` is neither a string nor callable, its path leads to something that is not callable, or
+            `options` is no dict.
+        ValueError: If nothing can be imported from its path, or (in the fit) it returns no number of at least 0.
+        MisconfigurationException: At the start of the training, if ``interval="epoch"`` and the length of an epoch is
+            not known.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> def shrink(step):
+        ...     return 1 - 1 / (step + 100)
+        >>> trainer = Trainer(callbacks=[MultiplicativeFactor(shrink)], logger=False)
+
+    References:
+        torch ``MultiplicativeLR``.
+    """
+
+    def shape(self, ticks: Ticks, group: Group) -> Shape:
+        """The running product."""
+        return Shape(RunningProduct(self._checked()))
+
+    def describe(self) -> str:
+        """Which function."""
+        return f"product of {self._name}({self.interval})"
+
+
+def imported(function: str | Callable[..., float]) -> Callable[..., float]:
+    """The function that an import path names, or the one given.
+
+    Raises:
+        TypeError: If it is neither a string nor callable, or the path leads to something that is not callable.
+        ValueError: If nothing can be imported from the path.
+
+    Example:
+        >>> imported("math.exp")(0)
+        1.0
+        >>> imported("exp")
+        Traceback (most recent call last):
+        ...
+        ValueError: function must be an import path such as 'my_package.my_module.my_function', got 'exp'
+    """
+    if not isinstance(function, str):
+        if not callable(function):
+            raise TypeError(f"function must be a function of one int, or the import path of one, got {function!r}")
+        return function
+    module, _, name = function.rpartition(".")
+    if not module or not name or module.startswith("."):
+        raise ValueError(
+            f"function must be an import path such as 'my_package.my_module.my_function', got {function!r}"
+        )
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"function must be an import path that leads somewhere, got {function!r}: {error}; is its folder on the"
+            " Python path?"
+        ) from error
+    if not callable(found):
+        raise TypeError(f"function must lead to something that can be called, got {function!r}, which is {found!r}")
+    return found  # type: ignore[no-any-return]
+
+
+class Checked:
+    """A user's function whose every value is a finite number of at least 0, or an error that names it."""
+
+    def __init__(self, function: Callable[[int], float], name: str) -> None:
+        self._function, self._name = function, name
+
+    def __call__(self, step: int) -> float:
+        """The factor at a step."""
+        value = self._function(step)
+        try:
+            factor = float(value)
+        except (TypeError, ValueError):
+            factor = math.nan
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"{self._name}({step}) must be a finite number of at least 0, got {value!r}")
+        return factor
+
+
+class RunningProduct:
+    """``function(1) * ... * function(step)``; the next step costs one multiplication, an earlier one starts anew."""
+
+    def __init__(self, function: Callable[[int], float]) -> None:
+        self._function = function
+        self._step, self._product = 0, 1.0
+
+    def __call__(self, step: int) -> float:
+        """The product up to a step."""
+        if step < self._step:
+            self._step, self._product = 0, 1.0
+        for each in range(self._step + 1, step + 1):
+            self._product *= self._function(each)
+        self._step = max(self._step, step)
+        return self._product

@@ -1,0 +1,159 @@
+"""Polynomial and linear decay to an end value."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import partial
+
+from lr_callbacks.arguments import number, require
+from lr_callbacks.callbacks.base import Groups
+from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.schedules import linear_factor, polynomial_factor
+from lr_callbacks.segment import Group
+from lr_callbacks.ticks import Interval, Ticks
+
+
+class PolynomialDecay(IntervalSchedule):
+    """Decay the learning rate along a power of what is left of the schedule.
+
+    The factor at time t of T, with p = `power` and the end factor e, is ``e + (1 - e) (1 - t / T) ** p``. First step:
+    1. Reached: e at time T (one after the last of T steps), and held.
+
+    The values are those of torch ``PolynomialLR``, which has no end value.
+
+    Args:
+        power: Exponent p, above 0: 1 is a line; above 1 it falls faster at first.
+        end_factor: LR at the end as a fraction of the base LR, at least 0; 0 unless `end_lr` is given.
+        end_lr: LR at the end, absolute, at least 0; give this or `end_factor`.
+        total_steps: Length T: an int (optimizer steps), ``"2 epochs"`` or ``"50%"``; None for the rest of the run.
+        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
+            held over each, and lengths are given in epochs or %.
+        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If a duration is a bare float or an argument is no number.
+        ValueError: If an argument is outside its range.
+        MisconfigurationException: At the start of the training, if a length is needed that is not known, or one comes
+            out as 0 steps.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(callbacks=[PolynomialDecay(power=2.0, end_lr=1e-5)], logger=False)
+
+    References:
+        torch ``PolynomialLR``; Keras ``PolynomialDecay``; Chen et al., DeepLab, 2016, arXiv:1606.00915, section 4.1.2.
+    """
+
+    anneals_to_end = True
+
+    def __init__(
+        self,
+        power: float = 1.0,
+        end_factor: float | None = None,
+        end_lr: float | None = None,
+        total_steps: int | str | None = None,
+        *,
+        interval: Interval = "step",
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        require(number("power", power) > 0, "power", "above 0", power)
+        if end_factor is not None and end_lr is not None:
+            raise ValueError(
+                f"at most one of end_factor and end_lr may be given, got end_factor={end_factor!r} and"
+                f" end_lr={end_lr!r}"
+            )
+        for name, value in (("end_factor", end_factor), ("end_lr", end_lr)):
+            if value is not None:
+                require(number(name, value) >= 0, name, "at least 0", value)
+        if total_steps is not None:
+            self.check_length("total_steps", total_steps)
+        self.power = power
+        self.end_factor = end_factor
+        self.end_lr = end_lr
+        self.total_steps = total_steps
+
+    def shape(self, ticks: Ticks, group: Group) -> Shape:
+        """The decay of one group."""
+        total = self.length(ticks, "total_steps", self.total_steps)
+        end = group.factor_of(self.end_lr) if self.end_lr is not None else self.end_factor or 0.0
+        return Shape(partial(polynomial_factor, total_steps=total, power=self.power, end_factor=end), length=total)
+
+    def lane_key(self, position: int, base_lr: float) -> Hashable:
+        """An absolute `end_lr` is another factor for every base LR."""
+        return base_lr if self.end_lr else None
+
+    def describe(self) -> str:
+        """Power and end."""
+        end = f"LR {self.end_lr:g}" if self.end_lr is not None else f"factor {self.end_factor or 0.0:g}"
+        return f"power {self.power:g} to {end} over {self.named_length(self.total_steps)}"
+
+
+class LinearDecay(IntervalSchedule):
+    """Take the learning rate along a line, by default from its base value to 0 at the end of the run.
+
+    The factor at time t of T, with s = `start_factor` and e = `end_factor`, is ``s + (e - s) t / T``. First step: s.
+    Reached: e at time T (one after the last of T steps), and held.
+
+    The values are those of torch ``LinearLR``.
+
+    Args:
+        end_factor: LR at the end as a fraction of the base LR, at least 0.
+        start_factor: LR at the first step as a fraction of the base LR, at least 0.
+        total_steps: Length T: an int (optimizer steps), ``"2 epochs"`` or ``"50%"``; None for the rest of the run.
+        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
+            held over each, and lengths are given in epochs or %.
+        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If a duration is a bare float or an argument is no number.
+        ValueError: If an argument is outside its range.
+        MisconfigurationException: At the start of the training, if a length is needed that is not known, or one comes
+            out as 0 steps.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(callbacks=[LinearDecay(end_factor=0.01)], logger=False)
+
+    References:
+        torch ``LinearLR``; Defazio et al., Optimal Linear Decay Learning Rate Schedules, 2023, arXiv:2310.07831.
+    """
+
+    anneals_to_end = True
+
+    def __init__(
+        self,
+        end_factor: float = 0.0,
+        start_factor: float = 1.0,
+        total_steps: int | str | None = None,
+        *,
+        interval: Interval = "step",
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        for name, value in (("end_factor", end_factor), ("start_factor", start_factor)):
+            require(number(name, value) >= 0, name, "at least 0", value)
+        if total_steps is not None:
+            self.check_length("total_steps", total_steps)
+        self.end_factor = end_factor
+        self.start_factor = start_factor
+        self.total_steps = total_steps
+
+    def shape(self, ticks: Ticks, group: Group) -> Shape:
+        """The line of one group."""
+        total = self.length(ticks, "total_steps", self.total_steps)
+        line = partial(linear_factor, start_factor=self.start_factor, end_factor=self.end_factor)
+        return Shape(partial(line, total_steps=total), length=total)
+
+    def describe(self) -> str:
+        """Both ends."""
+        over = self.named_length(self.total_steps)
+        return f"factor {self.start_factor:g} to {self.end_factor:g} over {over}"

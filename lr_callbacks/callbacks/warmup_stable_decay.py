@@ -1,0 +1,109 @@
+"""Warm-up, stable, decay (WSD) in one callback."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lr_callbacks.arguments import number, one_of, require
+from lr_callbacks.callbacks.base import Groups
+from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.schedules import DecayShape, warmup_stable_decay_factor
+from lr_callbacks.segment import Group
+from lr_callbacks.ticks import Interval, Ticks
+
+
+class WarmupStableDecay(IntervalSchedule):
+    """Ramp the learning rate up, keep it, and let it fall in the last part of the run (WSD, trapezoid).
+
+    The factor at time t of T, with W = `warmup_steps`, D = `decay_steps`, s = `start_factor` and e = `end_factor`:
+    ``s + (1 - s) t / W`` for t < W; 1 until T - D; then ``e + (1 - e) d(x)`` with x = (t - (T - D)) / D and d linear
+    ``1 - x``, cosine ``(1 + cos(pi x)) / 2`` or 1-sqrt ``1 - sqrt(x)``. First step: s (1 with W = 0). Reached: e at
+    time T (one after the last of T steps), and held.
+
+    Args:
+        warmup_steps: Length W of the ramp: an int (optimizer steps), ``"2 epochs"`` or ``"5%"`` (of the run); 0 for
+            none, as after a `Warmup` callback.
+        decay_steps: Length D of the decay, in the same units.
+        decay_shape: ``"linear"``, ``"cosine"`` or ``"1-sqrt"``.
+        start_factor: LR at the first step of the ramp as a fraction of the base LR, in [0, 1].
+        end_factor: LR at the end as a fraction of the base LR, in [0, 1].
+        total_steps: Length T in the same units, at least W + D; None for the rest of the run.
+        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
+            held over each, and lengths are given in epochs or %.
+        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If a duration is a bare float or an argument is no number.
+        ValueError: If an argument is outside its range.
+        MisconfigurationException: At the start of the training, if a length is needed that is not known, or ramp and
+            decay are together longer than the whole.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(callbacks=[WarmupStableDecay("5%", "20%", decay_shape="1-sqrt")], logger=False)
+
+    References:
+        Hu et al., MiniCPM, 2024, arXiv:2404.06395, section 4; Hägele et al., Scaling Laws and Compute-Optimal Training
+        Beyond Fixed Training Durations, 2024, arXiv:2405.18392; transformers ``get_wsd_schedule``.
+    """
+
+    anneals_to_end = True
+
+    def __init__(
+        self,
+        warmup_steps: int | str,
+        decay_steps: int | str,
+        decay_shape: DecayShape = "linear",
+        start_factor: float = 0.0,
+        end_factor: float = 0.0,
+        total_steps: int | str | None = None,
+        *,
+        interval: Interval = "step",
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        self.check_length("warmup_steps", warmup_steps, minimum=0)
+        self.check_length("decay_steps", decay_steps, minimum=0)
+        one_of("decay_shape", decay_shape, DecayShape)
+        for name, value in (("start_factor", start_factor), ("end_factor", end_factor)):
+            require(0 <= number(name, value) <= 1, name, "between 0 and 1", value)
+        if total_steps is not None:
+            self.check_length("total_steps", total_steps)
+        self.warmup_steps = warmup_steps
+        self.decay_steps = decay_steps
+        self.decay_shape = decay_shape
+        self.start_factor = start_factor
+        self.end_factor = end_factor
+        self.total_steps = total_steps
+
+    def shape(self, ticks: Ticks, group: Group) -> Shape:
+        """The trapezoid of one group."""
+        total = self.length(ticks, "total_steps", self.total_steps)
+        ramp = self.length(ticks, "warmup_steps", self.warmup_steps, minimum=0)
+        decay = self.length(ticks, "decay_steps", self.decay_steps, minimum=0)
+        if ramp + decay > total:
+            raise MisconfigurationException(
+                f"WarmupStableDecay: warmup_steps={self.warmup_steps!r} ({ramp}) and decay_steps={self.decay_steps!r}"
+                f" ({decay}) are together longer than the {total} {self.interval}s of the schedule; make them shorter"
+            )
+        factor = partial(
+            warmup_stable_decay_factor,
+            total_steps=total,
+            warmup_steps=ramp,
+            decay_steps=decay,
+            decay_shape=self.decay_shape,
+            start_factor=self.start_factor,
+            end_factor=self.end_factor,
+        )
+        return Shape(factor, length=total, landmarks=(ramp, total - decay))
+
+    def describe(self) -> str:
+        """The three parts."""
+        up, down = self.named_length(self.warmup_steps), self.named_length(self.decay_steps)
+        return f"up over {up}, stable, {self.decay_shape} to factor {self.end_factor:g} over the last {down}"

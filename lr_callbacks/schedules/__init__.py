@@ -1,0 +1,56 @@
+"""The shapes of the schedules, as pure functions of an integer step: no torch, no state, any step in any order.
+
+A *factor* is dimensionless: the LR is the base LR times the factor. Each function holds its last value past its end,
+and follows torch's order of operations where torch has the schedule, so that both agree to the last bits. A *step* is
+an optimizer step, or an epoch where a schedule is held over epochs; all lengths are in the same unit.
+"""
+
+from lr_callbacks.schedules.anneal import ANNEAL, AnnealStrategy, cosine_anneal, linear_anneal
+from lr_callbacks.schedules.cyclical import CyclicalMode, cyclical_factor, cyclical_momentum
+from lr_callbacks.schedules.decay import (
+    exponential_factor,
+    inverse_sqrt_factor,
+    multi_step_factor,
+    natural_exponential_factor,
+    step_decay_factor,
+)
+from lr_callbacks.schedules.one_cycle import one_cycle_factor, one_cycle_momentum, one_cycle_phases
+from lr_callbacks.schedules.ramp import WarmupShape, warmup_factor
+from lr_callbacks.schedules.restarts import restart_cycle, sgdr_factor
+from lr_callbacks.schedules.to_end import (
+    constant_factor,
+    cosine_factor,
+    linear_factor,
+    polynomial_factor,
+    rex_factor,
+)
+from lr_callbacks.schedules.wsd import DecayShape, warmup_stable_decay_factor
+
+__all__ = [
+    "ANNEAL",
+    "AnnealStrategy",
+    "CyclicalMode",
+    "DecayShape",
+    "WarmupShape",
+    "constant_factor",
+    "cosine_anneal",
+    "cosine_factor",
+    "cyclical_factor",
+    "cyclical_momentum",
+    "exponential_factor",
+    "inverse_sqrt_factor",
+    "linear_anneal",
+    "linear_factor",
+    "multi_step_factor",
+    "natural_exponential_factor",
+    "one_cycle_factor",
+    "one_cycle_momentum",
+    "one_cycle_phases",
+    "polynomial_factor",
+    "restart_cycle",
+    "rex_factor",
+    "sgdr_factor",
+    "step_decay_factor",
+    "warmup_factor",
+    "warmup_stable_decay_factor",
+]

@@ -1,0 +1,32 @@
+"""From one value to another: half a cosine, or a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+AnnealStrategy = Literal["cos", "linear"]
+
+
+def cosine_anneal(start: float, end: float, fraction: float) -> float:
+    """Go from `start` to `end` along half a cosine: ``end + (start - end) / 2 * (1 + cos(pi * fraction))``.
+
+    Example:
+        >>> cosine_anneal(1.0, 0.0, 0.0), round(cosine_anneal(1.0, 0.0, 0.5), 12), cosine_anneal(1.0, 0.0, 1.0)
+        (1.0, 0.5, 0.0)
+    """
+    return end + (start - end) / 2.0 * (1 + math.cos(math.pi * fraction))
+
+
+def linear_anneal(start: float, end: float, fraction: float) -> float:
+    """Go from `start` to `end` along a line: ``(end - start) * fraction + start``.
+
+    Example:
+        >>> linear_anneal(1.0, 0.0, 0.25)
+        0.75
+    """
+    return (end - start) * fraction + start
+
+
+ANNEAL: dict[str, Callable[[float, float, float], float]] = {"cos": cosine_anneal, "linear": linear_anneal}

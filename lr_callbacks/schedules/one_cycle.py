@@ -1,0 +1,116 @@
+"""One-cycle: the LR up and down once, the momentum against it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lr_callbacks.schedules.anneal import ANNEAL, AnnealStrategy
+
+
+def one_cycle_phases(
+    total_steps: int, *, pct_start: float, three_phase: bool
+) -> tuple[tuple[float, Literal["up", "down", "out", "down and out"]], ...]:
+    """Where the phases of a one-cycle end (step, possibly between two steps) and what each does.
+
+    torch's own phase ends where these are sound. Cycles shorter than 4 steps (5 with three phases), and a `pct_start`
+    so small that the way up has no length, would divide by zero there or never reach the peak; here the peak lies on a
+    step: the last of one step, the first of two, the second of three.
+
+    Example:
+        >>> one_cycle_phases(100, pct_start=0.3, three_phase=False)
+        ((29.0, 'up'), (99, 'down and out'))
+        >>> one_cycle_phases(3, pct_start=0.3, three_phase=False)
+        ((1.0, 'up'), (2, 'down and out'))
+    """
+    last = total_steps - 1
+    if total_steps < (5 if three_phase else 4):
+        peak = float(1 if total_steps > 2 else 0)
+        back = 2 * peak
+    else:
+        peak = max(0.0, float(pct_start * total_steps) - 1)
+        back = max(peak, float(2 * pct_start * total_steps) - 2)
+    if three_phase and 0 < peak < back < last:
+        return ((peak, "up"), (back, "down"), (last, "out"))
+    return ((peak, "up"), (last, "down and out"))
+
+
+def one_cycle_factor(
+    step: int,
+    *,
+    total_steps: int,
+    pct_start: float = 0.3,
+    anneal_strategy: AnnealStrategy = "cos",
+    div_factor: float = 25.0,
+    final_div_factor: float = 1e4,
+    three_phase: bool = False,
+    max_lr: float = 1.0,
+) -> float:
+    """Climb from ``1 / div_factor`` to 1, then anneal to ``1 / (div_factor * final_div_factor)``.
+
+    Two phases: up until step ``pct_start * total_steps - 1``, down until ``total_steps - 1``. Three phases: up, down to
+    ``1 / div_factor`` until ``2 * pct_start * total_steps - 2``, then out to the end value. First step (0):
+    ``1 / div_factor``. End value: at step ``total_steps - 1``, the last of the cycle, and held from there on.
+
+    Args:
+        step: Optimizer steps since the cycle began, >= 0.
+        total_steps: Length in optimizer steps.
+        pct_start: Fraction of the cycle spent climbing, in [0, 1].
+        anneal_strategy: ``"cos"`` or ``"linear"``.
+        div_factor: Peak over first value.
+        final_div_factor: First value over last value.
+        three_phase: Whether to come back to the first value before the end.
+        max_lr: The peak as an LR; changes nothing but the last bits: the values are rounded as torch rounds LRs.
+
+    Example:
+        >>> [round(one_cycle_factor(t, total_steps=10, div_factor=10.0), 4) for t in (0, 2, 9, 99)]
+        [0.1, 1.0, 0.0, 0.0]
+
+    References:
+        torch ``OneCycleLR``; Smith & Topin, Super-Convergence, 2018, arXiv:1708.07120.
+    """
+    first = max_lr / div_factor
+    final = first / final_div_factor
+    ends = {"up": (first, max_lr), "down": (max_lr, first), "out": (first, final), "down and out": (max_lr, final)}
+    return _one_cycle(step, total_steps, pct_start, anneal_strategy, three_phase, ends) / max_lr
+
+
+def one_cycle_momentum(
+    step: int,
+    *,
+    total_steps: int,
+    pct_start: float = 0.3,
+    anneal_strategy: AnnealStrategy = "cos",
+    base_momentum: float = 0.85,
+    max_momentum: float = 0.95,
+    three_phase: bool = False,
+) -> float:
+    """Cycle the momentum against the LR: `max_momentum` at the ends, `base_momentum` at the peak of the LR.
+
+    Same phases and arguments as `one_cycle_factor`. First and last step: `max_momentum`.
+
+    Example:
+        >>> [round(one_cycle_momentum(t, total_steps=10), 4) for t in (0, 2, 9, 99)]
+        [0.95, 0.85, 0.95, 0.95]
+    """
+    high, low = max_momentum, base_momentum
+    ends = {"up": (high, low), "down": (low, high), "out": (high, high), "down and out": (low, high)}
+    return _one_cycle(step, total_steps, pct_start, anneal_strategy, three_phase, ends)
+
+
+def _one_cycle(
+    step: int,
+    total_steps: int,
+    pct_start: float,
+    anneal_strategy: AnnealStrategy,
+    three_phase: bool,
+    ends: dict[str, tuple[float, float]],
+) -> float:
+    """Walk the phases: each goes from the first to the second of its two values."""
+    anneal = ANNEAL[anneal_strategy]
+    step = min(step, total_steps - 1)
+    begins = 0.0
+    for phase_end, does in one_cycle_phases(total_steps, pct_start=pct_start, three_phase=three_phase):
+        if step <= phase_end and phase_end > begins:
+            return anneal(*ends[does], (step - begins) / (phase_end - begins))
+        begins = phase_end
+    return ends["up"][1]  # a cycle of at most one step is its peak
