@@ -20,19 +20,31 @@ if TYPE_CHECKING:
 
 
 class Conductor:
-    """Leads all LR callbacks of one Trainer through one fit; the first of them in the list calls it.
+    """Leads all LR callbacks of one Trainer through one fit; the first of them that is called makes it.
 
     Args:
         trainer: A trainer in ``on_fit_start``: its optimizers exist, nothing of them is restored.
         callbacks: Its LR callbacks.
+
+    Attributes:
+        trainer: The trainer.
+        drivers: One for each optimizer that is driven.
+
+    Raises:
+        MisconfigurationException: If a callback wants an optimizer that does not exist or stands in the list twice, or
+            somebody else sets the LR too.
     """
 
     def __init__(self, trainer: Trainer, callbacks: Sequence[LRCallback]) -> None:
         self.trainer = trainer
-        self.callbacks = callbacks
         self.drivers: list[Driver] = []
+        self._started = False
         self._stepped = False
-        for callback in callbacks:
+        self._epoch_began_at: list[int] | None = None
+        self._length_told = False
+        for number, callback in enumerate(callbacks):
+            if any(callback is other for other in callbacks[:number]):
+                raise MisconfigurationException(f"{callback!r} stands twice among the Trainer's callbacks; remove one")
             if callback.optimizer is not None and callback.optimizer >= len(trainer.optimizers):
                 raise MisconfigurationException(
                     f"{callback!r}: optimizer={callback.optimizer} does not exist; the module has"
@@ -44,16 +56,19 @@ class Conductor:
                 self.drivers.append(Driver(optimizer, index, mine))
         refuse_other_masters(trainer, self.drivers)
 
-    def start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Called in ``on_train_start``, where everything is restored: resolve, write the first LRs, show the plan."""
+    def start(self, module: LightningModule) -> None:
+        """In ``on_train_start``, where everything is restored: resolve, write the first LRs, show the plan. Once."""
+        if self._started:
+            return
+        self._started, trainer = True, self.trainer
         automatic, num_optimizers = module.automatic_optimization, len(trainer.optimizers)
         horizon = horizon_of(trainer, automatic_optimization=automatic, num_optimizers=num_optimizers)
         countable = trainer.global_step == 0 or (automatic and num_optimizers == 1)
         for driver in self.drivers:
             driver.start(
                 horizon,
-                finetuned=any(isinstance(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
                 resumed=trainer.ckpt_path is not None,
+                finetuned=any(isinstance(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
                 steps_if_not_restored=trainer.global_step if countable else None,
             )
             refuse_rivals(driver)
@@ -61,44 +76,88 @@ class Conductor:
             rank_zero_info(describe(horizon, self.drivers))
 
     def on_train_epoch_start(self) -> None:
-        """Once an epoch, look whether somebody else has written an LR."""
-        for driver in self.drivers:
-            driver.look_at_next_step()
+        """Once an epoch, look whether somebody else has written an LR or taken the optimizer away.
 
-    def on_train_batch_end(self, trainer: Trainer) -> None:
-        """Make sure that the clock runs: an optimizer that steps without its hooks would freeze the LR in silence."""
+        Raises:
+            MisconfigurationException: If the trainer has another optimizer now than when the fit started.
+        """
+        for driver in self.drivers:
+            optimizers = self.trainer.optimizers
+            if driver.index >= len(optimizers) or optimizers[driver.index] is not driver.optimizer:
+                raise MisconfigurationException(
+                    f"{driver.name} has been replaced in the middle of the fit, so its LR would stay frozen; change its"
+                    " param_groups instead, or start a new fit"
+                )
+            driver.look_at_next_step()
+        self._epoch_began_at = [driver.step for driver in self.drivers]
+
+    def on_train_batch_end(self) -> None:
+        """Make sure that the clock runs: an optimizer that steps without its hooks would freeze the LR in silence.
+
+        Raises:
+            MisconfigurationException: If the only optimizer has stepped and its hooks were not called, or somebody has
+                built a scheduler since the fit started.
+        """
         if self._stepped or not self.drivers:
             return
         self._stepped = any(driver.step > driver.first_step for driver in self.drivers)
-        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
-        if not self._stepped and not scaled and trainer.global_step > sum(d.first_step for d in self.drivers):
-            names = " and ".join(driver.name for driver in self.drivers)
+        if self._stepped:
+            refuse_other_masters(self.trainer, self.drivers)
+        elif len(self.trainer.optimizers) == 1 and not self._scales and self.trainer.global_step > self.drivers[0].step:
             raise MisconfigurationException(
-                f"{names} stepped without calling its step hooks, so steps cannot be counted and the LR would stay"
-                " frozen. Let its step() be the one that torch.optim.Optimizer wraps (no override on the instance)."
+                f"{self.drivers[0].name} stepped without calling its step hooks, so steps cannot be counted and the LR"
+                " would stay frozen. Let its step() be the one that torch.optim.Optimizer wraps (no override on the"
+                " instance)."
             )
 
-    def on_train_epoch_end(self, trainer: Trainer) -> None:
-        """After the first epoch, hold the assumed steps per epoch against the real ones."""
-        for driver in self.drivers:
-            run, taken = driver.horizon, driver.step - driver.first_step
-            if not run.assumed or not run.epochs:
-                continue
-            expected = run.epochs[0][1]
-            driver.horizon = Horizon(run.total_steps, run.epochs, run.why_unknown)
-            if taken != expected and driver.first_step == 0:
+    @property
+    def _scales(self) -> bool:
+        """Whether fp16 may skip steps."""
+        return getattr(self.trainer.precision_plugin, "scaler", None) is not None
+
+    def on_train_epoch_end(self) -> None:
+        """Once an epoch, hold the plan against what really happened."""
+        began, self._epoch_began_at = self._epoch_began_at, None
+        trainer = self.trainer
+        cut_short = trainer.should_stop or (trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps)
+        if began is None or cut_short or self._scales or self._length_told:
+            return
+        for driver, before in zip(self.drivers, began, strict=True):
+            run, taken = driver.horizon, driver.step - before
+            expected = _steps_in(run, trainer.current_epoch)
+            if len(trainer.optimizers) > 1 and taken == 0 and trainer.current_epoch == 0:
+                self._length_told = True
                 rank_zero_warn(
-                    f"{driver.name} took {taken} steps in its first epoch, where the LR plan assumed one per batch"
-                    f" ({expected}); lengths in epochs or % of the run are off by that ratio. Give them in steps."
+                    f"{driver.name} did not step in the first epoch, or does so without calling its step hooks; its LR"
+                    " moves only with its steps."
+                )
+            elif expected is not None and taken not in (0, expected):
+                self._length_told = True
+                reason = "the LR plan assumed one per batch" if run.assumed else "the LR plan counted on"
+                rank_zero_warn(
+                    f"{driver.name} took {taken} steps in epoch {trainer.current_epoch}, where {reason} ({expected});"
+                    " lengths in epochs or % of the run are off by that ratio. Give them in steps."
                 )
 
-    def rewrite(self, callback: LRCallback) -> None:
-        """Write the LRs anew after a callback's factor has changed between two steps."""
+    def rewrite(self, callback: LRCallback, *, resolve: bool = False) -> None:
+        """Write the LRs anew after a callback's factor has changed between two steps.
+
+        Args:
+            callback: Whose factor it is.
+            resolve: Whether other groups may share it now.
+        """
         for driver in self.drivers:
             if callback in driver.callbacks:
+                if resolve:
+                    driver.resolve()
                 driver.write()
 
     def end(self) -> None:
         """Take all hooks off; safe to call at any time and more than once."""
         for driver in self.drivers:
             driver.end()
+
+
+def _steps_in(run: Horizon, epoch: int) -> int | None:
+    """The steps that the plan counted on for an epoch, if any."""
+    return round(run.steps_before_epoch(epoch + 1) - run.steps_before_epoch(epoch)) if run.epochs else None

@@ -80,6 +80,12 @@ class Duration:
             raise ValueError(f"{name} must be a whole number of steps, got {value!r}; {WAYS_OUT}")
         return cls(number, unit)
 
+    @classmethod
+    def find(cls, text: str) -> Duration | None:
+        """The duration that a text with a unit is, or None if it is none."""
+        match = _PATTERN.fullmatch(text)
+        return cls.parse(text) if match and match[2] and match[2].lower() in _UNITS else None
+
     def __str__(self) -> str:
         number = f"{self.value:.12g}"
         return f"{number}%" if self.unit == "percent" else f"{number} {self.unit}"

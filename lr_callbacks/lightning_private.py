@@ -19,6 +19,7 @@ def schedulers_on(optimizer: Optimizer) -> list[object]:
     """
     if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return []
+    gc.collect()  # one that nobody holds any more is no master
     return [
         candidate
         for candidate in gc.get_objects()

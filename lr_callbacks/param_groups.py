@@ -1,14 +1,13 @@
 """The only file that reads or writes what an optimizer's parameter groups hold: LR, base LR, step count, momentum.
 
-The step count and the plan stand in the first group, beside torch's own ``initial_lr``, so the optimizer's own
-checkpoint carries them. Group dicts are never kept: ``Optimizer.load_state_dict`` replaces them.
+The step count and the plan stand in the first group of a saved state, beside torch's own ``initial_lr``, so the
+optimizer's own checkpoint carries them. Group dicts are never kept: ``Optimizer.load_state_dict`` replaces them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -26,11 +25,13 @@ REFERENCE_LR = "lr_callbacks_reference_lr"
 CONFIGURED_MOMENTUM = "lr_callbacks_configured_momentum"
 """Only while a schedule moves the momentum: what to give back."""
 STEP = "lr_callbacks_step"
-"""First group only: how often the optimizer has really stepped."""
+"""First group only, and only in a saved state: how often the optimizer has really stepped."""
 PLAN = "lr_callbacks_plan"
-"""First group only: what drove the LRs, one line a callback."""
-_LEFT: WeakKeyDictionary[Optimizer, list[float]] = WeakKeyDictionary()
-_OURS = (CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, STEP, PLAN)
+"""First group only, and only in a saved state: what drove the LRs, one line a callback."""
+LEFT_LR = "lr_callbacks_left_lr"
+"""Only in a saved state: the LR then, so that one that a user has changed since can be told from it."""
+_OF_A_STATE = (STEP, PLAN, LEFT_LR)
+_OURS = (CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, *_OF_A_STATE)
 
 
 def get_lr(group: ParamGroup) -> float:
@@ -50,9 +51,7 @@ def scale_lrs(groups: Iterable[ParamGroup], factor: float) -> None:
     """Write ``base LR * factor`` into each of the groups: the one rule, in one place."""
     for group in groups:
         lr = group["lr"]
-        if type(lr) is float:
-            group["lr"] = group[BASE_LR] * factor
-        elif isinstance(lr, Tensor):
+        if type(lr) is not float and isinstance(lr, Tensor):
             lr.fill_(group[BASE_LR] * factor)
         else:
             group["lr"] = group[BASE_LR] * factor
@@ -99,32 +98,69 @@ def set_momenta(groups: Iterable[ParamGroup], momentum: float) -> None:
             set_momentum(group, momentum)
 
 
-def get_step(optimizer: Optimizer) -> int | None:
-    """How often the optimizer has stepped, by the count that it carries; None if it carries none."""
-    return optimizer.param_groups[0].get(STEP)
+def is_ours(group: ParamGroup) -> bool:
+    """Whether a group carries what this package has left there."""
+    return CONFIGURED_LR in group or REFERENCE_LR in group
 
 
-def is_ours(optimizer: Optimizer) -> bool:
-    """Whether the groups carry what this package left there."""
-    return STEP in optimizer.param_groups[0]
+def forget(group: ParamGroup) -> None:
+    """Remove everything of ours, and ``initial_lr``; LR and momentum stay as they are."""
+    for key in (*_OURS, BASE_LR):
+        group.pop(key, None)
 
 
-def leave(optimizer: Optimizer) -> None:
-    """Remember the LRs that a fit leaves behind, so that the next fit of this object can tell them from a user's."""
-    _LEFT[optimizer] = [get_lr(group) for group in optimizer.param_groups]
+def get_count(optimizer: Optimizer) -> int | None:
+    """How often the optimizer has stepped, by the count that its state has brought; None if it has brought none.
+
+    Raises:
+        ValueError: If what it has brought is no count.
+    """
+    count = optimizer.param_groups[0].get(STEP)
+    if count is not None and (not isinstance(count, int) or count < 0):
+        raise ValueError(f"the step count in the optimizer's state must be a whole number >= 0, got {count!r}")
+    return count
 
 
-def left_by_us(optimizer: Optimizer, number: int) -> bool | None:
-    """Whether group `number` still has the LR that a fit left behind; None if no fit of this object is remembered."""
-    lrs = _LEFT.get(optimizer)
-    return None if lrs is None else number < len(lrs) and get_lr(optimizer.param_groups[number]) == lrs[number]
+def get_plan(optimizer: Optimizer) -> list[str] | None:
+    """The plan that the optimizer's state has brought, if any."""
+    return optimizer.param_groups[0].get(PLAN)
 
 
-def forget(optimizer: Optimizer) -> None:
-    """Remove everything of ours, and ``initial_lr``, from the groups; LRs and momentum stay as they are."""
+def write_count(groups: list[ParamGroup], count: int, plan: list[str]) -> None:
+    """Let a state carry the count, the plan and the LRs of now; `groups` are the state's, not the live ones.
+
+    The live groups do not hold the count while the training lasts: a compiled ``optimizer.step`` is guarded on what
+    they hold, and would be compiled anew at each step.
+    """
+    groups[0][STEP], groups[0][PLAN] = count, list(plan)
+    for group in groups:
+        group[LEFT_LR] = get_lr(group)
+
+
+def forget_count(optimizer: Optimizer) -> None:
+    """Take out what only a saved state carries."""
     for group in optimizer.param_groups:
-        for key in (*_OURS, BASE_LR):
+        for key in _OF_A_STATE:
             group.pop(key, None)
+
+
+def unshare_tensors(optimizer: Optimizer, together: Sequence[int]) -> None:
+    """Give groups an LR (and beta) tensor of their own where they share one with a group that is driven otherwise.
+
+    torch puts one tensor into all groups if it is given as the default; written in place, it would move them all.
+    """
+    groups, mine = optimizer.param_groups, set(together)
+    others = {id(held) for i, group in enumerate(groups) if i not in mine for held in _tensors(group)}
+    for number in together:
+        group = groups[number]
+        if id(group["lr"]) in others:
+            group["lr"] = group["lr"].clone()
+        if "betas" in group and id(group["betas"][0]) in others:
+            group["betas"] = (group["betas"][0].clone(), *group["betas"][1:])
+
+
+def _tensors(group: ParamGroup) -> list[Tensor]:
+    return [held for held in (group["lr"], *group.get("betas", ())) if isinstance(held, Tensor)]
 
 
 def select(optimizer: Optimizer, wanted: Sequence[int | str] | None, *, who: str) -> list[int]:
@@ -178,3 +214,17 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
             f"{type(optimizer).__name__} has no step hooks (it does not call torch.optim.Optimizer.__init__), so its"
             " steps cannot be counted; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
         ) from None
+
+
+def on_save(optimizer: Optimizer, hook: Callable[[list[ParamGroup]], None]) -> Callable[[], None]:
+    """Call `hook` with the groups of each state that is made of the optimizer; returns what takes it off again."""
+
+    def after_state_dict(saved: Optimizer, state: dict[str, Any]) -> None:
+        hook(state["param_groups"])
+
+    return optimizer.register_state_dict_post_hook(after_state_dict).remove
+
+
+def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
+    """Call `hook` after a state has been loaded into the optimizer; returns what takes it off again."""
+    return optimizer.register_load_state_dict_post_hook(hook).remove

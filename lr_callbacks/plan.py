@@ -9,7 +9,8 @@ from lr_callbacks import param_groups as pg
 from lr_callbacks.horizon import Horizon
 
 if TYPE_CHECKING:
-    from lr_callbacks.driver import Driver, Lane
+    from lr_callbacks.driver import Driver
+    from lr_callbacks.lanes import Lane
     from lr_callbacks.segment import Segment
 
 

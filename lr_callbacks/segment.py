@@ -15,12 +15,16 @@ class Group:
         base_lr: LR at factor 1; for a group added in mid-training, that of the group whose factors it follows.
         largest_base_lr: Largest base LR among the groups that the callback drives.
         warmup_end: First step after the last warm-up of this group; 0 without one.
+        optimizer: Index of the optimizer that it belongs to.
+        added: Whether it was added in mid-training.
     """
 
     position: int
     base_lr: float
     largest_base_lr: float
     warmup_end: int
+    optimizer: int = 0
+    added: bool = False
 
     def factor_of(self, lr: float) -> float:
         """An absolute LR as a factor of this group's base LR; 0 for a group whose LR is 0 (it stays there)."""
@@ -44,10 +48,6 @@ class Segment:
     end: int | None = None
     momentum: Callable[[int], float] | None = None
     landmarks: tuple[int, ...] = ()
-
-    def factor_at(self, step: int) -> float:
-        """The factor at optimizer step `step`."""
-        return self.factor(max(0, step - self.start))
 
 
 @dataclass(frozen=True)

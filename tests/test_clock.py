@@ -152,9 +152,7 @@ def test_under_manual_optimization_a_one_cycle_ends_with_the_run():
 
 
 def test_under_manual_optimization_a_wrong_assumption_about_the_length_is_told():
-    with pytest.warns(
-        UserWarning, match=r"took 10 steps in its first epoch, where the LR plan assumed one per batch \(5\)"
-    ):
+    with pytest.warns(UserWarning, match=r"took 10 steps in epoch 0, where the LR plan assumed one per batch \(5\)"):
         recorder = fit(OneCycle(), module=Manual(steps_per_batch=2), batches=5, max_epochs=2)
     factors = [one_cycle_factor(t, total_steps=10) for t in range(20)]
     assert recorder.of_group() == pytest.approx([0.1 * factor for factor in factors])

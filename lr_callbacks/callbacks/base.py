@@ -35,6 +35,7 @@ class LRCallback(Callback):
         anneals_to_end: Whether it brings the LR to its end by the end of the run; two such on one group are refused.
         is_warmup: Whether schedules on the same group begin after it.
         drives: Whether it has factors at all.
+        advances: Whether it goes step by step, and so is called by `begin` and `advance`.
 
     Raises:
         TypeError: If an argument has a wrong type.
@@ -44,15 +45,19 @@ class LRCallback(Callback):
     anneals_to_end: ClassVar[bool] = False
     is_warmup: ClassVar[bool] = False
     drives: ClassVar[bool] = True
+    advances: ClassVar[bool] = False
 
     def __init__(self, *, optimizer: int | None = None, groups: Groups = None) -> None:
         if optimizer is not None:
             whole("optimizer", optimizer)
-        require(groups != [], "groups", "an index, a name or a list of them (None for all)", groups)
+        wanted = groups if isinstance(groups, list) else [groups]
+        right = all(which is None or (isinstance(which, int | str) and which is not True) for which in wanted)
+        require(wanted != [] and right, "groups", "an index, a name or a list of them (None for all)", groups)
         self.optimizer = optimizer
         self.groups = groups
         self._conductor: Conductor | None = None
         self._leads = False
+        self._ended = True
 
     # ------------------------------------------------------------------ what a subclass says
     def segment(self, horizon: Horizon, group: Group) -> Segment:
@@ -62,6 +67,12 @@ class LRCallback(Callback):
             MisconfigurationException: If a duration needs a length of the run that is not known.
         """
         raise NotImplementedError(f"{type(self).__name__} must define segment(horizon, group)")
+
+    def begin(self, driver: Driver) -> None:
+        """Before the segments in an optimizer are asked for at the start of the training (only if it `advances`)."""
+
+    def advance(self, driver: Driver) -> None:
+        """After the count has been found, and after each real step, before the factor is read (if it `advances`)."""
 
     def lane_key(self, position: int, base_lr: float) -> Hashable:
         """Groups for which this is equal share one factor; override where the factor depends on the group."""
@@ -102,9 +113,16 @@ class LRCallback(Callback):
         drivers = self._conductor.drivers if self._conductor else []
         return [(d, lane.groups[0]) for d in drivers for lane in d.lanes if self in lane.callbacks]
 
-    def span(self, driver: Driver) -> str:
-        """The steps that it covers in an optimizer, as text."""
-        return span(driver.segments_of(self))
+    def plan_line(self, driver: Driver) -> str:
+        """What it is and does in an optimizer, with all lengths in steps: what a checkpoint remembers of it."""
+        lengths = {}
+        for name, value in self.arguments().items():
+            texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+            found = [duration for duration in map(Duration.find, texts) if duration is not None]
+            if found:
+                lengths[name] = [driver.horizon.steps(duration, name) for duration in found]
+        in_steps = "".join(f", {name} {'/'.join(map(str, steps))} steps" for name, steps in lengths.items())
+        return f"{self!r} {span(driver.segments_of(self))}{in_steps}"
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments that differ from their defaults, in their order."""
@@ -116,24 +134,23 @@ class LRCallback(Callback):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.arguments().items())})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_conductor": None, "_leads": False}
+        return {**self.__dict__, "_conductor": None, "_leads": False, "_ended": True}
 
-    # ------------------------------------------------------------------ hooks: the first of us in the Trainer leads
+    # ------------------------------------------------------------------ hooks: one conductor leads all of us
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Read what the user configured, before anything is restored."""
-        callbacks = [c for c in trainer.callbacks if isinstance(c, LRCallback)]  # type: ignore[attr-defined]
-        if callbacks[0] is self:
+        if self._conductor is None or self._conductor.trainer is not trainer or self._ended:
+            callbacks = [c for c in trainer.callbacks if isinstance(c, LRCallback)]  # type: ignore[attr-defined]
             for callback in callbacks:
                 callback._end()
-            self._leads = True
             conductor = Conductor(trainer, callbacks)
             for callback in callbacks:
-                callback._conductor = conductor
+                callback._conductor, callback._leads, callback._ended = conductor, callback is self, False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Resolve the schedules and write the first LRs: here everything is restored."""
-        if self._leads and self._conductor:
-            self._conductor.start(trainer, pl_module)
+        if self._conductor:
+            self._conductor.start(pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Once an epoch, look for LRs that somebody else has written."""
@@ -145,25 +162,27 @@ class LRCallback(Callback):
     ) -> None:
         """Make sure that the clock runs."""
         if self._leads and self._conductor:
-            self._conductor.on_train_batch_end(trainer)
+            self._conductor.on_train_batch_end()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hold the plan against what really happened."""
         if self._leads and self._conductor:
-            self._conductor.on_train_epoch_end(trainer)
+            self._conductor.on_train_epoch_end()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Take the hooks off the optimizers."""
-        self._end()
+        """Take the hooks off the optimizers; who saves a checkpoint now still finds all that we know."""
+        self._ended = True
+        if self._conductor:
+            self._conductor.end()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take the hooks off the optimizers."""
         self._end()
 
     def _end(self) -> None:
-        if self._leads and self._conductor:
+        if self._conductor:
             self._conductor.end()
-        self._conductor, self._leads = None, False
+        self._conductor, self._leads, self._ended = None, False, True
 
 
 class ScheduleCallback(LRCallback):
