@@ -14,6 +14,7 @@ from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from lr_callbacks.callbacks.rex import Rex
 from lr_callbacks.callbacks.sgdr import SGDR
 from lr_callbacks.callbacks.step_decay import MultiStepDecay, StepDecay
+from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.callbacks.warmup import Warmup
 from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay
 
@@ -37,6 +38,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "Rex",
     "StepDecay",
+    "TorchScheduler",
     "Warmup",
     "WarmupStableDecay",
 ]

@@ -67,6 +67,7 @@ class Driver:
         self.first_step = 0
         self._finetuned = False
         self._look = False
+        self._advancing = tuple(callback for callback in self.callbacks if callback.advances)
         self._remove_hook: Callable[[], None] = lambda: None
         self._num_groups = 0
         self._warned: set[str] = set()
@@ -121,7 +122,11 @@ class Driver:
             self._take_restored()
         self.first_step = self.step
         self._num_groups = len(self.optimizer.param_groups)
+        for callback in self._advancing:
+            callback.begin(self)
         self.resolve()
+        for callback in self._advancing:
+            callback.advance(self)
         self.adopt()
         plan = [f"{callback!r} {callback.span(self)}" for callback in self.callbacks]
         first = self.optimizer.param_groups[0]
@@ -213,7 +218,7 @@ class Driver:
         warmup_end = 0
         segments: dict[LRCallback, Segment] = {}
         for callback in sorted(mine, key=lambda callback: not callback.is_warmup):
-            group = Group(driven[callback][first], bases[first], largest[callback], warmup_end)
+            group = Group(driven[callback][first], bases[first], largest[callback], warmup_end, self.index)
             segments[callback] = callback.segment(self.horizon, group)
             if callback.is_warmup:
                 warmup_end = max(warmup_end, segments[callback].end or 0)
@@ -236,6 +241,8 @@ class Driver:
             self.step = before
             self.adopt()
         self.step = groups[0][pg.STEP] = before + 1
+        for callback in self._advancing:
+            callback.advance(self)
         self.write()
 
     def look_at_next_step(self) -> None:

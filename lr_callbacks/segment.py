@@ -15,12 +15,14 @@ class Group:
         base_lr: LR at factor 1; for a group added in mid-training, that of the group whose factors it follows.
         largest_base_lr: Largest base LR among the groups that the callback drives.
         warmup_end: First step after the last warm-up of this group; 0 without one.
+        optimizer: Index of the optimizer that it belongs to.
     """
 
     position: int
     base_lr: float
     largest_base_lr: float
     warmup_end: int
+    optimizer: int = 0
 
     def factor_of(self, lr: float) -> float:
         """An absolute LR as a factor of this group's base LR; 0 for a group whose LR is 0 (it stays there)."""
@@ -37,6 +39,7 @@ class Segment:
         end: Step from which the factor no longer moves; None for a schedule without end.
         momentum: Momentum as a function of the steps since `start`, for schedules that move it.
         landmarks: Steps since `start` worth showing in the plan, such as the peak.
+        only_now: Whether the factor is that of now, whatever step is asked for: a schedule that goes step by step.
     """
 
     start: int
@@ -44,6 +47,7 @@ class Segment:
     end: int | None = None
     momentum: Callable[[int], float] | None = None
     landmarks: tuple[int, ...] = ()
+    only_now: bool = False
 
     def factor_at(self, step: int) -> float:
         """The factor at optimizer step `step`."""

@@ -35,6 +35,7 @@ class LRCallback(Callback):
         anneals_to_end: Whether it brings the LR to its end by the end of the run; two such on one group are refused.
         is_warmup: Whether schedules on the same group begin after it.
         drives: Whether it has factors at all.
+        advances: Whether it goes step by step, and so is called by `begin` and `advance`.
 
     Raises:
         TypeError: If an argument has a wrong type.
@@ -44,6 +45,7 @@ class LRCallback(Callback):
     anneals_to_end: ClassVar[bool] = False
     is_warmup: ClassVar[bool] = False
     drives: ClassVar[bool] = True
+    advances: ClassVar[bool] = False
 
     def __init__(self, *, optimizer: int | None = None, groups: Groups = None) -> None:
         if optimizer is not None:
@@ -62,6 +64,12 @@ class LRCallback(Callback):
             MisconfigurationException: If a duration needs a length of the run that is not known.
         """
         raise NotImplementedError(f"{type(self).__name__} must define segment(horizon, group)")
+
+    def begin(self, driver: Driver) -> None:
+        """Before the segments in an optimizer are asked for at the start of the training (only if it `advances`)."""
+
+    def advance(self, driver: Driver) -> None:
+        """After the count has been found, and after each real step, before the factor is read (if it `advances`)."""
 
     def lane_key(self, position: int, base_lr: float) -> Hashable:
         """Groups for which this is equal share one factor; override where the factor depends on the group."""
