@@ -184,7 +184,7 @@ def resumed_everywhere(make_callbacks, tmp_path, batches=3, epochs=4, module=lam
                 warnings.filterwarnings("ignore", ".*(mid-epoch checkpoint|dirpath has changed).*")
                 part = fit(
                     *make_callbacks(),
-                    saver(tmp_path / "again"),
+                    saver(tmp_path / f"again_{step}"),
                     module=module(),
                     batches=batches,
                     max_epochs=epochs,
