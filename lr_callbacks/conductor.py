@@ -28,7 +28,7 @@ class Conductor:
     """
 
     def __init__(self, trainer: Trainer, callbacks: Sequence[LRCallback]) -> None:
-        self.trainer = trainer
+        self.trainer: Trainer | None = trainer
         self.callbacks = callbacks
         self.drivers: list[Driver] = []
         self._stepped = False
@@ -43,6 +43,15 @@ class Conductor:
             if mine:
                 self.drivers.append(Driver(optimizer, index, mine))
         refuse_other_masters(trainer, self.drivers)
+
+    @classmethod
+    def without_trainer(cls, drivers: list[Driver], callbacks: Sequence[LRCallback]) -> Conductor:
+        """One whose drivers somebody else starts and steps: a preview."""
+        conductor = cls.__new__(cls)
+        conductor.trainer, conductor.callbacks, conductor.drivers = None, callbacks, drivers
+        for callback in callbacks:
+            callback._conductor = conductor
+        return conductor
 
     def start(self, trainer: Trainer, module: LightningModule) -> None:
         """Called in ``on_train_start``, where everything is restored: resolve, write the first LRs, show the plan."""

@@ -9,11 +9,11 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from support import Net, Recorder, adam, fit, loader, native, sgd, trainer
+from support import Net, adam, fit, native, sgd
 from torch import nn
 from torch.optim import lr_scheduler
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, OneCycleLR, StepLR
-from torch_schedulers import CASES, IDS, Case, halved
+from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR, StepLR
+from torch_schedulers import CASES, IDS
 
 from lr_callbacks import ReduceLROnPlateau, TorchScheduler, Warmup
 
@@ -59,9 +59,7 @@ def test_by_epoch_it_steps_after_the_last_step_of_each_epoch(case):
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_under_accumulation_it_steps_with_the_optimizer(accumulate):
-    recorder = fit(
-        TorchScheduler(ExponentialLR, gamma=0.5), batches=6 * accumulate, accumulate_grad_batches=accumulate
-    )
+    recorder = fit(TorchScheduler(ExponentialLR, gamma=0.5), batches=6 * accumulate, accumulate_grad_batches=accumulate)
     assert_close(recorder.of_group(), [0.1 * 0.5**step for step in range(6)])
 
 
@@ -156,7 +154,7 @@ def test_frequency_passes_only_every_second_evaluation_on():
 
 
 def test_a_metric_that_nobody_logs_is_an_error_that_lists_what_is_logged():
-    with pytest.raises(MisconfigurationException, match="monitors 'nothing'.*logged are: .*val_loss"):
+    with pytest.raises(MisconfigurationException, match=r"monitors 'nothing'.*logged are: .*val_loss"):
         fit(TorchScheduler(lr_scheduler.ReduceLROnPlateau, monitor="nothing"), val=True, max_epochs=2)
 
 

@@ -65,6 +65,9 @@ class LRCallback(Callback):
         """
         raise NotImplementedError(f"{type(self).__name__} must define segment(horizon, group)")
 
+    def forget(self) -> None:
+        """Forget what an earlier fit has taught it (only where there is a state)."""
+
     def begin(self, driver: Driver) -> None:
         """Before the segments in an optimizer are asked for at the start of the training (only if it `advances`)."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from lr_callbacks.callbacks.base import Groups, ScheduleCallback
+from lr_callbacks.lightning_private import run_validation, validation_is_due
 from lr_callbacks.metric_watch import MetricWatch
 
 
@@ -12,7 +14,8 @@ class EvaluationCallback(ScheduleCallback):
     """A schedule with feedback: `judge` gets each new value of a metric, before ``ModelCheckpoint`` writes.
 
     A validation metric comes when a validation ends (not the sanity check), a training metric when the training epoch
-    ends, and only if it was logged in this epoch.
+    ends, and only if it was logged in this epoch. A validation that Lightning skips when it resumes from the batch
+    before it is made up for.
 
     Args:
         monitor: Name under which the metric is logged; None to listen to none.
@@ -31,17 +34,37 @@ class EvaluationCallback(ScheduleCallback):
     ) -> None:
         super().__init__(start=start, optimizer=optimizer, groups=groups)
         self.monitor = monitor
-        self._trainer: Trainer | None = None
         self._watch = MetricWatch(monitor or "")
+        self._validation_due = False
+
+    @property
+    def listens(self) -> bool:
+        """Whether it wants the values of evaluations."""
+        return self.monitor is not None
 
     def judge(self, value: float) -> None:
         """Take one evaluation's value."""
         raise NotImplementedError(f"{type(self).__name__} must define judge(value)")
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Forget what an earlier fit has heard."""
+        """Begin anew: a checkpoint, if there is one, is loaded after this."""
         if stage == "fit":
-            self._watch, self._trainer = MetricWatch(self.monitor or ""), trainer
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget what an earlier fit has taught it."""
+        super().forget()
+        self._watch, self._validation_due = MetricWatch(self.monitor or ""), False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Make up for a validation that Lightning skips."""
+        super().on_train_start(trainer, pl_module)
+        if self._validation_due:
+            rank_zero_info(
+                f"The checkpoint was written just before a validation that {type(self).__name__}({self.monitor!r})"
+                " judges; it is run now."
+            )
+            run_validation(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the last epoch, and note what is old from now on."""
@@ -60,7 +83,7 @@ class EvaluationCallback(ScheduleCallback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge a metric that this validation has logged."""
         self._listen(trainer)
-        self._watch.validation_is_over = False
+        self._watch.validation_is_over = self._validation_due = False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
@@ -72,20 +95,23 @@ class EvaluationCallback(ScheduleCallback):
         """Close the last epoch."""
         self._close_epoch(trainer)
 
-    def _end(self) -> None:
-        super()._end()
-        self._trainer = None
-
-    def _listen(self, trainer: Trainer | None) -> None:
-        """Judge what is new; also called when a checkpoint is written, before the state is given."""
-        if self.monitor is not None and self._conductor is not None and trainer is not None:
+    def _listen(self, trainer: Trainer) -> None:
+        """Judge what is new."""
+        if self.listens and self._conductor is not None:
             value = self._watch.fresh(trainer)
             if value is not None:
                 self.judge(value)
 
+    def _before_saving(self) -> None:
+        """Before a checkpoint gets the state: judge what is due, and note whether a validation is."""
+        trainer = self._conductor.trainer if self._conductor else None
+        if trainer is not None:
+            self._listen(trainer)
+            self._validation_due = self.listens and self._watch.may_come_from_validation and validation_is_due(trainer)
+
     def _close_epoch(self, trainer: Trainer) -> None:
         """Nobody can log anything for the last epoch any more."""
         self._listen(trainer)
-        if self.monitor is not None and self._watch.must_have_come(trainer):
+        if self.listens and self._watch.must_have_come(trainer):
             raise self._watch.missing(trainer, repr(self))
         self._watch.epoch_is_over = False

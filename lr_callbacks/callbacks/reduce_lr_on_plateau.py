@@ -12,15 +12,14 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.arguments import number, one_of, require, whole
-from lr_callbacks.callbacks.base import Groups, ScheduleCallback
+from lr_callbacks.callbacks.base import Groups
+from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.horizon import Horizon
-from lr_callbacks.lightning_private import run_validation, validation_is_due
-from lr_callbacks.metric_watch import MetricWatch
 from lr_callbacks.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
 from lr_callbacks.segment import Group, Segment
 
 
-class ReduceLROnPlateau(ScheduleCallback):
+class ReduceLROnPlateau(EvaluationCallback):
     """Multiply the learning rate by `factor` each time a logged metric has stopped improving.
 
     After k reductions the factor is ``f(k) = max(f(k - 1) * factor, min_lr / base_lr)``, ``f(0) = 1``. First step: 1.
@@ -90,7 +89,7 @@ class ReduceLROnPlateau(ScheduleCallback):
         optimizer: int | None = None,
         groups: Groups = None,
     ) -> None:
-        super().__init__(start=start, optimizer=optimizer, groups=groups)
+        super().__init__(monitor, start=start, optimizer=optimizer, groups=groups)
         require(isinstance(monitor, str) and monitor != "", "monitor", "the name of a logged metric", monitor)
         one_of("mode", mode, Mode)
         require(0 < number("factor", factor) < 1, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
@@ -103,7 +102,6 @@ class ReduceLROnPlateau(ScheduleCallback):
         require(number("eps", eps) >= 0, "eps", "at least 0", eps)
         if every_n_steps is not None:
             whole("every_n_steps", every_n_steps, minimum=1)
-        self.monitor = monitor
         self.mode = mode
         self.factor = factor
         self.patience = patience
@@ -115,9 +113,7 @@ class ReduceLROnPlateau(ScheduleCallback):
         self.every_n_steps = every_n_steps
         self.name = name
         self.state = PlateauState()
-        self._watch = MetricWatch(monitor)
         self._judged_at = 0
-        self._validation_due = False
 
     @property
     def state_key(self) -> str:
@@ -159,28 +155,20 @@ class ReduceLROnPlateau(ScheduleCallback):
         return f"{self.state.num_reductions} reductions, {self.state.num_bad_evaluations} bad evaluations"
 
     # ------------------------------------------------------------------ when to judge
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Begin anew: a checkpoint, if there is one, is loaded after this."""
-        if stage == "fit":
-            self.state, self._watch = PlateauState(), MetricWatch(self.monitor)
-            self._validation_due = False
+    @property
+    def listens(self) -> bool:
+        """Each evaluation, unless it is to judge by steps."""
+        return self.every_n_steps is None
+
+    def forget(self) -> None:
+        """Forget what an earlier fit has taught it."""
+        super().forget()
+        self.state = PlateauState()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on from the step that was restored, and make up for a validation that Lightning skips."""
+        """Go on from the step that was restored."""
         super().on_train_start(trainer, pl_module)
         self._judged_at = self._step()
-        if self._validation_due:
-            rank_zero_info(
-                f"The checkpoint was written just before a validation that ReduceLROnPlateau({self.monitor!r}) judges;"
-                " it is run now."
-            )
-            run_validation(trainer)
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Close the last epoch, and note what is old from now on."""
-        super().on_train_epoch_start(trainer, pl_module)
-        self._close_epoch(trainer)
-        self._watch.epoch_begins(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -188,29 +176,6 @@ class ReduceLROnPlateau(ScheduleCallback):
         """Judge each `every_n_steps` optimizer steps, if asked."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         self._judge_steps(trainer)
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what is old from now on."""
-        self._watch.validation_begins(trainer)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The validation has seen all of its batches."""
-        self._watch.validation_is_over = not trainer.sanity_checking
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge a metric that this validation has logged."""
-        self._judge_epochs(trainer)
-        self._watch.validation_is_over = self._validation_due = False
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
-        super().on_train_epoch_end(trainer, pl_module)
-        self._watch.epoch_is_over = True
-        self._judge_epochs(trainer)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Close the last epoch."""
-        self._close_epoch(trainer)
 
     def _step(self) -> int:
         """The step of the slowest of the optimizers that are driven."""
@@ -223,22 +188,9 @@ class ReduceLROnPlateau(ScheduleCallback):
             value = self._watch.value(trainer)
             if value is None:
                 raise self._watch.missing(trainer, repr(self))
-            self._judge(trainer, value)
+            self.judge(value)
 
-    def _judge_epochs(self, trainer: Trainer) -> None:
-        if self.every_n_steps is None and self._conductor is not None:
-            value = self._watch.fresh(trainer)
-            if value is not None:
-                self._judge(trainer, value)
-
-    def _close_epoch(self, trainer: Trainer) -> None:
-        """Nobody can log anything for the last epoch any more."""
-        self._judge_epochs(trainer)
-        if self.every_n_steps is None and self._watch.must_have_come(trainer):
-            raise self._watch.missing(trainer, repr(self))
-        self._watch.epoch_is_over = False
-
-    def _judge(self, trainer: Trainer, value: float) -> None:
+    def judge(self, value: float) -> None:
         """One evaluation: the new state, and the new LRs if it asks for them."""
         drivers = self._conductor.drivers if self._conductor else []
         if any(driver.step < segment.start for driver in drivers for segment in driver.segments_of(self)):
@@ -261,12 +213,9 @@ class ReduceLROnPlateau(ScheduleCallback):
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
         """What it has learnt, as plain numbers; an evaluation that is due is judged before."""
-        trainer = self._conductor.trainer if self._conductor else None
-        if trainer is not None:
-            self._judge_epochs(trainer)
-            self._judge_steps(trainer)
-            watched = self.every_n_steps is None and self._watch.may_come_from_validation
-            self._validation_due = watched and validation_is_due(trainer)
+        self._before_saving()
+        if self._conductor is not None and self._conductor.trainer is not None:
+            self._judge_steps(self._conductor.trainer)
         return asdict(self.state) | {"validation_due": self._validation_due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -226,11 +226,10 @@ class TorchScheduler(EvaluationCallback):
                     foreign.step(value)
         self._conductor.rewrite(self)
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Begin anew: a checkpoint, if there is one, is loaded after this."""
-        super().setup(trainer, pl_module, stage)
-        if stage == "fit":
-            self._foreign, self._rounds, self._restored, self._settled = {}, {}, {}, set()
+    def forget(self) -> None:
+        """Forget what an earlier fit has taught it."""
+        super().forget()
+        self._foreign, self._rounds, self._restored, self._settled = {}, {}, {}, set()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """One more epoch, for runs whose epochs have no known length."""
@@ -249,11 +248,12 @@ class TorchScheduler(EvaluationCallback):
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
         """The schedulers' own states and the stand-ins' numbers; an evaluation that is due is judged before."""
-        self._listen(self._trainer)
-        return {
+        self._before_saving()
+        optimizers = {
             str(index): {"rounds": self._rounds.get(index, 0), "foreign": foreign.state_dict()}
             for index, foreign in self._foreign.items()
         }
+        return {"optimizers": optimizers, "validation_due": self._validation_due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what a checkpoint has, to be used when the training starts.
@@ -261,18 +261,24 @@ class TorchScheduler(EvaluationCallback):
         Raises:
             ValueError: If it is not the state of a `TorchScheduler`.
         """
-        self._restored = {}
-        for index, state in state_dict.items():
+        optimizers, due = state_dict.get("optimizers"), state_dict.get("validation_due")
+        if not isinstance(optimizers, Mapping) or not isinstance(due, bool):
+            raise ValueError(
+                f"the state of a TorchScheduler must have optimizers and validation_due (True or False), got"
+                f" {state_dict!r}"
+            )
+        self._validation_due, self._restored = due, {}
+        for index, state in optimizers.items():
             if not str(index).isdigit() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
                 raise ValueError(
                     "the state of a TorchScheduler must map the indices of optimizers to rounds and foreign, got"
-                    f" {state_dict!r}"
+                    f" {index!r}: {state!r}"
                 )
             whole("the state's rounds", state["rounds"])
             self._restored[int(index)] = {"rounds": state["rounds"], "foreign": validated(state["foreign"])}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_foreign": {}, "_settled": set(), "_trainer": None}
+        return {**super().__getstate__(), "_foreign": {}, "_settled": set()}
 
 
 class _Words(str):
