@@ -210,6 +210,13 @@ def test_resumed_from_a_checkpoint_of_any_step_it_goes_on_bit_for_bit(case, inte
     assert seen == 5
 
 
+class ScriptedByStep(Net):
+    """Its metric depends on how far it has been trained, as a real one does, and not on the number of the epoch."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log("scripted", torch.tensor([1.0, 1.0, 0.9, 0.95, 0.95][max(self.trainer.global_step // 3 - 1, 0)]))
+
+
 def test_from_any_step_of_a_plateau_run_it_goes_on_bit_for_bit(tmp_path):
     def callbacks():
         return [
@@ -218,7 +225,7 @@ def test_from_any_step_of_a_plateau_run_it_goes_on_bit_for_bit(tmp_path):
         ]
 
     def module():
-        return Net(sgd(LRS), metrics=[1.0, 1.0, 0.9, 0.95])
+        return ScriptedByStep(sgd(LRS))
 
     seen = 0
     for step, whole, part in resumed_everywhere(callbacks, tmp_path, module=module, val=True, epochs=5):
@@ -228,9 +235,9 @@ def test_from_any_step_of_a_plateau_run_it_goes_on_bit_for_bit(tmp_path):
 
 
 def a_checkpoint(callback, folder, **kwargs):
-    saver = ModelCheckpoint(folder, "half", save_top_k=-1, every_n_train_steps=6)
+    saver = ModelCheckpoint(folder, "{step}", save_top_k=-1, every_n_train_steps=6)
     whole = fit(callback, saver, batches=12, enable_checkpointing=True, **kwargs)
-    return str(folder / "half.ckpt"), whole
+    return str(folder / "step=6.ckpt"), whole
 
 
 @pytest.mark.filterwarnings("ignore:.*mid-epoch checkpoint", "ignore:The LR plan.*has changed")
