@@ -13,9 +13,12 @@ from lr_callbacks.callbacks.polynomial_decay import LinearDecay, PolynomialDecay
 from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from lr_callbacks.callbacks.rex import Rex
 from lr_callbacks.callbacks.sgdr import SGDR
+from lr_callbacks.callbacks.snapshots import SnapshotCheckpoint
 from lr_callbacks.callbacks.step_decay import MultiStepDecay, StepDecay
+from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.callbacks.warmup import Warmup
 from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay
+from lr_callbacks.preview import preview
 
 __version__ = "0.1.0"
 
@@ -36,7 +39,10 @@ __all__ = [
     "PolynomialDecay",
     "ReduceLROnPlateau",
     "Rex",
+    "SnapshotCheckpoint",
     "StepDecay",
+    "TorchScheduler",
     "Warmup",
     "WarmupStableDecay",
+    "preview",
 ]

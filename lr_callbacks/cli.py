@@ -50,6 +50,7 @@ class LRCallbacksCLI(LightningCLI):
 
     def __init__(self, args: list[str] | None = None) -> None:
         sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
+        self.command_line = sys.argv[1:] if args is None else list(args)
         for name, command in COMMANDS.items():
             setattr(CommandTrainer, name, command)
             setattr(self, name, MethodType(command, self))

@@ -36,7 +36,7 @@ class Conductor:
     """
 
     def __init__(self, trainer: Trainer, callbacks: Sequence[LRCallback]) -> None:
-        self.trainer = trainer
+        self.trainer: Trainer | None = trainer
         self.drivers: list[Driver] = []
         self._started = False
         self._stepped = False
@@ -56,11 +56,20 @@ class Conductor:
                 self.drivers.append(Driver(optimizer, index, mine))
         refuse_other_masters(trainer, self.drivers)
 
-    def start(self, module: LightningModule) -> None:
+    @classmethod
+    def without_trainer(cls, drivers: list[Driver], callbacks: Sequence[LRCallback]) -> Conductor:
+        """One whose drivers somebody else starts and steps: a preview."""
+        conductor = cls.__new__(cls)
+        conductor.trainer, conductor.drivers = None, drivers
+        for callback in callbacks:
+            callback._conductor = conductor
+        return conductor
+
+    def start(self, trainer: Trainer, module: LightningModule) -> None:
         """In ``on_train_start``, where everything is restored: resolve, write the first LRs, show the plan. Once."""
         if self._started:
             return
-        self._started, trainer = True, self.trainer
+        self._started = True
         automatic, num_optimizers = module.automatic_optimization, len(trainer.optimizers)
         horizon = horizon_of(trainer, automatic_optimization=automatic, num_optimizers=num_optimizers)
         countable = trainer.global_step == 0 or (automatic and num_optimizers == 1)
@@ -75,14 +84,14 @@ class Conductor:
         if self.drivers:
             rank_zero_info(describe(horizon, self.drivers))
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_epoch_start(self, trainer: Trainer) -> None:
         """Once an epoch, look whether somebody else has written an LR or taken the optimizer away.
 
         Raises:
             MisconfigurationException: If the trainer has another optimizer now than when the fit started.
         """
         for driver in self.drivers:
-            optimizers = self.trainer.optimizers
+            optimizers = trainer.optimizers
             if driver.index >= len(optimizers) or optimizers[driver.index] is not driver.optimizer:
                 raise MisconfigurationException(
                     f"{driver.name} has been replaced in the middle of the fit, so its LR would stay frozen; change its"
@@ -91,7 +100,7 @@ class Conductor:
             driver.look_at_next_step()
         self._epoch_began_at = [driver.step for driver in self.drivers]
 
-    def on_train_batch_end(self) -> None:
+    def on_train_batch_end(self, trainer: Trainer) -> None:
         """Make sure that the clock runs: an optimizer that steps without its hooks would freeze the LR in silence.
 
         Raises:
@@ -102,25 +111,19 @@ class Conductor:
             return
         self._stepped = any(driver.step > driver.first_step for driver in self.drivers)
         if self._stepped:
-            refuse_other_masters(self.trainer, self.drivers)
-        elif len(self.trainer.optimizers) == 1 and not self._scales and self.trainer.global_step > self.drivers[0].step:
+            refuse_other_masters(trainer, self.drivers)
+        elif len(trainer.optimizers) == 1 and not _scales(trainer) and trainer.global_step > self.drivers[0].step:
             raise MisconfigurationException(
                 f"{self.drivers[0].name} stepped without calling its step hooks, so steps cannot be counted and the LR"
                 " would stay frozen. Let its step() be the one that torch.optim.Optimizer wraps (no override on the"
                 " instance)."
             )
 
-    @property
-    def _scales(self) -> bool:
-        """Whether fp16 may skip steps."""
-        return getattr(self.trainer.precision_plugin, "scaler", None) is not None
-
-    def on_train_epoch_end(self) -> None:
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
         """Once an epoch, hold the plan against what really happened."""
         began, self._epoch_began_at = self._epoch_began_at, None
-        trainer = self.trainer
         cut_short = trainer.should_stop or (trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps)
-        if began is None or cut_short or self._scales or self._length_told:
+        if began is None or cut_short or _scales(trainer) or self._length_told:
             return
         for driver, before in zip(self.drivers, began, strict=True):
             run, taken = driver.horizon, driver.step - before
@@ -156,6 +159,11 @@ class Conductor:
         """Take all hooks off; safe to call at any time and more than once."""
         for driver in self.drivers:
             driver.end()
+
+
+def _scales(trainer: Trainer) -> bool:
+    """Whether fp16 may skip steps."""
+    return getattr(trainer.precision_plugin, "scaler", None) is not None
 
 
 def _steps_in(run: Horizon, epoch: int) -> int | None:

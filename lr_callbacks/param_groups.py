@@ -163,6 +163,24 @@ def _tensors(group: ParamGroup) -> list[Tensor]:
     return [held for held in (group["lr"], *group.get("betas", ())) if isinstance(held, Tensor)]
 
 
+def copy_for_stand_in(group: ParamGroup) -> ParamGroup:
+    """What a group holds as it was configured, without parameters and marks: its LR is the base LR."""
+    copy = {key: held for key, held in group.items() if key not in (*_OURS, BASE_LR, "params")}
+    copy["lr"] = float(group[BASE_LR])
+    if "betas" in copy:
+        copy["betas"] = tuple(float(beta) for beta in copy["betas"])
+    elif "momentum" in copy:
+        copy["momentum"] = float(copy["momentum"])
+    if CONFIGURED_MOMENTUM in group:
+        set_momentum(copy, group[CONFIGURED_MOMENTUM])
+    return copy
+
+
+def was_added_later(group: ParamGroup) -> bool:
+    """Whether a group came in mid-training."""
+    return REFERENCE_LR in group or BASE_LR not in group
+
+
 def select(optimizer: Optimizer, wanted: Sequence[int | str] | None, *, who: str) -> list[int]:
     """Indices of the groups that a callback's ``groups=`` names.
 

@@ -56,15 +56,17 @@ def _epochs(horizon: Horizon, segments: Sequence[Segment]) -> str:
 
 def _lrs(horizon: Horizon, driver: Driver, lane: Lane) -> list[str]:
     """LRs at the start, the peak and the end of the run, of each group of a lane (of the first few)."""
-    steps = {0, driver.step}
-    for segment in lane.segments:
+    only_now = any(segment.only_now for segment in lane.segments)
+    steps = {driver.step} if only_now else {0, driver.step}
+    for segment in () if only_now else lane.segments:
         inside = {segment.start, *(segment.start + mark for mark in segment.landmarks)}
         steps |= inside if segment.end is None else inside | {segment.end}
     last = None if horizon.total_steps is None else max(horizon.total_steps - 1, 0)
-    steps = {step for step in steps if last is None or step <= last} | ({last} if last is not None else set())
+    if not only_now:
+        steps = {step for step in steps if last is None or step <= last} | ({last} if last is not None else set())
     factors = {step: lane.factor_at(step) for step in sorted(steps)}
     peak = max(factors, key=lambda step: (factors[step], -step))
-    shown = list(dict.fromkeys([0, peak, max(factors)]))
+    shown = list(dict.fromkeys([min(factors), peak, max(factors)]))
     lines = []
     for number in lane.groups[:4]:
         group = driver.optimizer.param_groups[number]

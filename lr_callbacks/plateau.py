@@ -43,11 +43,10 @@ class PlateauRule:
             return False
         if best is None:
             return True
-        sign = 1.0 if self.mode == "min" else -1.0
-        if self.threshold_mode == "abs":
-            return value < best - self.threshold if self.mode == "min" else value > best + self.threshold
-        bound = best * (1.0 - sign * self.threshold) if best >= 0 else best * (1.0 + sign * self.threshold)
-        return value < bound if self.mode == "min" else value > bound
+        margin = self.threshold if self.threshold_mode == "abs" else self.threshold * abs(best)
+        if self.threshold_mode == "rel" and best >= 0:  # torch's order of operations
+            return value < best * (1.0 - self.threshold) if self.mode == "min" else value > best * (self.threshold + 1.0)
+        return value < best - margin if self.mode == "min" else value > best + margin
 
 
 @dataclass(frozen=True)

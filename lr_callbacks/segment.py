@@ -41,6 +41,7 @@ class Segment:
         end: Step from which the factor no longer moves; None for a schedule without end.
         momentum: Momentum as a function of the steps since `start`, for schedules that move it.
         landmarks: Steps since `start` worth showing in the plan, such as the peak.
+        only_now: Whether the factor is that of now, whatever step is asked for: a schedule that goes step by step.
     """
 
     start: int
@@ -48,6 +49,7 @@ class Segment:
     end: int | None = None
     momentum: Callable[[int], float] | None = None
     landmarks: tuple[int, ...] = ()
+    only_now: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ EXPECTED = {
 
 
 def test_each_configuration_is_tested():
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == set(EXPECTED)
+    assert {path.stem for path in CONFIGS.glob("*.yaml") if not path.stem.startswith("torch_")} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -68,6 +68,9 @@ class LRCallback(Callback):
         """
         raise NotImplementedError(f"{type(self).__name__} must define segment(horizon, group)")
 
+    def forget(self) -> None:
+        """Forget what an earlier fit has taught it (only where there is a state)."""
+
     def begin(self, driver: Driver) -> None:
         """Before the segments in an optimizer are asked for at the start of the training (only if it `advances`)."""
 
@@ -150,24 +153,24 @@ class LRCallback(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Resolve the schedules and write the first LRs: here everything is restored."""
         if self._conductor:
-            self._conductor.start(pl_module)
+            self._conductor.start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Once an epoch, look for LRs that somebody else has written."""
         if self._leads and self._conductor:
-            self._conductor.on_train_epoch_start()
+            self._conductor.on_train_epoch_start(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Make sure that the clock runs."""
         if self._leads and self._conductor:
-            self._conductor.on_train_batch_end()
+            self._conductor.on_train_batch_end(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hold the plan against what really happened."""
         if self._leads and self._conductor:
-            self._conductor.on_train_epoch_end()
+            self._conductor.on_train_epoch_end(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Take the hooks off the optimizers; who saves a checkpoint now still finds all that we know."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -12,15 +13,14 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.arguments import number, one_of, require, whole
-from lr_callbacks.callbacks.base import Groups, ScheduleCallback
+from lr_callbacks.callbacks.base import Groups
+from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.horizon import Horizon
-from lr_callbacks.lightning_private import run_validation, validation_is_due
-from lr_callbacks.metric_watch import MetricWatch
 from lr_callbacks.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
 from lr_callbacks.segment import Group, Segment
 
 
-class ReduceLROnPlateau(ScheduleCallback):
+class ReduceLROnPlateau(EvaluationCallback):
     """Multiply the learning rate by `factor` each time a logged metric has stopped improving.
 
     After k reductions the factor is ``f(k) = max(f(k - 1) * factor, min_lr / base_lr)``, ``f(0) = 1``. First step: 1.
@@ -90,7 +90,7 @@ class ReduceLROnPlateau(ScheduleCallback):
         optimizer: int | None = None,
         groups: Groups = None,
     ) -> None:
-        super().__init__(start=start, optimizer=optimizer, groups=groups)
+        super().__init__(monitor, start=start, optimizer=optimizer, groups=groups)
         require(isinstance(monitor, str) and monitor != "", "monitor", "the name of a logged metric", monitor)
         one_of("mode", mode, Mode)
         require(0 < number("factor", factor) < 1, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
@@ -98,12 +98,12 @@ class ReduceLROnPlateau(ScheduleCallback):
         require(number("threshold", threshold) >= 0, "threshold", "at least 0", threshold)
         one_of("threshold_mode", threshold_mode, ThresholdMode)
         whole("cooldown", cooldown)
+        require(min_lr != [], "min_lr", "one number or one for each group", min_lr)
         for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
             require(number("min_lr", lowest) >= 0, "min_lr", "at least 0", min_lr)
         require(number("eps", eps) >= 0, "eps", "at least 0", eps)
         if every_n_steps is not None:
             whole("every_n_steps", every_n_steps, minimum=1)
-        self.monitor = monitor
         self.mode = mode
         self.factor = factor
         self.patience = patience
@@ -115,9 +115,8 @@ class ReduceLROnPlateau(ScheduleCallback):
         self.every_n_steps = every_n_steps
         self.name = name
         self.state = PlateauState()
-        self._watch = MetricWatch(monitor)
         self._judged_at = 0
-        self._validation_due = False
+        self._validated = False
 
     @property
     def state_key(self) -> str:
@@ -132,21 +131,24 @@ class ReduceLROnPlateau(ScheduleCallback):
 
     # ------------------------------------------------------------------ the factor
     def segment(self, horizon: Horizon, group: Group) -> Segment:
-        """A factor that follows the state, whatever the step."""
-        lowest = self.min_lr
-        if isinstance(lowest, list):
-            if group.position >= len(lowest):
-                raise MisconfigurationException(
-                    f"ReduceLROnPlateau: min_lr has {len(lowest)} values, but there are more groups; give one for each"
-                )
-            lowest = lowest[group.position]
-        factor = _Reduced(self, group.factor_of(lowest), group.factor_of(self.eps))
-        return Segment(start=self.start_step(horizon, group), factor=factor)
+        """The factor of now, whatever the step; the groups are resolved anew after each reduction."""
+        if isinstance(self.min_lr, list) and group.position >= len(self.min_lr) and not group.added:
+            raise MisconfigurationException(
+                f"ReduceLROnPlateau: min_lr has {len(self.min_lr)} values, but there are more groups; give one for each"
+            )
+        return Segment(self.start_step(horizon, group), partial(_held, self._factor(group.position, group.base_lr)))
 
     def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """Absolute floors are other factors for other base LRs, and a list of them for other groups."""
-        floors = position if isinstance(self.min_lr, list) else None
-        return (base_lr, floors) if self.min_lr or self.eps else None
+        """Groups share the factor that they have in common now; absolute floors may tell them apart."""
+        return self._factor(position, base_lr)
+
+    def _factor(self, position: int, base_lr: float) -> float:
+        """The factor of now; a group that was added later has the first of several floors."""
+        floors = self.min_lr if isinstance(self.min_lr, list) else [self.min_lr]
+        lowest = floors[position] if position < len(floors) else floors[0]
+        unit = 1 / base_lr if base_lr else 0.0
+        reductions = self.state.num_reductions
+        return plateau_factor(reductions, factor=self.factor, min_factor=lowest * unit, eps=self.eps * unit)
 
     def describe(self) -> str:
         """What is watched."""
@@ -159,28 +161,20 @@ class ReduceLROnPlateau(ScheduleCallback):
         return f"{self.state.num_reductions} reductions, {self.state.num_bad_evaluations} bad evaluations"
 
     # ------------------------------------------------------------------ when to judge
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Begin anew: a checkpoint, if there is one, is loaded after this."""
-        if stage == "fit":
-            self.state, self._watch = PlateauState(), MetricWatch(self.monitor)
-            self._validation_due = False
+    @property
+    def listens(self) -> bool:
+        """Each evaluation, unless it is to judge by steps."""
+        return self.every_n_steps is None
+
+    def forget(self) -> None:
+        """Forget what an earlier fit has taught it."""
+        super().forget()
+        self.state, self._validated = PlateauState(), False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on from the step that was restored, and make up for a validation that Lightning skips."""
+        """Go on from the step that was restored."""
         super().on_train_start(trainer, pl_module)
         self._judged_at = self._step()
-        if self._validation_due:
-            rank_zero_info(
-                f"The checkpoint was written just before a validation that ReduceLROnPlateau({self.monitor!r}) judges;"
-                " it is run now."
-            )
-            run_validation(trainer)
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Close the last epoch, and note what is old from now on."""
-        super().on_train_epoch_start(trainer, pl_module)
-        self._close_epoch(trainer)
-        self._watch.epoch_begins(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -189,28 +183,10 @@ class ReduceLROnPlateau(ScheduleCallback):
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         self._judge_steps(trainer)
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note what is old from now on."""
-        self._watch.validation_begins(trainer)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The validation has seen all of its batches."""
-        self._watch.validation_is_over = not trainer.sanity_checking
-
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge a metric that this validation has logged."""
-        self._judge_epochs(trainer)
-        self._watch.validation_is_over = self._validation_due = False
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
-        super().on_train_epoch_end(trainer, pl_module)
-        self._watch.epoch_is_over = True
-        self._judge_epochs(trainer)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Close the last epoch."""
-        self._close_epoch(trainer)
+        """Judge a metric that this validation has logged, unless it is to judge by steps."""
+        super().on_validation_end(trainer, pl_module)
+        self._validated |= not trainer.sanity_checking
 
     def _step(self) -> int:
         """The step of the slowest of the optimizers that are driven."""
@@ -221,24 +197,12 @@ class ReduceLROnPlateau(ScheduleCallback):
         if every is not None and step // every > self._judged_at // every:
             self._judged_at = step
             value = self._watch.value(trainer)
-            if value is None:
-                raise self._watch.missing(trainer, repr(self))
-            self._judge(trainer, value)
-
-    def _judge_epochs(self, trainer: Trainer) -> None:
-        if self.every_n_steps is None and self._conductor is not None:
-            value = self._watch.fresh(trainer)
             if value is not None:
-                self._judge(trainer, value)
+                self.judge(value)
+            elif not (trainer.enable_validation and not self._validated):
+                raise self._watch.missing(trainer, repr(self))
 
-    def _close_epoch(self, trainer: Trainer) -> None:
-        """Nobody can log anything for the last epoch any more."""
-        self._judge_epochs(trainer)
-        if self.every_n_steps is None and self._watch.must_have_come(trainer):
-            raise self._watch.missing(trainer, repr(self))
-        self._watch.epoch_is_over = False
-
-    def _judge(self, trainer: Trainer, value: float) -> None:
+    def judge(self, value: float) -> None:
         """One evaluation: the new state, and the new LRs if it asks for them."""
         drivers = self._conductor.drivers if self._conductor else []
         if any(driver.step < segment.start for driver in drivers for segment in driver.segments_of(self)):
@@ -246,7 +210,7 @@ class ReduceLROnPlateau(ScheduleCallback):
         before, old = self.state, self._lrs()
         self.state = before.update(value, self.rule)
         if self.state.num_reductions > before.num_reductions and self._conductor is not None:
-            self._conductor.rewrite(self)
+            self._conductor.rewrite(self, resolve=True)
             if self._lrs() != old:
                 best = "none yet" if self.state.best is None else f"{self.state.best:.6g}"
                 rank_zero_info(
@@ -261,12 +225,9 @@ class ReduceLROnPlateau(ScheduleCallback):
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
         """What it has learnt, as plain numbers; an evaluation that is due is judged before."""
-        trainer = self._conductor.trainer if self._conductor else None
-        if trainer is not None:
-            self._judge_epochs(trainer)
-            self._judge_steps(trainer)
-            watched = self.every_n_steps is None and self._watch.may_come_from_validation
-            self._validation_due = watched and validation_is_due(trainer)
+        self._before_saving()
+        if self._conductor is not None and self._conductor.trainer is not None:
+            self._judge_steps(self._conductor.trainer)
         return asdict(self.state) | {"validation_due": self._validation_due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -281,19 +242,9 @@ class ReduceLROnPlateau(ScheduleCallback):
         self.state, self._validation_due = PlateauState.from_dict(learnt), due
 
 
-class _Reduced:
-    """The factor of one group, worked out anew when the number of reductions has changed."""
-
-    def __init__(self, callback: ReduceLROnPlateau, min_factor: float, eps: float) -> None:
-        self._callback, self._min_factor, self._eps = callback, min_factor, eps
-        self._known = (0, 1.0)
-
-    def __call__(self, step: int) -> float:
-        reductions = self._callback.state.num_reductions
-        if self._known[0] != reductions:
-            value = plateau_factor(reductions, factor=self._callback.factor, min_factor=self._min_factor, eps=self._eps)
-            self._known = (reductions, value)
-        return self._known[1]
+def _held(factor: float, step: int) -> float:
+    """The same factor at every step."""
+    return factor
 
 
 def _text(lrs: list[float]) -> str:

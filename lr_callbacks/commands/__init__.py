@@ -17,7 +17,9 @@ docstring, and its keyword-only arguments are its flags (typed and documented: j
 from collections.abc import Callable
 from typing import Any
 
-COMMANDS: dict[str, Callable[..., Any]] = {}
+from lr_callbacks.commands.plot import plot
+
+COMMANDS: dict[str, Callable[..., Any]] = {"plot": plot}
 """Name on the command line -> function (cli, model, datamodule=None, *, flags)."""
 
 SHARED_ARGUMENTS = frozenset({"model", "datamodule"})

@@ -1,0 +1,135 @@
+"""A schedule that listens to a logged metric: one value for each validation, or each training epoch, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+
+from lr_callbacks.callbacks.base import Groups, ScheduleCallback
+from lr_callbacks.lightning_private import run_validation, validation_is_due
+from lr_callbacks.metric_watch import MetricWatch
+
+
+class EvaluationCallback(ScheduleCallback):
+    """A schedule with feedback: `judge` gets each new value of a metric, before ``ModelCheckpoint`` writes.
+
+    A validation metric comes when a validation ends (not the sanity check), a training metric when the training epoch
+    ends, and only if it was logged in this epoch. A validation that Lightning skips when it resumes from the batch
+    before it is made up for.
+
+    Args:
+        monitor: Name under which the metric is logged; None to listen to none.
+        start: Where the schedule begins; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive; None for all.
+        groups: Parameter groups to drive; None for all.
+    """
+
+    def __init__(
+        self,
+        monitor: str | None,
+        *,
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+    ) -> None:
+        super().__init__(start=start, optimizer=optimizer, groups=groups)
+        self.monitor = monitor
+        self._watch = MetricWatch(monitor or "")
+        self._validation_due = False
+        self._judged_validation = True
+        self._made_up_at: int | None = None
+
+    @property
+    def listens(self) -> bool:
+        """Whether it wants the values of evaluations."""
+        return self.monitor is not None
+
+    def judge(self, value: float) -> None:
+        """Take one evaluation's value."""
+        raise NotImplementedError(f"{type(self).__name__} must define judge(value)")
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Begin anew: a checkpoint, if there is one, is loaded after this."""
+        if stage == "fit":
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget what an earlier fit has taught it."""
+        super().forget()
+        self._watch, self._validation_due = MetricWatch(self.monitor or ""), False
+        self._judged_validation, self._made_up_at = True, None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Make up for a validation that Lightning skips."""
+        super().on_train_start(trainer, pl_module)
+        if self._validation_due:
+            rank_zero_info(
+                f"The checkpoint was written before the end of a validation that {type(self).__name__}({self.monitor!r})"
+                " judges; it is run now."
+            )
+            run_validation(trainer)
+            self._made_up_at = trainer.global_step
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the last epoch, and note what is old from now on."""
+        super().on_train_epoch_start(trainer, pl_module)
+        self._close_epoch(trainer)
+        self._watch.epoch_begins(trainer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """From here on a validation may come."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        self._judged_validation, self._made_up_at = False, None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note what is old from now on."""
+        self._watch.validation_begins(trainer)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The validation has seen all of its batches."""
+        already = self._made_up_at == trainer.global_step  # Lightning goes on with a validation that was made up for
+        self._watch.validation_is_over = not trainer.sanity_checking and not already
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Judge a metric that this validation has logged."""
+        self._listen(trainer)
+        self._watch.validation_is_over = self._validation_due = False
+        self._judged_validation = True
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
+        super().on_train_epoch_end(trainer, pl_module)
+        self._watch.epoch_is_over = True
+        self._listen(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the last epoch."""
+        self._close_epoch(trainer)
+
+    def _listen(self, trainer: Trainer) -> None:
+        """Judge what is new."""
+        if self.listens and self._conductor is not None:
+            value = self._watch.fresh(trainer)
+            if value is not None:
+                self.judge(value)
+
+    def _before_saving(self) -> None:
+        """Before a checkpoint gets the state: judge what is due, and note whether a validation is."""
+        trainer = self._conductor.trainer if self._conductor else None
+        if trainer is not None:
+            self._listen(trainer)
+            begun = trainer.validating and trainer.state.fn == TrainerFn.FITTING
+            due = not self._judged_validation and (begun or validation_is_due(trainer))
+            self._validation_due = self.listens and self._watch.may_come_from_validation and due
+
+    def _close_epoch(self, trainer: Trainer) -> None:
+        """Nobody can log anything for the last epoch any more."""
+        self._listen(trainer)
+        if self.listens and self._watch.must_have_come(trainer):
+            raise self._watch.missing(trainer, repr(self))
+        self._watch.epoch_is_over = False

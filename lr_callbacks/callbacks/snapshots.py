@@ -1,0 +1,107 @@
+"""A checkpoint at the end of each cycle, for an ensemble of what one run has found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lr_callbacks.callbacks.sgdr import SGDR
+
+
+class SnapshotCheckpoint(ModelCheckpoint):
+    """Save the model at the end of each `SGDR` cycle, when its LR is lowest, before the restart.
+
+    The file of cycle n is written after the cycle's last optimizer step, so its weights are those that the cycle has
+    come to. A last cycle that the run cuts short is saved at the end of the training.
+
+    Args:
+        dirpath: Where to save; None for where ``ModelCheckpoint`` saves.
+        filename: Name of the files; ``{step}`` and ``{epoch}`` are filled in.
+        save_weights_only: Whether to save the weights alone.
+
+    Attributes:
+        paths: The files written so far, in order.
+
+    Raises:
+        MisconfigurationException: At the start of the fit, if the Trainer has no `SGDR` callback.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(callbacks=[SGDR("2 epochs"), SnapshotCheckpoint("snapshots")], logger=False)
+
+    References:
+        Huang et al., Snapshot Ensembles, 2017, arXiv:1704.00109.
+    """
+
+    def __init__(
+        self, dirpath: str | Path | None = None, filename: str = "snapshot-{step}", save_weights_only: bool = False
+    ) -> None:
+        super().__init__(
+            dirpath, filename, save_top_k=-1, save_weights_only=save_weights_only, save_on_train_epoch_end=False
+        )
+        self.paths: list[str] = []
+        self._cycle = ""
+        self._saved_at = -1
+
+    @property
+    def state_key(self) -> str:
+        """One a Trainer."""
+        return type(self).__qualname__
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look for the cycles."""
+        self._cycles(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the cycle that the run is in."""
+        super().on_train_start(trainer, pl_module)
+        self._cycle = self._cycles(trainer).phase or ""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save when the next step belongs to another cycle."""
+        now = self._cycles(trainer).phase or ""
+        if now != self._cycle and self._cycle.startswith("cycle"):
+            self._save(trainer)
+        self._cycle = now
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing: it saves when cycles end."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing: it saves when cycles end."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save what a last, shortened cycle has come to."""
+        if trainer.global_step != self._saved_at:
+            self._save(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The files written so far, with the state of ``ModelCheckpoint``."""
+        return {**super().state_dict(), "paths": list(self.paths)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the files of the run that is resumed."""
+        self.paths = [str(path) for path in state_dict.get("paths", [])]
+        super().load_state_dict({key: held for key, held in state_dict.items() if key != "paths"})
+
+    def _save(self, trainer: Trainer) -> None:
+        path = self.format_checkpoint_name(self._monitor_candidates(trainer))
+        self.paths.append(path)
+        self._saved_at = trainer.global_step
+        self._save_checkpoint(trainer, path)
+
+    @staticmethod
+    def _cycles(trainer: Trainer) -> SGDR:
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, SGDR):
+                return callback
+        raise MisconfigurationException(
+            "SnapshotCheckpoint saves at the end of each cycle of SGDR, and the Trainer has no SGDR; add"
+            " SGDR('2 epochs') to its callbacks"
+        )

@@ -1,0 +1,312 @@
+"""Any scheduler of torch's, or one like it, as one more factor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lr_callbacks import param_groups as pg
+from lr_callbacks.arguments import one_of, require, whole
+from lr_callbacks.callbacks.base import Groups
+from lr_callbacks.callbacks.evaluations import EvaluationCallback
+from lr_callbacks.foreign import Foreign, validated
+from lr_callbacks.foreign_factory import build, check_arguments, imported, in_words
+from lr_callbacks.horizon import Horizon
+from lr_callbacks.segment import Group, Segment
+
+if TYPE_CHECKING:
+    from lr_callbacks.driver import Driver
+
+Interval = Literal["step", "epoch"]
+SchedulerCallable = Callable[[Optimizer], LRScheduler]
+
+
+class TorchScheduler(EvaluationCallback):
+    """Let any scheduler of torch's, or one like it (transformers, timm), drive the learning rate.
+
+    The scheduler steps on a stand-in optimizer that starts at the base LRs, and what it makes of them is the factor:
+    ``factor = LR of the stand-in / base LR``. So nothing else can corrupt it, and it multiplies with all other
+    callbacks. First value: what the scheduler sets when it is built. Last: as the scheduler has it; ``OneCycleLR``,
+    which raises one step after its end, holds its last value.
+
+    It is stepped after each optimizer step, or at the end of each epoch; ``ReduceLROnPlateau`` after each evaluation of
+    `monitor`. It is counted from `start`: a scheduler waits for the warm-up of its groups to end. Momentum is moved as
+    the scheduler moves it, in groups that have one, and given back at the end. A group that is added later follows the
+    first one.
+
+    Args:
+        scheduler: The scheduler's class (with its arguments as keywords after it), a callable that makes the scheduler
+            from an optimizer, or the import path of either; in YAML ``class_path`` and ``init_args``.
+        interval: ``"step"``: after each optimizer step; ``"epoch"``: after the last optimizer step of each epoch.
+        frequency: Step it only every so many steps, epochs or evaluations, >= 1.
+        monitor: Name of the metric that ``ReduceLROnPlateau`` gets, once per evaluation whatever the `interval`.
+        schedulers: Instead of `scheduler`: several, one after the other (``SequentialLR``, with `milestones`) or all
+            together (``ChainedScheduler``, without).
+        milestones: The scheduler steps at which the next of `schedulers` takes over, one fewer than there are.
+        name: Tells apart two instances with the same scheduler on the same groups; part of their checkpoint key.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``
+            or ``"10%"``; None for the end of the last warm-up of its groups.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all, with a scheduler for each.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **kwargs: Keyword arguments of `scheduler`; in YAML ``dict_kwargs``.
+
+    Raises:
+        TypeError: If an argument has a wrong type, or the scheduler does not take its arguments.
+        ValueError: If an argument is outside its range, or not just one of `scheduler` and `schedulers` is given.
+        MisconfigurationException: At the start of the training, if the scheduler cannot be built, or
+            ``ReduceLROnPlateau`` has no `monitor`; when an epoch ends, if `monitor` was not logged.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from torch.optim.lr_scheduler import StepLR
+        >>> trainer = Trainer(callbacks=[TorchScheduler(StepLR, interval="epoch", step_size=30)], logger=False)
+
+    References:
+        ``torch.optim.lr_scheduler``; jsonargparse's callables with a class as their return type.
+    """
+
+    advances: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        scheduler: SchedulerCallable | str | None = None,
+        interval: Interval = "step",
+        frequency: int = 1,
+        monitor: str | None = None,
+        schedulers: list[SchedulerCallable] | None = None,
+        milestones: list[int] | None = None,
+        *,
+        name: str | None = None,
+        start: int | str | None = None,
+        optimizer: int | None = None,
+        groups: Groups = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(monitor, start=start, optimizer=optimizer, groups=groups)
+        if (scheduler is None) == (schedulers is None):
+            raise ValueError(
+                "TorchScheduler takes either scheduler (one) or schedulers (a list), got"
+                f" {'neither' if scheduler is None else 'both'}"
+            )
+        one_of("interval", interval, Interval)
+        whole("frequency", frequency, minimum=1)
+        if schedulers is not None:
+            require(len(schedulers) > 0, "schedulers", "a list of at least one scheduler", schedulers)
+            require(not kwargs, "the keyword arguments", "given to each of schedulers on its own", kwargs)
+            _check_milestones(milestones, len(schedulers))
+            self._factory: Callable[[Optimizer], Any] = partial(build, [_called(s) for s in schedulers], milestones)
+            inside = ", ".join(in_words(each) for each in schedulers)
+            self._scheduler = f"ChainedScheduler([{inside}])"
+            if milestones is not None:
+                self._scheduler = f"SequentialLR([{inside}], milestones={milestones})"
+        else:
+            factory = _called(scheduler)
+            given = kwargs if milestones is None else {**kwargs, "milestones": milestones}
+            check_arguments(factory, given)
+            self._factory = partial(factory, **given)
+            self._scheduler = in_words(factory, given)
+        self.scheduler = scheduler
+        self.interval = interval
+        self.frequency = frequency
+        self.schedulers = schedulers
+        self.milestones = milestones
+        self.name = name
+        self.scheduler_arguments = kwargs
+        self._foreign: dict[int, Foreign] = {}
+        self._rounds: dict[int, int] = {}  # epochs, or evaluations, that have ended since the start of the schedule
+        self._restored: dict[int, dict[str, Any]] = {}
+        self._settled: set[int] = set()
+
+    @property
+    def state_key(self) -> str:
+        """Tells instances apart in a checkpoint, by what does not change from run to run."""
+        what = {"scheduler": self._scheduler.partition("(")[0], "optimizer": self.optimizer, "groups": self.groups}
+        return f"{type(self).__qualname__}{what | ({'name': self.name} if self.name else {})}"
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments that differ from their defaults, the scheduler in words."""
+        given = super().arguments()
+        rest = {key: held for key, held in given.items() if key not in ("scheduler", "schedulers", "milestones")}
+        return {"scheduler": _Words(self._scheduler), **rest}
+
+    # ------------------------------------------------------------------ the factor
+    def begin(self, driver: Driver) -> None:
+        """Build the scheduler on a stand-in that starts at the base LRs."""
+        optimizer = driver.optimizer
+        groups = [optimizer.param_groups[n] for n in pg.select(optimizer, self.wanted_groups, who=repr(self))]
+        from_the_start = [group for group in groups if not pg.was_added_later(group)] or groups
+        try:
+            foreign = Foreign(
+                self._factory, [pg.copy_for_stand_in(group) for group in from_the_start], optimizer.defaults
+            )
+        except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
+            raise MisconfigurationException(
+                f"{self!r}: {self._scheduler} cannot be built for {driver.name} with {len(from_the_start)} group(s):"
+                f" {error}. Its arguments are those of the scheduler's own class."
+            ) from error
+        if foreign.wants_metric and self.monitor is None:
+            raise MisconfigurationException(
+                f"{self!r}: ReduceLROnPlateau needs the name of a logged metric: write monitor='val_loss'"
+            )
+        if self.monitor is not None and not foreign.takes_metric:
+            raise MisconfigurationException(
+                f"{self!r}: {type(foreign.scheduler).__name__} takes no metric; remove monitor={self.monitor!r}"
+            )
+        self._foreign[driver.index] = foreign
+        self._settled.discard(driver.index)
+
+    def segment(self, horizon: Horizon, group: Group) -> Segment:
+        """The factor as the stand-in has it now, whatever step is asked for."""
+        foreign = self._foreign[group.optimizer]
+        if group.optimizer not in self._settled:
+            foreign.start = max(foreign.start, self.start_step(horizon, group))
+        return Segment(
+            start=foreign.start,
+            factor=lambda step: foreign.factor(group.position),
+            momentum=(lambda step: foreign.momentum(group.position)) if foreign.moves_momentum else None,
+            only_now=True,
+        )
+
+    def lane_key(self, position: int, base_lr: float) -> Hashable:
+        """A scheduler may give each group another factor."""
+        return position
+
+    def describe(self) -> str:
+        """The scheduler and when it steps."""
+        when = "evaluation of " + self.monitor if self.monitor is not None else self.interval
+        return f"{self._scheduler}, stepped every {f'{self.frequency} {when}s' if self.frequency > 1 else when}"
+
+    # ------------------------------------------------------------------ when it steps
+    def advance(self, driver: Driver) -> None:
+        """Step the scheduler until it has been stepped as often as is due at the driver's step."""
+        foreign = self._foreign[driver.index]
+        if driver.index not in self._settled:
+            self._settle(driver, foreign)
+        if self.monitor is None:
+            due = self._due(driver, foreign)
+            while foreign.count < due:
+                foreign.step()
+
+    def _due(self, driver: Driver, foreign: Foreign) -> int:
+        """How often a scheduler without metric must have been stepped by now."""
+        if driver.step <= foreign.start:
+            return 0
+        if self.interval == "step":
+            return (driver.step - foreign.start) // self.frequency
+        run = driver.horizon
+        if not run.epochs or run.assumed:
+            return self._rounds.get(driver.index, 0) // self.frequency
+        return (run.epoch_at(driver.step) - run.epoch_at(foreign.start)) // self.frequency
+
+    def _settle(self, driver: Driver, foreign: Foreign) -> None:
+        """The start of the training: take up what a checkpoint says, or catch up from the beginning."""
+        self._settled.add(driver.index)
+        state = self._restored.pop(driver.index, None)
+        if state is None:
+            return
+        self._rounds[driver.index] = state["rounds"]
+        alike = foreign.was_configured_alike(state["foreign"])
+        if self.monitor is not None or (alike and state["foreign"]["count"] == self._due(driver, foreign)):
+            foreign.load_state_dict(state["foreign"])
+
+    def judge(self, value: float) -> None:
+        """One evaluation: the scheduler's step, and the LRs anew."""
+        assert self._conductor is not None
+        for driver in self._conductor.drivers:
+            foreign = self._foreign.get(driver.index)
+            if foreign is not None and self in driver.callbacks and driver.step >= foreign.start:
+                heard = self._rounds[driver.index] = self._rounds.get(driver.index, 0) + 1
+                if heard % self.frequency == 0:
+                    foreign.step(value)
+        self._conductor.rewrite(self)
+
+    def forget(self) -> None:
+        """Forget what an earlier fit has taught it."""
+        super().forget()
+        self._foreign, self._rounds, self._restored, self._settled = {}, {}, {}, set()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """One more epoch, for runs whose epochs have no known length."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if self.monitor is None and self._conductor is not None:
+            self._count_epoch(self._conductor.drivers)
+
+    def _count_epoch(self, drivers: list[Driver]) -> None:
+        for driver in drivers:
+            foreign = self._foreign.get(driver.index)
+            if foreign is not None and self in driver.callbacks and driver.step > foreign.start:
+                self._rounds[driver.index] = self._rounds.get(driver.index, 0) + 1
+                self.advance(driver)
+                driver.write()
+
+    # ------------------------------------------------------------------ what a checkpoint carries
+    def state_dict(self) -> dict[str, Any]:
+        """The schedulers' own states and the stand-ins' numbers; an evaluation that is due is judged before."""
+        self._before_saving()
+        optimizers = {
+            str(index): {"rounds": self._rounds.get(index, 0), "foreign": foreign.state_dict()}
+            for index, foreign in self._foreign.items()
+        }
+        return {"optimizers": optimizers, "validation_due": self._validation_due}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what a checkpoint has, to be used when the training starts.
+
+        Raises:
+            ValueError: If it is not the state of a `TorchScheduler`.
+        """
+        optimizers, due = state_dict.get("optimizers"), state_dict.get("validation_due")
+        if not isinstance(optimizers, Mapping) or not isinstance(due, bool):
+            raise ValueError(
+                f"the state of a TorchScheduler must have optimizers and validation_due (True or False), got"
+                f" {state_dict!r}"
+            )
+        self._validation_due, self._restored = due, {}
+        for index, state in optimizers.items():
+            if not str(index).isdigit() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
+                raise ValueError(
+                    "the state of a TorchScheduler must map the indices of optimizers to rounds and foreign, got"
+                    f" {index!r}: {state!r}"
+                )
+            whole("the state's rounds", state["rounds"])
+            self._restored[int(index)] = {"rounds": state["rounds"], "foreign": validated(state["foreign"])}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_foreign": {}, "_settled": set()}
+
+
+class _Words(str):
+    """A string that shows itself without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _called(scheduler: Any) -> Callable[..., Any]:
+    """A factory, from itself or its import path."""
+    if isinstance(scheduler, str):
+        return imported(scheduler)
+    if not callable(scheduler):
+        raise TypeError(
+            "scheduler must be a scheduler's class or a callable that makes one from an optimizer, got"
+            f" {scheduler!r}; write TorchScheduler(torch.optim.lr_scheduler.StepLR, step_size=30)"
+        )
+    return scheduler  # type: ignore[no-any-return]
+
+
+def _check_milestones(milestones: list[int] | None, schedulers: int) -> None:
+    if milestones is not None:
+        for milestone in milestones:
+            whole("milestones", milestone, minimum=1)
+        require(milestones == sorted(set(milestones)), "milestones", "increasing", milestones)
+        require(
+            len(milestones) == schedulers - 1, "milestones", f"one fewer than the {schedulers} schedulers", milestones
+        )

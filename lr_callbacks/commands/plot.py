@@ -1,0 +1,124 @@
+"""`lr-callbacks plot`: the LRs that configurations will use, step by step, before any training."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+
+def plot(
+    cli: Any,
+    model: Any,
+    datamodule: Any = None,
+    *,
+    png: str = "lr_plot.png",
+    csv: str = "lr_plot.csv",
+    total_steps: int | None = None,
+    metrics: list[float] | None = None,
+    log: bool = False,
+) -> None:
+    """Draw the learning rates of one or more configurations without training.
+
+    Args:
+        cli: The command line that runs.
+        model: The module whose optimizers are driven.
+        datamodule: The data, asked for nothing but its length.
+        png: File for the picture.
+        csv: File for the table, one row for each optimizer step.
+        total_steps: Optimizer steps to draw; by default as many as the run has.
+        metrics: Values of the monitored metric, one for each evaluation, for plateau reductions.
+        log: Whether the LR axis of the picture is logarithmic.
+    """
+    from lr_callbacks.chart import terminal_chart, write_csv, write_picture
+
+    configs = [str(path) for path in cli.config[cli.subcommand]["config"] or []]
+    if len(configs) > 1 and not getattr(cli, "draws_one", False):
+        one_of_several = type("OneOfSeveral", (type(cli),), {"draws_one": True})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*args parameter is intended to run from within Python")
+            parts = [one_of_several(words) for words in one_by_one(cli.command_line)]
+        curves = {f"{part.config[part.subcommand]['name']} {k}".strip(): v for part in parts for k, v in part.curves}
+    else:
+        cli.curves = curves_of(cli.trainer, model, datamodule, total_steps=total_steps, metrics=metrics or [])
+        if getattr(cli, "draws_one", False):
+            return
+        curves = {f"{cli.config[cli.subcommand]['name']} {label}".strip(): lrs for label, lrs in cli.curves}
+    write_csv(curves, csv)
+    write_picture(curves, png, log=log)
+    sys.stdout.write(f"\n{terminal_chart(curves)}\n\nPicture     {Path(png)}\nTable       {Path(csv)}\n")
+
+
+def one_by_one(command_line: list[str]) -> list[list[str]]:
+    """The command line once for each of its configurations, with that one alone.
+
+    Example:
+        >>> one_by_one(["plot", "--config", "a.yaml", "--log=true", "--config=b.yaml"])
+        [['plot', '--log=true', '--config=a.yaml'], ['plot', '--log=true', '--config=b.yaml']]
+    """
+    configs, rest, left = [], [], iter(command_line)
+    for word in left:
+        if word in ("--config", "-c"):
+            configs.append(next(left))
+        elif word.startswith("--config="):
+            configs.append(word.partition("=")[2])
+        else:
+            rest.append(word)
+    return [[*rest, f"--config={config}"] for config in configs]
+
+
+def curves_of(
+    trainer: Any, model: Any, datamodule: Any, *, total_steps: int | None, metrics: list[float]
+) -> list[tuple[str, list[float]]]:
+    """The LRs of every parameter group of every optimizer: a label and the LR at each step.
+
+    A real fit is started, so that everything is resolved as it will be, and left before its first batch.
+    """
+    from contextlib import suppress
+    from dataclasses import replace
+
+    from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ModelSummary, ProgressBar
+
+    from lr_callbacks import param_groups as pg
+    from lr_callbacks.callbacks.base import LRCallback
+    from lr_callbacks.foreign import StandIn
+    from lr_callbacks.horizon import Horizon, horizon_of
+    from lr_callbacks.preview import rehearse
+
+    class Left(Exception):  # noqa: N818  it is no error
+        pass
+
+    class LookAndLeave(Callback):
+        def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            automatic = pl_module.automatic_optimization
+            self.run = horizon_of(trainer, automatic_optimization=automatic, num_optimizers=len(trainer.optimizers))
+            self.optimizers = [
+                StandIn([pg.copy_for_stand_in({pg.BASE_LR: g["lr"], **g}) for g in o.param_groups], o.defaults)
+                for o in trainer.optimizers
+            ]
+            raise Left
+
+    apart = (Checkpoint, LearningRateMonitor, ModelSummary, ProgressBar)
+    look = LookAndLeave()
+    trainer.callbacks = [
+        callback
+        for callback in trainer.callbacks
+        if not isinstance(callback, apart) and (callback.drives if isinstance(callback, LRCallback) else True)
+    ] + [look]
+    trainer.loggers, trainer.num_sanity_val_steps = [], 0
+    callbacks = list(trainer.callbacks)
+    with suppress(Left):
+        trainer.fit(model, datamodule=datamodule)
+    run = look.run if total_steps is None else replace(look.run, total_steps=total_steps)
+    if not isinstance(run, Horizon) or run.total_steps is None:
+        raise run.unknown("plot draws to the end of the run; write --total_steps=1000, for it needs the run's length")
+    curves = []
+    for index, optimizer in enumerate(look.optimizers):
+        lrs = rehearse(callbacks, optimizer, run, metrics=metrics, index=index)
+        which = f"optimizer {index} " if len(look.optimizers) > 1 else ""
+        for number, group in enumerate(optimizer.param_groups):
+            label = f"{which}group {group.get('name', number)}" if lrs.shape[1] > 1 else which.strip()
+            curves.append((label, lrs[:, number].tolist()))
+    return curves
