@@ -98,7 +98,7 @@ class Conductor:
                     " param_groups instead, or start a new fit"
                 )
             driver.look_at_next_step()
-        self._epoch_began_at = [driver.step for driver in self.drivers]
+        self._epoch_began_at = [driver.taken for driver in self.drivers]
 
     def on_train_batch_end(self, trainer: Trainer) -> None:
         """Make sure that the clock runs: an optimizer that steps without its hooks would freeze the LR in silence.
@@ -109,7 +109,7 @@ class Conductor:
         """
         if self._stepped or not self.drivers:
             return
-        self._stepped = any(driver.step > driver.first_step for driver in self.drivers)
+        self._stepped = any(driver.taken for driver in self.drivers)
         if self._stepped:
             refuse_other_masters(trainer, self.drivers)
         elif len(trainer.optimizers) == 1 and not _scales(trainer) and trainer.global_step > self.drivers[0].step:
@@ -126,7 +126,7 @@ class Conductor:
         if began is None or cut_short or _scales(trainer) or self._length_told:
             return
         for driver, before in zip(self.drivers, began, strict=True):
-            run, taken = driver.horizon, driver.step - before
+            run, taken = driver.horizon, driver.taken - before
             expected = _steps_in(run, trainer.current_epoch)
             if len(trainer.optimizers) > 1 and taken == 0 and trainer.current_epoch == 0:
                 self._length_told = True

@@ -30,6 +30,7 @@ class Driver:
     Attributes:
         step: How often the optimizer has really stepped.
         first_step: `step` when the training started.
+        taken: Steps taken since then; more than `step` tells where an older state was loaded in between.
         lanes: Its groups, by the factors that they share.
         horizon: The length of the run in its steps.
     """
@@ -40,6 +41,7 @@ class Driver:
         self.callbacks = sorted(callbacks, key=lambda callback: (type(callback).__qualname__, repr(callback)))
         self.step = 0
         self.first_step = 0
+        self.taken = 0
         self.lanes: list[Lane] = []
         self.horizon = Horizon()
         self._advancing = tuple(callback for callback in self.callbacks if callback.advances)
@@ -82,7 +84,7 @@ class Driver:
             wanted = (pg.select(self.optimizer, c.wanted_groups, who=repr(c)) for c in self.callbacks)
             driven = {number for numbers in wanted for number in numbers}
             same = take_restored(self.optimizer, self._configured, driven, self.name)
-        self.first_step = self.step
+        self.first_step, self.taken = self.step, 0
         for callback in self._advancing:
             callback.begin(self)
         self.resolve()
@@ -139,6 +141,7 @@ class Driver:
         if self._look or len(optimizer.param_groups) != len(self._bases):
             self.adopt()
         self.step += 1
+        self.taken += 1
         for callback in self._advancing:
             callback.advance(self)
         self.write()

@@ -46,6 +46,7 @@ def run_validation(trainer: Trainer) -> None:
     trainer.validating, first_batch = True, connector._first_loop_iter
     loop.restarting = False
     loop.run()
+    loop._has_run = False  # or the restarted epoch would think itself over before it has put its restart behind it
     trainer.training, connector._first_loop_iter = True, first_batch
 
 

@@ -45,7 +45,9 @@ class PlateauRule:
             return True
         margin = self.threshold if self.threshold_mode == "abs" else self.threshold * abs(best)
         if self.threshold_mode == "rel" and best >= 0:  # torch's order of operations
-            return value < best * (1.0 - self.threshold) if self.mode == "min" else value > best * (self.threshold + 1.0)
+            return (
+                value < best * (1.0 - self.threshold) if self.mode == "min" else value > best * (self.threshold + 1.0)
+            )
         return value < best - margin if self.mode == "min" else value > best + margin
 
 

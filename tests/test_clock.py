@@ -299,7 +299,10 @@ def test_a_bad_argument_is_refused_at_once_with_name_rule_and_value(build, error
     [
         (SGDR("1%"), r"SGDR: T_0='1%' comes out as 0 steps of 10 steps, 10 per epoch; make it longer"),
         (SGDR(5, cycle_warmup=5), r"cycle_warmup=5 \(5 steps\) must be shorter than T_0=5 \(5 steps\)"),
-        (ReduceLROnPlateau("x", min_lr=[0.1]), r"min_lr has 1 values, but there are more groups"),
+        (
+            ReduceLROnPlateau("x", min_lr=[0.1]),
+            r"min_lr has 1 values, but optimizer 0 \(SGD\) has 2 groups; give one for each",
+        ),
         (OneCycle(max_lr=1.0, groups=1), r"max_lr=1.0 is to scale groups whose LRs are all 0"),
     ],
 )

@@ -299,3 +299,156 @@ def test_a_second_fit_of_one_trainer_goes_on_from_the_global_step_and_says_so(ca
         t.fit(module, loader(10))
     assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=7) for t in range(10, 20)], rel=1e-12)
     assert "its schedules go on from step 10" in caplog.text
+
+
+class CriticFirst(Gan):
+    """The optimizer that no callback drives steps before the one that they drive."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        for optimizer in self.optimizers()[::-1] if batch_idx else self.optimizers()[1:]:
+            optimizer.zero_grad()
+            self.manual_backward(self.critic(self.generator(batch[0])).square().mean())
+            optimizer.step()
+
+
+def test_an_optimizer_that_is_not_driven_may_step_before_the_one_that_is():
+    recorder = fit(Warmup(2, optimizer=0), module=CriticFirst(), batches=4)
+    assert recorder.of_group(optimizer=0) == pytest.approx([0.1 / 3, 0.2 / 3, 0.1])
+    assert recorder.of_group(optimizer=1) == [0.2] * 4
+
+
+def test_groups_that_nobody_drives_belong_to_the_user():
+    class Mine(Recorder):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            trainer.optimizers[0].param_groups[1]["lr"] = 0.5 + trainer.global_step
+
+    recorder = fit(Warmup(2, groups=0), Mine(), module=Net(sgd((0.1, 0.2))), batches=4)
+    assert recorder.of_group(1) == [0.5, 1.5, 2.5, 3.5]
+
+
+def test_a_tensor_lr_that_torch_shares_between_groups_is_given_to_each_where_only_one_is_driven():
+    def shared(parts: list[nn.Module]) -> torch.optim.Optimizer:
+        return torch.optim.Adam([{"params": part.parameters()} for part in parts], lr=torch.tensor(0.1), foreach=False)
+
+    recorder = fit(Warmup(4, start_factor=0.0, groups=0), module=Net(shared), batches=5)
+    assert recorder.of_group(0) == pytest.approx([0.0, 0.025, 0.05, 0.075, 0.1], rel=1e-6)
+    assert recorder.of_group(1) == pytest.approx([0.1] * 5, rel=1e-6)
+
+
+def test_a_group_that_is_added_with_lr_zero_is_told():
+    finetuning = BackboneFinetuning(1, lambda_func=half, backbone_initial_ratio_lr=0.1, should_align=False)
+    with pytest.warns(UserWarning, match=r"Group 1 was added to optimizer 0 \(SGD\) with LR 0 and stays there"):
+        fit(SGDR(5, cycle_warmup=2), finetuning, module=Backboned(), batches=5, max_epochs=2)
+
+
+def test_a_state_loaded_by_hand_brings_back_its_configured_lr_unless_the_user_sets_another(caplog):
+    import logging
+
+    first = Net(adam((0.1,)))
+    fit(OneCycle(), module=first)
+    state = first.trainer.optimizers[0].state_dict()
+
+    class Loaded(Net):
+        lr: float | None = None
+
+        def configure_optimizers(self) -> Any:
+            optimizer = super().configure_optimizers()
+            optimizer.load_state_dict(state)
+            if self.lr is not None:
+                optimizer.param_groups[0]["lr"] = self.lr
+            return optimizer
+
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
+        recorder = fit(Warmup(1), module=Loaded(adam((0.1,))), batches=3)
+    assert recorder.of_group()[1:] == [0.1, 0.1]
+    assert recorder.momenta[0] == [[0.9]] * 3
+    assert "configured LR 0.1 is the base LR again" in caplog.text
+    mine = Loaded(adam((0.1,)))
+    mine.lr = 0.001
+    assert fit(Warmup(1), module=mine, batches=3).of_group()[1:] == [0.001, 0.001]
+
+
+def test_a_group_that_is_removed_in_mid_training_does_not_stop_it():
+    class Remove(Recorder):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 2:
+                del trainer.optimizers[0].param_groups[1]
+
+    recorder = fit(SGDR(5), Remove(), module=Net(sgd((0.1, 0.2))), batches=5)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=5) for t in range(5)])
+
+
+def test_a_state_that_is_loaded_in_mid_training_takes_the_clock_back():
+    class Rewind(Recorder):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 2:
+                self.state = trainer.optimizers[0].state_dict()
+            if trainer.global_step == 4:
+                trainer.optimizers[0].load_state_dict(self.state)
+
+    recorder = fit(SGDR(6), Rewind(), module=Net(sgd((0.1,))), batches=6)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in (0, 1, 2, 3, 2, 3)])
+
+
+def test_an_optimizer_that_is_replaced_in_mid_training_is_an_error():
+    class Replace(Recorder):
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            trainer.strategy.optimizers = [pl_module.configure_optimizers()]
+
+    with pytest.raises(
+        MisconfigurationException, match=r"optimizer 0 \(SGD\) has been replaced in the middle of the fit"
+    ):
+        fit(SGDR(5), Replace(), batches=2, max_epochs=2)
+
+
+def test_one_object_twice_in_the_list_is_refused():
+    callback = Warmup(3)
+    with pytest.raises(MisconfigurationException, match=r"Warmup\(duration=3\) stands twice"):
+        fit(callback, callback)
+
+
+def test_a_subclass_that_forgets_to_call_super_does_not_silence_the_others():
+    class Forgetful(Warmup):
+        def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+            pass
+
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            pass
+
+    recorder = fit(Forgetful(2), SGDR(4, start=0), module=Net(sgd((0.1,))), batches=4)
+    expected = [0.1 * warmup_factor(t, duration=2) * sgdr_factor(t, T_0=4) for t in range(4)]
+    assert recorder.of_group() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf")])
+def test_a_factor_that_no_schedule_may_have_is_refused(factor):
+    from lr_callbacks import LRCallback
+    from lr_callbacks.segment import Segment
+
+    class Wrong(LRCallback):
+        def segment(self, horizon: Any, group: Any) -> Segment:
+            return Segment(0, lambda step: factor)
+
+    with pytest.raises(MisconfigurationException, match=r"Wrong\(\): a factor must be finite and at least 0"):
+        fit(Wrong())
+
+
+def test_a_compiled_step_with_a_tensor_lr_is_compiled_as_often_with_a_schedule_as_without():
+    import torch._dynamo
+    from torch._dynamo.testing import CompileCounter
+
+    counts = []
+    for callbacks in ([], [Warmup(4)]):
+        torch._dynamo.reset()
+        counter = CompileCounter()
+
+        def compiled(parts: list[nn.Module], counter: Any = counter) -> torch.optim.Optimizer:
+            optimizer = torch.optim.SGD(parts[0].parameters(), lr=torch.tensor(0.1), foreach=False)
+            step = torch.compile(optimizer.step, backend=counter, dynamic=False)
+            optimizer.step = lambda closure=None: (closure() if closure else None, step())[0]  # type: ignore[method-assign]
+            return optimizer
+
+        fit(*callbacks, module=Net(compiled), batches=8)
+        counts.append(counter.frame_count)
+    assert counts[0] == counts[1]
+    assert counts[0] >= 1

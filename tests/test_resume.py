@@ -36,7 +36,7 @@ COMBINATIONS: dict[str, Callable[[], list[Callback]]] = {
     "plateau": lambda: [plateau()],
     "plateau_every_3_steps": lambda: [ReduceLROnPlateau("step_metric", patience=0, factor=0.9, every_n_steps=3)],
     "plateau_train": lambda: [ReduceLROnPlateau("epoch_metric", patience=0, factor=0.9)],
-    "all": lambda: [Warmup(3), SGDR(7), plateau(), ReduceLROnPlateau("scripted", name="b", patience=2, factor=0.7)],
+    "all": lambda: [Warmup(3), SGDR(12), plateau(), ReduceLROnPlateau("scripted", name="b", patience=0, factor=0.7)],
 }
 
 
@@ -124,6 +124,9 @@ HOOKS = [
     "on_before_zero_grad",
     "on_before_optimizer_step",
     "on_train_batch_end",
+    "on_validation_start",
+    "on_validation_batch_start",
+    "on_validation_batch_end",
     "on_validation_epoch_end",
     "on_validation_end",
     "on_train_epoch_end",
@@ -136,9 +139,11 @@ HOOKS = [
 def test_from_a_checkpoint_taken_at_any_hook_on_either_side_of_ours(hook, first, tmp_path):
     make = COMBINATIONS["all"]
     save = SaveAt(tmp_path, hook)
-    full = run([save, *make()] if first else [*make(), save], max_epochs=3)
+    full = run([save, *make()] if first else [*make(), save], max_epochs=4)
+    assert full.of_group()[15] < 0.5 * full.of_group()[3]  # a reduction is in force before the end
     assert save.saved
-    assert_resumes_exactly(save.saved, full, make, max_epochs=3)
+    compared = assert_resumes_exactly(save.saved, full, make, max_epochs=4)
+    assert compared >= (0 if hook in ("on_train_end", "on_train_epoch_start") else 20)
 
 
 def test_a_checkpoint_loads_with_weights_only_and_carries_the_count_in_the_optimizer(tmp_path):
@@ -298,3 +303,26 @@ def test_the_final_weights_after_an_epoch_end_resume_are_those_of_the_run_that_w
         return  # its evaluation comes after this hook; the LRs are compared above
     fit(*make(), module=second, batches=5, max_epochs=4, val=True, ckpt_path=path, seed=1)
     assert all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
+class FailOnce(Callback):
+    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+        if trainer.global_step == 10:
+            raise RuntimeError("a full disk")
+
+
+@pytest.mark.parametrize("hook", ["on_exception"])
+def test_from_a_checkpoint_that_is_written_because_of_an_exception_just_before_a_validation(hook, tmp_path):
+    make = COMBINATIONS["plateau"]
+    full = run(make())
+    save = SaveAt(tmp_path, hook)
+    with pytest.raises(RuntimeError, match="a full disk"):
+        run([*make(), FailOnce(), save])
+    assert assert_resumes_exactly(save.saved, full, make) == 10
+
+
+def test_changed_lengths_are_told_even_where_the_arguments_are_the_same(tmp_path):
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    run([SGDR("1 epochs"), save])
+    with pytest.warns(UserWarning, match=r"T_0 5 steps.*T_0 3 steps"):
+        run([SGDR("1 epochs")], ckpt_path=save.saved[0], accumulate_grad_batches=2)

@@ -67,8 +67,8 @@ class EvaluationCallback(ScheduleCallback):
         super().on_train_start(trainer, pl_module)
         if self._validation_due:
             rank_zero_info(
-                f"The checkpoint was written before the end of a validation that {type(self).__name__}({self.monitor!r})"
-                " judges; it is run now."
+                f"The checkpoint was written before the end of a validation that"
+                f" {type(self).__name__}({self.monitor!r}) judges; it is run now."
             )
             run_validation(trainer)
             self._made_up_at = trainer.global_step
@@ -114,6 +114,7 @@ class EvaluationCallback(ScheduleCallback):
     def _listen(self, trainer: Trainer) -> None:
         """Judge what is new."""
         if self.listens and self._conductor is not None:
+            self._judged_validation |= self._watch.validation_is_over
             value = self._watch.fresh(trainer)
             if value is not None:
                 self.judge(value)

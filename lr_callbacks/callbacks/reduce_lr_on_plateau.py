@@ -132,10 +132,6 @@ class ReduceLROnPlateau(EvaluationCallback):
     # ------------------------------------------------------------------ the factor
     def segment(self, horizon: Horizon, group: Group) -> Segment:
         """The factor of now, whatever the step; the groups are resolved anew after each reduction."""
-        if isinstance(self.min_lr, list) and group.position >= len(self.min_lr) and not group.added:
-            raise MisconfigurationException(
-                f"ReduceLROnPlateau: min_lr has {len(self.min_lr)} values, but there are more groups; give one for each"
-            )
         return Segment(self.start_step(horizon, group), partial(_held, self._factor(group.position, group.base_lr)))
 
     def lane_key(self, position: int, base_lr: float) -> Hashable:
@@ -174,6 +170,16 @@ class ReduceLROnPlateau(EvaluationCallback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on from the step that was restored."""
         super().on_train_start(trainer, pl_module)
+        for driver in self._conductor.drivers if self._conductor else []:
+            groups = [
+                driver.optimizer.param_groups[n] for lane in driver.lanes if self in lane.callbacks for n in lane.groups
+            ]
+            number = sum(not pg.was_added_later(group) for group in groups)
+            if isinstance(self.min_lr, list) and number > len(self.min_lr):
+                raise MisconfigurationException(
+                    f"ReduceLROnPlateau: min_lr has {len(self.min_lr)} values, but {driver.name} has {number} groups;"
+                    " give one for each"
+                )
         self._judged_at = self._step()
 
     def on_train_batch_end(
@@ -219,8 +225,10 @@ class ReduceLROnPlateau(EvaluationCallback):
                 )
 
     def _lrs(self) -> list[float]:
-        """The LRs that it drives, one a lane."""
-        return [pg.get_lr(driver.optimizer.param_groups[number]) for driver, number in self._driven()]
+        """The LRs that it drives."""
+        drivers = self._conductor.drivers if self._conductor else []
+        groups = [(d, number) for d in drivers for lane in d.lanes if self in lane.callbacks for number in lane.groups]
+        return [pg.get_lr(driver.optimizer.param_groups[number]) for driver, number in groups]
 
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
@@ -248,4 +256,4 @@ def _held(factor: float, step: int) -> float:
 
 
 def _text(lrs: list[float]) -> str:
-    return ", ".join(f"{lr:.4g}" for lr in lrs)
+    return ", ".join(f"{lr:.4g}" for lr in lrs[:4]) + (", ..." if len(lrs) > 4 else "")
