@@ -82,7 +82,8 @@ def _hint(message: str) -> str:
 def _known_callbacks() -> list[str]:
     """Names of the package's callbacks that can be used as they are."""
     public = {name: getattr(lr_callbacks, name) for name in sorted(lr_callbacks.__all__)}
-    return [name for name, value in public.items() if value is not LRCallback and issubclass(value, Callback)]
+    classes = {name: value for name, value in public.items() if isinstance(value, type)}
+    return [name for name, value in classes.items() if value is not LRCallback and issubclass(value, Callback)]
 
 
 def report_fit(trainer: Trainer, seconds: float) -> None:
