@@ -111,3 +111,19 @@ def bounded_error(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 def hinge(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Return the multi-class hinge loss."""
     return F.multi_margin_loss(model(x), y)
+
+
+def poisson(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the Poisson negative log likelihood without its constant: negative for counts above e."""
+    return F.poisson_nll_loss(model(x), y)
+
+
+def huber(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the Huber loss."""
+    return F.huber_loss(model(x), y)
+
+
+def contrast(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Return the contrastive loss of two views: each must find its partner in the batch."""
+    a, b = F.normalize(model(x), dim=1), F.normalize(model(y), dim=1)
+    return F.cross_entropy(a @ b.T / 0.2, torch.arange(len(a)))

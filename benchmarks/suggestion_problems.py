@@ -20,12 +20,15 @@ from suggestion_models import (
     Recurrent,
     Residual,
     bounded_error,
+    contrast,
     conv,
     cross_entropy,
     gaussian_nll,
     hinge,
+    huber,
     mlp,
     negative_cosine,
+    poisson,
     squared_error,
 )
 from torch import Tensor, nn
@@ -288,4 +291,75 @@ def problems() -> dict[str, Problem]:
             grid=low,
         ),
     ]
-    return {problem.name: problem for problem in found}
+    return {problem.name: problem for problem in found + _held_out(vec)}
+
+
+def _held_out(vec: tuple[Data, Data]) -> list[Problem]:
+    """Return problems that were made after the default rule had been chosen, and played no part in choosing it."""
+    g = torch.Generator().manual_seed(20260202)
+    x16, rate = _teacher(g, 16, 1, 1800)
+    counts = torch.poisson(3.0 * torch.exp(0.5 * rate), generator=g)
+    outliers = rate + 1.0 * torch.randn(rate.shape, generator=g) / torch.rand(rate.shape, generator=g).clamp(0.05)
+    sign = (rate[:, 0] > 0).long()
+    flipped = torch.where(torch.rand(1800, generator=g) < 0.3, 1 - sign, sign)
+    views = torch.randn(1500, 6, generator=g) @ torch.randn(6, 24, generator=g)
+    first, second = (views + 0.7 * torch.randn(views.shape, generator=g) for _ in range(2))
+    words = torch.randint(50, (2000, 6), generator=g)
+    mood = (torch.randn(50, generator=g)[words].sum(1) > 0).long()
+
+    def pretrained() -> nn.Module:
+        model = mlp(64, 64, 64, 10)
+        (x, y), _ = vec
+        optimizer = Adam(model.parameters(), lr=3e-3)
+        for i in range(40):
+            rows = slice(40 * i, 40 * i + 40)
+            optimizer.zero_grad()
+            cross_entropy(model, x[rows], y[rows]).backward()
+            optimizer.step()
+        return model
+
+    def bag() -> nn.Module:
+        return nn.Sequential(nn.EmbeddingBag(50, 16), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 2))
+
+    def normed() -> nn.Module:
+        layers = [layer for _ in range(3) for layer in (nn.Linear(64, 64), nn.LayerNorm(64), nn.ReLU())]
+        return nn.Sequential(*layers, nn.LayerNorm(64, elementwise_affine=False), nn.Linear(64, 10))
+
+    def embedding_first(model: nn.Module, lr: float) -> Optimizer:
+        assert isinstance(model, nn.Sequential)
+        rest = [p for layer in model[1:] for p in layer.parameters()]
+        return Adam([{"params": list(model[0].parameters()), "lr": lr}, {"params": rest, "lr": lr / 10}])
+
+    low, wide = (-5.0, 0.5), (-4.0, 1.5)
+    return [
+        Problem("poisson_adam", lambda: mlp(16, 48, 48, 1), _with(Adam), poisson, *_split(x16, counts, 300), grid=low),
+        Problem(
+            "contrast_sgd", lambda: mlp(24, 64, 16), _sgd(), contrast, *_split(first, second, 300), grid=(-4.0, 2.0)
+        ),
+        Problem(
+            "deep_tanh_sgd", lambda: mlp(64, *[48] * 8, 10, act=nn.Tanh), _sgd(), cross_entropy, *vec, 16, 400, wide
+        ),
+        Problem(
+            "outliers_rmsprop",
+            lambda: mlp(16, 48, 1),
+            _with(RMSprop),
+            huber,
+            *_split(x16, outliers, 300, rate),
+            8,
+            500,
+            low,
+        ),
+        Problem("layer_norm_sgd", normed, _sgd(), cross_entropy, *vec, grid=(-4.0, 2.0)),
+        Problem("groups_adam", bag, embedding_first, cross_entropy, *_split(words, mood, 400), grid=(-4.0, 1.5)),
+        Problem(
+            "flipped_adamw",
+            lambda: mlp(16, 32, 2),
+            _with(AdamW),
+            cross_entropy,
+            *_split(x16, flipped, 300, sign),
+            8,
+            300,
+            low,
+        ),
+        Problem("finetune_adamw", pretrained, _with(AdamW), cross_entropy, *vec, grid=low),
+    ]

@@ -14,7 +14,7 @@ from statistics import fmean, median
 LOST = 0.05  # share of the gain that must be lost again before the descent counts as over
 MADE = 0.5  # share of the whole gain that a descent must have made before it can be over
 NOISE = 0.02  # noise above this share of the gain is smoothed away
-SIGNIFICANT = 5.0  # a gain must be this many standard deviations of the noise
+SIGNIFICANT = 6.0  # a gain must be this many standard deviations of the noise
 RESOLUTION = 1e-6  # share of the loss below which float32 cannot tell two losses apart
 HUGE = 1e100  # losses beyond this count as infinite: their differences and means would overflow
 SHORT = 20  # fewer losses than this say nothing about noise: they are taken as they are
