@@ -23,8 +23,9 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.tuner import Tuner
+from suggestion_later_problems import HELD_OUT
 from suggestion_problem import Problem
-from suggestion_problems import HELD_OUT, problems
+from suggestion_problems import problems
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -156,11 +157,12 @@ def train(problem: Problem, max_lr: float, seed: int) -> float | None:
     return float(f"{final:.6g}") if math.isfinite(final) else None
 
 
-@torch.no_grad()
 def untrained(problem: Problem) -> float:
     """Return the mean validation loss of five untrained models; batch norm uses the batch."""
-    losses = [problem.loss(problem.model(seed).train(), *problem.val).item() for seed in range(5)]
-    return statistics.fmean(losses)
+    models = [problem.model(seed).train() for seed in range(5)]
+    torch.manual_seed(0)
+    with torch.no_grad():
+        return float(f"{statistics.fmean(problem.loss(model, *problem.val).item() for model in models):.6g}")
 
 
 def write_truth(names: Sequence[str]) -> None:

@@ -129,19 +129,22 @@ def smooth(losses: Sequence[float], beta: float = 0.98) -> list[float]:
     return averaged
 
 
-def should_stop(losses: Sequence[float], patience: int = 10) -> bool:
+def should_stop(losses: Sequence[float], patience: int = 25) -> bool:
     """Tell whether a sweep has seen enough: learning is over.
 
     It is over when a loss is NaN or infinite, or when each of the last `patience` losses has given back three quarters
     of a significant gain: an explosion, and as well a collapse to a plateau at chance, where nothing explodes. Without
-    a gain there is no unit to measure a rise with, so the sweep goes on to its end.
+    a gain there is no unit to measure a rise with, so the sweep goes on to its end. It is patient, because a network
+    may leave its plateau only after the loss has risen above its start: with 10 instead of 25 of 100 steps the mean
+    regret on our problems rose from 0.061 to 0.076.
 
     Args:
         losses: All losses so far, oldest first. May be asked at intervals only: it keeps no state.
-        patience: Losses in a row that must be bad; one outlier never stops a sweep.
+        patience: Losses in a row that must be bad, about a quarter of the sweep.
 
     Example:
-        >>> should_stop([1.0] * 5 + [0.5, 0.2] + [0.9] * 10), should_stop([1.0] * 5 + [0.5, 0.2] + [0.9])
+        >>> learned = [1.0] * 5 + [0.5, 0.2]
+        >>> should_stop(learned + [0.9] * 25), should_stop(learned + [0.9] * 24)
         (True, False)
     """
     if not all(map(_usable, losses)):

@@ -61,9 +61,9 @@ def suggest(
         ValueError: `rule` is unknown, the lists are empty or differ in length, or `lrs` do not rise from above 0.
 
     Example:
-        >>> verdict = suggest([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 1.0, 0.3, 0.0, 5.0])
-        >>> verdict.suggestion, verdict.reason
-        (0.005, 'found')
+        >>> verdict = suggest([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.3, 0.0, 5.0])
+        >>> f"{verdict.suggestion:.4f}", verdict.reason
+        ('0.0063', 'found')
         >>> suggest([1e-4, 1e-3], [float("nan"), 1.0]).reason
         'diverged at once'
     """
