@@ -11,6 +11,8 @@ loss). 0 is perfect, 1 is untrained, diverged or no suggestion.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import logging
 import math
@@ -116,7 +118,8 @@ def lightning_finder(problem: Problem, seed: int) -> Found:
     """Return what Lightning's own finder suggests with its default arguments."""
     module, loader, trainer = lightning_view(problem, seed)
     torch.manual_seed(seed)
-    finder = Tuner(trainer).lr_find(module, loader)
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off
+        finder = Tuner(trainer).lr_find(module, loader)
     return {"Lightning `lr_find`": finder.suggestion() if finder is not None else None}
 
 
@@ -248,9 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--problems", help="comma-separated names; default all")
-    parser.add_argument(
-        "--held-out", action="store_true", help="only the problems that had no part in choosing the rule"
-    )
+    parser.add_argument("--held-out", action="store_true", help="only the problems made after the default rule")
     parser.add_argument("--per-problem", action="store_true", help="print regrets per problem as well")
     parser.add_argument("--quick", action="store_true", help="three problems, one seed")
     parser.add_argument("--truth", action="store_true", help="recompute the ground truth instead")

@@ -54,10 +54,18 @@ def lr_where_made(losses, share):
 
 
 @pytest.mark.parametrize("width", [0.05, 0.3, 0.8])
-def test_descent_is_where_70_percent_is_made_over_8_times_less_for_a_wide_descent(width):
+def test_descent_is_where_70_percent_is_made_over_8_but_less_for_a_wide_descent(width):
     losses = curve(width=width, edge_lr=2.0)
     early, late = lr_where_made(losses, 0.1), lr_where_made(losses, 0.7)
-    assert descent(LRS, losses).lr == pytest.approx(late * (late / early) ** 0.7 / 8, rel=1e-12)
+    assert descent(LRS, losses).lr == pytest.approx(late * (late / early) ** 0.7 * (99 / 8) / 99, rel=1e-9)
+
+
+@pytest.mark.parametrize("steps", [50, 100, 400])
+def test_descent_is_larger_the_more_steps_there_are_per_decade_at_the_same_place(steps):
+    lrs = [1e-7 * 1e8 ** (i / (steps - 1)) for i in range(steps)]
+    losses = [2.3 - 2 / (1 + math.exp(-(math.log10(lr) + 2) / 0.15)) if lr < 2 else 9.0 for lr in lrs]
+    per_step = descent(lrs, losses).lr / ((steps - 1) / 99)
+    assert decades(per_step, descent(LRS, curve(edge_lr=2.0)).lr) < 0.05
 
 
 def test_descent_never_goes_beyond_the_lr_at_which_70_percent_is_made():
@@ -168,6 +176,23 @@ def test_no_losses_make_it_raise_or_leave_the_range(losses):
     assert (verdict.suggestion is None) == (verdict.reason != "found")
     assert verdict.text.startswith("No suggestion: ") == (verdict.suggestion is None)
     assert isinstance(should_stop(losses), bool)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    lrs=st.lists(st.floats(0, exclude_min=True, allow_infinity=False), min_size=1, max_size=40, unique=True),
+    data=st.data(),
+)
+def test_no_rising_lrs_make_it_raise_or_leave_the_range(lrs, data):
+    lrs.sort()
+    losses = data.draw(st.lists(moderate, min_size=len(lrs), max_size=len(lrs)))
+    found = [lr for lr in suggest(lrs, losses).suggestions.values() if lr is not None]
+    assert all(lrs[0] <= lr <= lrs[-1] for lr in found)
+
+
+@pytest.mark.parametrize("losses", [[5e-324, 0.0, 0.0], [1e-320, 5e-321, 1.0], [1.0, 1.0 - 2**-53, 1.0]])
+def test_a_gain_of_the_last_bits_is_none(losses):
+    assert suggest([1.0, 2.0, 3.0], losses).suggestion is None
 
 
 @settings(deadline=None, max_examples=60)

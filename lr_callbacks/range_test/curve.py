@@ -16,6 +16,7 @@ MADE = 0.5  # share of the whole gain that a descent must have made before it ca
 NOISE = 0.02  # noise above this share of the gain is smoothed away
 SIGNIFICANT = 6.0  # a gain must be this many standard deviations of the noise
 RESOLUTION = 1e-6  # share of the loss below which float32 cannot tell two losses apart
+TINY = 1e-100  # gains below this count as none: shares of them would underflow
 HUGE = 1e100  # losses beyond this count as infinite: their differences and means would overflow
 SHORT = 20  # fewer losses than this say nothing about noise: they are taken as they are
 FALLING = 0.1  # share of the gain that the last decade's half may still make before we call it "still falling"
@@ -57,7 +58,7 @@ class Curve:
 
     @property
     def _floor(self) -> float:
-        return RESOLUTION * max((abs(loss) for loss in self.losses), default=0.0)
+        return max(RESOLUTION * max((abs(loss) for loss in self.losses), default=0.0), TINY)
 
     @property
     def rises(self) -> bool:

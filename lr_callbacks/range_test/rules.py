@@ -8,13 +8,14 @@ divergence, noise is averaged away, gains are differences. No rule suggests an L
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lr_callbacks.range_test.curve import Curve, read_curve, smooth
 
-EARLY, LATE, WIDENING, DIVISOR = 0.1, 0.7, 0.7, 8.0
+EARLY, LATE, WIDENING, DENSITY = 0.1, 0.7, 0.7, 99.0
 EDGE_SHARE, EDGE_DIVISOR = 0.1, 5.6
 
 
@@ -37,25 +38,31 @@ Rule = Callable[[Sequence[float], Sequence[float]], Suggestion | None]
 def descent(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
     """LR at which most of the first lasting descent is made, divided by more the narrower it is. The default.
 
-    `lr = lr70 * min(1, width ** 0.7 / 8)` with `width = lr70 / lr10`, where `lr10` and `lr70` are the LRs at which the
-    running minimum of the loss has made 10 % and 70 % of the gain `start - turn`, interpolated in log LR between steps.
+    `lr = lr70 * min(1, width ** 0.7 * density / 99)`. `lr10` and `lr70` are the LRs at which the running minimum of the
+    loss has made 10 % and 70 % of the gain `start - turn`, interpolated in log LR between steps; `width = lr70 / lr10`;
+    `density` is the number of steps per decade of LR there: 12.4 in a sweep of 100 steps over 8 decades, and then the
+    formula is `lr70 * min(1, width ** 0.7 / 8)`.
+
     It rests on the whole descent: no explosion is needed, and one outlier does not move it. A narrow descent (a
     plateau, then a fall just before the edge) says that nothing was learned at smaller LRs, so that the sweep has not
-    met the curvature that training will meet: there the distance is larger.
+    met the curvature that training will meet: there the distance is larger. A sparser sweep reaches the same place of
+    the curve at a larger LR, because what counts for a descent is the sum of the LRs so far: hence the density.
 
     Source: measured by `benchmarks/suggestion.py`; the regret is flat around these constants.
 
     Example:
         >>> found = descent([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.3, 0.0, 5.0])
-        >>> found.index, f"{found.lr:.4f}"
-        (2, '0.0063')
+        >>> found.index, f"{found.lr:.5f}"
+        (2, '0.00051')
     """
     curve = read_curve(losses)
     if not curve.learned:
         return None
     late = _reached(curve, LATE)
-    high, low = _lr_at(lrs, late), _lr_at(lrs, _reached(curve, EARLY))
-    return _within(lrs, late, max(1.0, DIVISOR / (high / low) ** WIDENING))
+    width = math.log10(_lr_at(lrs, late)) - math.log10(_lr_at(lrs, _reached(curve, EARLY)))
+    after = math.ceil(late)
+    decades_per_step = math.log10(lrs[after]) - math.log10(lrs[after - 1])
+    return _within(lrs, late, max(1.0, DENSITY * decades_per_step * 10.0 ** (-WIDENING * width)))
 
 
 def edge(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
@@ -93,7 +100,7 @@ def steepest(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None
         return None
     u = [math.log(lr) for lr in lrs]
     fall = {
-        i: (curve.losses[i - 1] - curve.losses[i + 1]) / (u[i + 1] - u[i - 1])
+        i: (curve.losses[i - 1] - curve.losses[i + 1]) / max(u[i + 1] - u[i - 1], sys.float_info.epsilon)
         for i in range(1, min(max(curve.turn, 2), curve.finite - 1))
     }
     return _within(lrs, max(fall, key=lambda i: fall[i]), 1.0) if fall else None
@@ -186,7 +193,8 @@ def _reached(curve: Curve, share: float) -> float:
 def _lr_at(lrs: Sequence[float], place: float) -> float:
     """Return the LR at a fractional index, interpolated in log LR; the last one beyond the end."""
     i = min(int(place), len(lrs) - 1)
-    return lrs[i] * (lrs[i + 1] / lrs[i]) ** (place - i) if place > i and i + 1 < len(lrs) else lrs[i]
+    part = place - i if i + 1 < len(lrs) else 0.0
+    return lrs[i] ** (1.0 - part) * lrs[i + 1] ** part if part > 0.0 else lrs[i]
 
 
 def _within(lrs: Sequence[float], place: float, divisor: float) -> Suggestion | None:

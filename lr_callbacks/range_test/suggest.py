@@ -62,8 +62,8 @@ def suggest(
 
     Example:
         >>> verdict = suggest([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.3, 0.0, 5.0])
-        >>> f"{verdict.suggestion:.4f}", verdict.reason
-        ('0.0063', 'found')
+        >>> f"{verdict.suggestion:.5f}", verdict.reason
+        ('0.00051', 'found')
         >>> suggest([1e-4, 1e-3], [float("nan"), 1.0]).reason
         'diverged at once'
     """
