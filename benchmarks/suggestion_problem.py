@@ -21,7 +21,7 @@ class Problem:
     Args:
         name: Key in the ground truth.
         build: Builds the untrained model; called under a fixed seed.
-        optimizer: `(model, lr) -> Optimizer`; groups in a ratio keep it, `lr` is the one of the first group.
+        optimizer: `(model, lr) -> Optimizer`; groups keep their ratio, `lr` is the largest one, of the first group.
         loss: `(model, x, y) -> ` mean loss of one batch.
         train: Training inputs and targets.
         val: Validation inputs and targets, without label noise.
@@ -108,8 +108,8 @@ def head_and_body(model: nn.Module, lr: float) -> Optimizer:
     return SGD([{"params": list(model[-1].parameters()), "lr": lr}, {"params": body, "lr": lr / 10}], momentum=0.9)
 
 
-def input_and_rest(model: nn.Module, lr: float) -> Optimizer:
-    """Return AdamW with the last layer at `lr` and all others at five times that."""
+def body_and_head(model: nn.Module, lr: float) -> Optimizer:
+    """Return AdamW with all layers but the last at `lr` and the last one at a fifth of it."""
     assert isinstance(model, nn.Sequential)
-    rest = [p for layer in model[:-1] for p in layer.parameters()]
-    return AdamW([{"params": list(model[-1].parameters()), "lr": lr}, {"params": rest, "lr": lr * 5}], lr=lr)
+    body = [p for layer in model[:-1] for p in layer.parameters()]
+    return AdamW([{"params": body, "lr": lr}, {"params": list(model[-1].parameters()), "lr": lr / 5}])

@@ -26,7 +26,7 @@ from suggestion_models import (
     negative_cosine,
     squared_error,
 )
-from suggestion_problem import Problem, head_and_body, images_data, input_and_rest, sgd, split, teacher, using
+from suggestion_problem import Problem, body_and_head, head_and_body, images_data, sgd, split, teacher, using
 from torch import Tensor, nn
 from torch.optim import Adagrad, Adam, AdamW, RMSprop
 
@@ -90,10 +90,10 @@ def problems() -> dict[str, Problem]:
         Problem(
             "groups_adamw",
             lambda: mlp(20, 64, 64, 1),
-            input_and_rest,
+            body_and_head,
             squared_error,
             *split(x20, y1, 300),
-            grid=(-5.5, 0.5),
+            grid=low,
         ),
         Problem("nll_adam", lambda: mlp(20, 64, 64, 2), using(Adam), gaussian_nll, *split(x20, spread, 300), grid=low),
         Problem("nll_sgd", lambda: mlp(20, 64, 2), sgd(), gaussian_nll, *split(x20, spread, 300), 32, 400, (-5.0, 1.0)),
