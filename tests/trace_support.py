@@ -55,9 +55,10 @@ class Busy(LightningModule):
         self.log("accuracy", self.accuracy, on_step=True, on_epoch=True)
         self.log("loss", loss, on_step=True, on_epoch=True, prog_bar=True)
         self.steps_seen += 1
-        self.losses.append(float(loss))
-        self.recent.append(float(loss))
-        self.running.mul_(0.9).add_(float(loss))
+        value = loss.item()
+        self.losses.append(value)
+        self.recent.append(value)
+        self.running.mul_(0.9).add_(value)
         self.last_logits = logits.detach()
         self.epoch_state["steps"].append(self.global_step)
         return loss
@@ -208,7 +209,7 @@ def plain(thing: Any, seen: tuple[int, ...] = ()) -> Any:
         return "seen"
     seen = (*seen, id(thing))
     if isinstance(thing, Tensor):
-        return (str(thing.dtype), tuple(thing.shape), thing.detach().cpu().contiguous().numpy().tobytes())
+        return (str(thing.dtype), tuple(thing.shape), bytes(thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
     if isinstance(thing, np.ndarray):
         return (str(thing.dtype), thing.shape, thing.tobytes())
     if isinstance(thing, torch.Generator):
