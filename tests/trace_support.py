@@ -223,7 +223,7 @@ def plain(thing: Any, seen: tuple[int, ...] = ()) -> Any:
     if isinstance(thing, list | tuple | deque):
         return tuple(plain(value, seen) for value in thing)
     if isinstance(thing, nn.Module | Dataset | Sampler):
-        return (type(thing).__name__, plain({k: v for k, v in vars(thing).items() if k != "_trainer"}, seen))
+        return (type(thing).__name__, plain({k: v for k, v in vars(thing).items() if k not in ("_trainer", "_current_fx_name")}, seen))
     if thing is None or isinstance(thing, int | float | str | bytes | bool):
         return (type(thing).__name__, repr(thing))
     return type(thing).__name__
