@@ -2,9 +2,10 @@
 
     python benchmarks/range_test.py [--repeats 5] [--steps 100]
 
-Every figure is the best of several repeats; a plain fit of the same number of steps, its own start-up included, and the
-probe's own forward passes (the module's ``training_step`` without gradients, as often and on as many samples as the test
-runs it) are measured alternately with the test. A sweep that ends early is scaled up to all its steps. The bound is ``range test <= 1.15 * (plain fit + probe)``.
+Every figure is the best of several repeats. A plain fit of the same number of steps, its own start-up included, and the
+probe's own forward passes (the module's ``training_step`` without gradients, as often and on as many samples as the
+test runs it) are measured alternately with the test. A sweep that ends early is scaled up to all its steps. The bound
+is ``range test <= 1.15 * (plain fit + probe)``.
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ def measure(width: int, steps: int) -> dict[str, float]:
         "plain fit": timed(lambda: trainer(steps).fit(MLP(width), loader)),
         "probe": timed(probe),
         "lr_find": timed(lr_find),
-        "lr_range_test": timed(lambda: lr_range_test(trainer(1), MLP(width), train_dataloaders=loader, test=LRRangeTest(num_steps=steps))),
+        "lr_range_test": timed(
+            lambda: lr_range_test(trainer(1), MLP(width), train_dataloaders=loader, test=LRRangeTest(num_steps=steps))
+        ),
     }
     trainer(1, test).fit(MLP(width), loader)
     assert test.result is not None
@@ -173,7 +176,8 @@ def main() -> None:
         print(f"\nMLP of width {width}, {arguments.steps} steps, best of {arguments.repeats}, seconds")
         for name, seconds in best.items():
             print(f"  {name:14} {seconds:8.3f}")
-        print(f"  range test / (plain fit + probe) = {ratio:.2f}   (bound {BOUND})   {'ok' if ratio <= BOUND else 'TOO SLOW'}")
+        verdict = "ok" if ratio <= BOUND else "TOO SLOW"
+        print(f"  range test / (plain fit + probe) = {ratio:.2f}   (bound {BOUND})   {verdict}")
         held, copied = memory(width)
         print(f"  weights and optimizer state {held / 1e6:.1f} MB, copies taken {copied / 1e6:.1f} MB")
 

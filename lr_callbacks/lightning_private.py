@@ -73,9 +73,9 @@ def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
 
 
 # ---------------------------------------------------------------------- the range test: data
-# Lightning sets its loaders up after ``on_fit_start``, in ``FitLoop.setup_data``, which also creates the iterator and so
-# draws random numbers, starts workers, and fetches the first batch of a stream. The range test needs the loaders as the
-# fit will have them (distributed sampler, limits, worker seeding) without any of that, so it takes the same steps
+# Lightning sets its loaders up after ``on_fit_start``, in ``FitLoop.setup_data``, which also creates the iterator and
+# so draws random numbers, starts workers, and fetches the first batch of a stream. The range test needs the loaders as
+# the fit will have them (distributed sampler, limits, worker seeding) without any of that, so it takes the same steps
 # on a copy.
 
 
@@ -102,7 +102,7 @@ def process_loader(trainer: Trainer, loader: CombinedLoader, stage: RunningStage
             _resolve_overfit_batches(loader, mode=stage)
         loader.flattened = [_process_dataloader(trainer, TrainerFn.FITTING, stage, one) for one in loader.flattened]
     training = stage is RunningStage.TRAINING
-    limit = trainer.limit_train_batches if training else trainer.limit_val_batches  # type: ignore[attr-defined]
+    limit = trainer.limit_train_batches if training else trainer.limit_val_batches
     lengths = [sized_len(one) for one in loader.flattened]
     loader.limits = [_parse_num_batches(stage, float("inf") if n is None else n, limit) for n in lengths]
 
@@ -149,9 +149,9 @@ def enter_training(trainer: Trainer, loader: CombinedLoader) -> None:
 
 def at_batch(trainer: Trainer, epoch: int, index: int, *, is_last: bool) -> None:
     """Put the loops where they would be at a batch of the training."""
-    loop = trainer.fit_loop
+    loop: Any = trainer.fit_loop
     loop.epoch_progress.current.processed = loop.epoch_progress.current.completed = epoch
-    progress = loop.epoch_loop.batch_progress
+    progress: Any = loop.epoch_loop.batch_progress
     progress.is_last_batch = is_last
     progress.current.ready = progress.current.started = index + 1
     progress.total.ready += 1
@@ -168,8 +168,7 @@ def step_arguments(trainer: Trainer, batch: Any, index: int) -> OrderedDict[str,
 
 
 def optimize(trainer: Trainer, arguments: OrderedDict[str, Any], index: int) -> dict[str, Any]:
-    """Train on one batch as the loop does; the outputs that ``on_train_batch_end`` gets (its loss divided by the
-    accumulated batches)."""
+    """Train on one batch as the loop does; its outputs, as ``on_train_batch_end`` gets them."""
     loop = trainer.fit_loop.epoch_loop
     if trainer.lightning_module.automatic_optimization:
         return loop.automatic_optimization.run(trainer.optimizers[0], index, arguments)

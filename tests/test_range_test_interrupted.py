@@ -22,7 +22,7 @@ class Raises(Busy):
 
 
 class BeforeTheFit(Watcher):
-    """Notes the state just before the range test, which stands behind it in the list, and when the exception arrives."""
+    """Notes the state just before the range test, which stands behind it, and when the exception arrives."""
 
     def on_fit_start(self, trainer, pl_module):
         self.before = self.note(trainer, pl_module)

@@ -141,7 +141,11 @@ CASES = {
     "a native scheduler": (HasNativeScheduler, shuffled, {}),
     "the loader set up early": (Estimates, shuffled, {}),
     "the loader set up early, persistent": (Estimates, lambda: shuffled(num_workers=1, persistent_workers=True), {}),
-    "iterable data set up early": (Estimates, lambda: DataLoader(CountedStream(), batch_size=4), {"limit_train_batches": 7}),
+    "iterable data set up early": (
+        Estimates,
+        lambda: DataLoader(CountedStream(), batch_size=4),
+        {"limit_train_batches": 7},
+    ),
     "random numbers in hooks": (DrawsInHooks, lambda: None, {}),
     "a data module": (Busy, Counting, {}),
     "a module that stops the trainer": (StopsItself, shuffled, {"max_epochs": 4}),
@@ -151,7 +155,10 @@ CASES = {
     "schedule, counter, checkpoint": (
         Busy,
         shuffled,
-        {"callbacks": lambda path: [Warmup(5), OneCycle(), CountsFits(), checkpoint(path)], "enable_checkpointing": True},
+        {
+            "callbacks": lambda path: [Warmup(5), OneCycle(), CountsFits(), checkpoint(path)],
+            "enable_checkpointing": True,
+        },
     ),
 }
 

@@ -20,7 +20,7 @@ SAMPLES = 44
 
 
 class Busy(LightningModule):
-    """Does what modules do: dropout, batch norm, a metric, attributes of many kinds, random numbers of three libraries."""
+    """Does what modules do: dropout, batch norm, metrics, attributes of many kinds, random numbers."""
 
     def __init__(self, lrs: tuple[float, ...] = (0.05,), optimizer: type = torch.optim.SGD, **options: Any) -> None:
         super().__init__()
@@ -71,7 +71,9 @@ class Busy(LightningModule):
         self.log("val_loss", nn.functional.cross_entropy(self.head(self.net(x)), y))
 
     def configure_optimizers(self) -> Any:
-        groups = [{"params": part.parameters(), "lr": lr} for part, lr in zip((self.net, self.head), self.lrs, strict=False)]
+        groups = [
+            {"params": part.parameters(), "lr": lr} for part, lr in zip((self.net, self.head), self.lrs, strict=False)
+        ]
         if len(self.lrs) == 1:
             groups = [{"params": self.parameters(), "lr": self.lrs[0]}]
         return self.optimizer_class(groups, lr=self.lrs[0], **self.options)
@@ -182,7 +184,10 @@ def _watch(name: str) -> Callable[..., None]:
     return hook
 
 
-for _name in [name for name in vars(Callback) if name.startswith("on_") and "checkpoint" not in name] + ["setup", "teardown"]:
+for _name in [name for name in vars(Callback) if name.startswith("on_") and "checkpoint" not in name] + [
+    "setup",
+    "teardown",
+]:
     setattr(Watcher, _name, _watch(_name))
 
 
@@ -209,7 +214,11 @@ def plain(thing: Any, seen: tuple[int, ...] = ()) -> Any:
         return "seen"
     seen = (*seen, id(thing))
     if isinstance(thing, Tensor):
-        return (str(thing.dtype), tuple(thing.shape), bytes(thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
+        return (
+            str(thing.dtype),
+            tuple(thing.shape),
+            bytes(thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()),
+        )
     if isinstance(thing, np.ndarray):
         return (str(thing.dtype), thing.shape, thing.tobytes())
     if isinstance(thing, torch.Generator):
@@ -223,7 +232,10 @@ def plain(thing: Any, seen: tuple[int, ...] = ()) -> Any:
     if isinstance(thing, list | tuple | deque):
         return tuple(plain(value, seen) for value in thing)
     if isinstance(thing, nn.Module | Dataset | Sampler):
-        return (type(thing).__name__, plain({k: v for k, v in vars(thing).items() if k not in ("_trainer", "_current_fx_name")}, seen))
+        return (
+            type(thing).__name__,
+            plain({k: v for k, v in vars(thing).items() if k not in ("_trainer", "_current_fx_name")}, seen),
+        )
     if thing is None or isinstance(thing, int | float | str | bytes | bool):
         return (type(thing).__name__, repr(thing))
     return type(thing).__name__
@@ -239,7 +251,9 @@ def seed_all(seed: int = 0) -> None:
     np.random.seed(seed)
 
 
-def everything(trainer: Trainer, module: LightningModule, data: Any, watcher: Watcher, logger: MemoryLogger) -> dict[str, Any]:
+def everything(
+    trainer: Trainer, module: LightningModule, data: Any, watcher: Watcher, logger: MemoryLogger
+) -> dict[str, Any]:
     """All that must be the same with and without a range test."""
     return {
         "hooks of the other callback": watcher.calls,
@@ -249,9 +263,13 @@ def everything(trainer: Trainer, module: LightningModule, data: Any, watcher: Wa
         "optimizers": [plain(optimizer.state_dict()) for optimizer in trainer.optimizers],
         "schedulers": [plain(config.scheduler.state_dict()) for config in trainer.lr_scheduler_configs],
         "random states": random_states(),
-        "data": plain([vars(data)] if not isinstance(data, DataLoader) else [data.dataset, data.sampler, data.generator]),
+        "data": plain(
+            [vars(data)] if not isinstance(data, DataLoader) else [data.dataset, data.sampler, data.generator]
+        ),
         "loops": plain(trainer.fit_loop.state_dict()),
         "metrics": plain(dict(trainer.callback_metrics)),
-        "hooks on optimizers": [(len(o._optimizer_step_pre_hooks), len(o._optimizer_step_post_hooks)) for o in trainer.optimizers],
+        "hooks on optimizers": [
+            (len(o._optimizer_step_pre_hooks), len(o._optimizer_step_post_hooks)) for o in trainer.optimizers
+        ],
         "gradients": [plain(parameter.grad) for parameter in module.parameters()],
     }

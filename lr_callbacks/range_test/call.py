@@ -53,9 +53,7 @@ def lr_range_test(
         bars = [callback for callback in trainer.callbacks if isinstance(callback, ProgressBar)]  # type: ignore[attr-defined]
         trainer.callbacks = [*bars, finder]  # type: ignore[attr-defined]
         trainer.loggers = []
-        trainer.fit(
-            module, train_dataloaders=train_dataloaders, val_dataloaders=val_dataloaders, datamodule=datamodule
-        )
+        trainer.fit(module, train_dataloaders=train_dataloaders, val_dataloaders=val_dataloaders, datamodule=datamodule)
     finally:
         memento.restore()
         restore_random_state()
@@ -68,4 +66,4 @@ class _OnlyTest(LRRangeTest):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_fit_start(trainer, pl_module)
-        trainer.limit_train_batches = trainer.limit_val_batches = 0  # type: ignore[attr-defined]
+        trainer.limit_train_batches = trainer.limit_val_batches = 0

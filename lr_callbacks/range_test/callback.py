@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
@@ -18,8 +17,8 @@ from lr_callbacks.range_test.log import log_to_tensorboard
 from lr_callbacks.range_test.mailbox import Mailbox
 from lr_callbacks.range_test.refusals import refuse_before_the_test
 from lr_callbacks.range_test.result import RangeTestResult
+from lr_callbacks.range_test.rules import DEFAULT_RULE, RULES
 from lr_callbacks.range_test.run import Mode, run_range_test
-from lr_callbacks.range_test.suggest import DEFAULT_RULE, RULES
 
 
 class LRRangeTest(LRCallback):
@@ -48,7 +47,7 @@ class LRRangeTest(LRCallback):
         judge: What is judged after each step: ``"probe"``, the loss of ``training_step`` on fixed batches, without
             gradients; ``"training"``, the loss of the training batches (always, under manual optimization);
             ``"validation"``, the loss of ``validation_step`` on fixed batches.
-        monitor: Name of the logged value to judge; None for the loss that the step returns (``val_loss`` where the
+        monitor: Name of the logged value to judge, lower being better; None for the loss that the step returns (``val_loss`` where the
             validation step logs it).
         probe_samples: Samples on which the probe is evaluated, over all ranks: the first batches, at least one.
         offload: Whether the copy of weights and optimizer state is kept in the CPU's memory during the test.
@@ -60,7 +59,7 @@ class LRRangeTest(LRCallback):
         TypeError: If an argument has a wrong type.
         ValueError: If an argument is outside its range.
         MisconfigurationException: At the start of the fit: several optimizers and none named, data that cannot be read
-            without disturbing the fit, nothing to judge, a strategy that shards the weights, or another master of the LR.
+            without disturbing the fit, nothing to judge, a strategy that shards the weights, another master of the LR.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -181,6 +180,7 @@ def set_largest_lr(optimizer: Optimizer, lr: float) -> None:
     """Set the LR of the group whose LR is largest to `lr`; the others keep their ratio to it.
 
     Example:
+        >>> import torch
         >>> optimizer = torch.optim.SGD([{"params": [torch.ones(1)], "lr": lr} for lr in (0.1, 0.2)])
         >>> set_largest_lr(optimizer, 1.0)
         >>> [group["lr"] for group in optimizer.param_groups]

@@ -54,7 +54,7 @@ class Stream:
         self._seen: deque[Batch] = deque()
 
     def peek(self, samples: int, *, world_size: int = 1) -> list[Batch]:
-        """The first batches, at least one and at most an epoch, with `samples` samples over all ranks if sizes are known."""
+        """The first batches, at least one and at most an epoch: `samples` samples over all ranks if known."""
         size = getattr(self.loader.flattened[0], "batch_size", None)
         number = max(1, samples // (size * world_size)) if isinstance(size, int) and size else 1
         while len(self._seen) < number and not (self._seen and self._seen[-1].is_last):

@@ -11,6 +11,7 @@ from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
+from torchmetrics import Metric
 
 from lr_callbacks import lightning_private as private
 from lr_callbacks.range_test.data import Stream
@@ -38,7 +39,7 @@ class LossReader:
         """
         name = self._monitor or (default if default in self.logged else None)
         value = self.logged.get(name) if name else (returned.get("loss") if isinstance(returned, Mapping) else returned)
-        if hasattr(value, "compute"):
+        if isinstance(value, Metric):
             value = value.compute()
         if isinstance(value, int | float):
             value = torch.tensor(float(value))
@@ -111,5 +112,3 @@ def validation_probe(trainer: Trainer, samples: int, reader: LossReader) -> Prob
         return Probe(trainer, batches, reader, RunningStage.VALIDATING)
     finally:
         stream.close()
-
-

@@ -25,7 +25,7 @@ class Mailbox:
     """
 
     def __init__(self, size: int) -> None:
-        self._memory = torch.zeros(HEADER + size, dtype=torch.uint8).share_memory_()
+        self._memory = torch.zeros(HEADER + size, dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
 
     def write(self, message: dict[str, Any]) -> None:
         """Leave a message; one that is too long is not left."""

@@ -21,11 +21,24 @@ from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-_ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), type(...), torch.dtype, torch.device, torch.Size})
+_ATOMS = frozenset(
+    {int, float, complex, str, bytes, bool, type(None), type(...), torch.dtype, torch.device, torch.Size}
+)
 _CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, CodeType, FrameType)
 _NOT_ENTERED = (Callback, Trainer, Strategy, Logger, Profiler, Dataset, DataLoader)
 _NOT_ENTERED_FROM = (
-    *("_io", "_thread", "asyncio", "concurrent", "io", "logging", "multiprocessing", "socket", "subprocess", "threading"),
+    *(
+        "_io",
+        "_thread",
+        "asyncio",
+        "concurrent",
+        "io",
+        "logging",
+        "multiprocessing",
+        "socket",
+        "subprocess",
+        "threading",
+    ),
     *("torch._dynamo", "torch._inductor", "torch.distributed", "torch.fx", "torch.utils.data", "pandas", "weakref"),
     "lightning.pytorch.utilities.combined_loader",
 )
@@ -184,7 +197,7 @@ class Memento:
         """Whether it is a random generator or an array, and kept."""
         if isinstance(thing, torch.Generator):
             state = thing.get_state()
-            self._undo.append(lambda: thing.set_state(state) and None)
+            self._undo.append(lambda: _put_state(thing, state))
             return True
         if isinstance(thing, random.Random):
             python_state = thing.getstate()
@@ -208,6 +221,10 @@ class Memento:
                 self._undo.append(lambda: np.copyto(thing, copy))
             return True
         return False
+
+
+def _put_state(generator: torch.Generator, state: Tensor) -> None:
+    generator.set_state(state)
 
 
 def _same(some: Iterable[object], others: Iterable[object]) -> bool:

@@ -23,7 +23,9 @@ def draw(result: RangeTestResult) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("plot() needs matplotlib; install the extra: pip install 'lr-callbacks[plot]'") from error
+        raise ModuleNotFoundError(
+            "plot() needs matplotlib; install the extra: pip install 'lr-callbacks[plot]'"
+        ) from error
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xscale("log")

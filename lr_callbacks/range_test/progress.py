@@ -8,14 +8,16 @@ from contextlib import contextmanager
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
-from tqdm import tqdm
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
 TITLE = "LR range test"
 
 
 @contextmanager
 def progress_bar(trainer: Trainer, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how many of `total` steps are done; nothing is shown where the Trainer shows nothing, or has a bar of its own making.
+    """Show how many of `total` steps are done.
+
+    Nothing is shown where the Trainer shows nothing, or has a bar of the user's own making.
 
     Yields:
         A function that takes the number of steps done.
@@ -29,7 +31,9 @@ def progress_bar(trainer: Trainer, total: int) -> Iterator[Callable[[int], None]
             yield lambda done: progress.update(task, completed=done) if done % bar.refresh_rate == 0 else None
     elif isinstance(bar, TQDMProgressBar) and bar.is_enabled:
         position, rate = 2 * bar.process_position, bar.refresh_rate
-        with tqdm(total=total, desc=TITLE, position=position, leave=False, file=sys.stdout, dynamic_ncols=True) as shown:
+        with Tqdm(
+            total=total, desc=TITLE, position=position, leave=False, file=sys.stdout, dynamic_ncols=True
+        ) as shown:
 
             def show(done: int) -> None:
                 if done % rate == 0 or done == total:

@@ -28,7 +28,7 @@ def remember_random_state() -> Callable[[], None]:
         undo.append(lambda: np.random.set_state(numpy_state))
     torch_state = torch.get_rng_state()
     undo.append(lambda: torch.set_rng_state(torch_state))
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         cuda_states = torch.cuda.get_rng_state_all()
         undo.append(lambda: torch.cuda.set_rng_state_all(cuda_states))
     if torch.backends.mps.is_available():

@@ -36,8 +36,8 @@ def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optim
         )
     if not any(pg.get_lr(group) > 0 for group in optimizer.param_groups):
         raise MisconfigurationException(
-            f"LRRangeTest sweeps the LRs of {type(optimizer).__name__} in the ratio in which they are configured, and all"
-            " are 0; configure one above 0"
+            f"LRRangeTest sweeps the LRs of {type(optimizer).__name__} in the ratio in which they are configured, and"
+            " all are 0; configure one above 0"
         )
     for name in ("register_step_pre_hook", "register_step_post_hook"):
         if not hasattr(optimizer, name) or not hasattr(optimizer, "_optimizer_step_post_hooks"):
@@ -50,13 +50,15 @@ def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optim
 
 
 def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
-    configs = [c.scheduler for c in trainer.lr_scheduler_configs if getattr(c.scheduler, "optimizer", None) is optimizer]
+    configs = [
+        c.scheduler for c in trainer.lr_scheduler_configs if getattr(c.scheduler, "optimizer", None) is optimizer
+    ]
     for scheduler in configs or schedulers_on(optimizer):
         name = type(scheduler).__name__
         raise MisconfigurationException(
-            f"Two masters for the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already, and"
-            f" LRRangeTest, which would set another. Write TorchScheduler(torch.optim.lr_scheduler.{name}, ...) among"
-            " the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
+            f"Two masters for the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
+            f" and LRRangeTest, which would set another. Write TorchScheduler(torch.optim.lr_scheduler.{name}, ...)"
+            " among the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
         )
     index = trainer.optimizers.index(optimizer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Mode = Literal["exponential", "linear"]
 WIDEN = 100.0
 """How much further out the end of the range is moved that turned out too narrow."""
+ONE_BATCH = (
+    "No suggestion: the loader has one batch, so every step saw the same samples, and the curve says how fast they are"
+    " learnt by heart. Give the loader at least two batches (a smaller batch size, no overfit_batches)."
+)
 
 
 def run_range_test(
@@ -55,10 +59,7 @@ def run_range_test(
         recording, verdict = sweep(sweep_lrs(low, high, num_steps, test.mode))
     suggestion, text = verdict.suggestion, verdict.text
     if recording.batches_per_epoch == 1:
-        suggestion, text = None, (
-            "No suggestion: the loader has one batch, so every step saw the same samples and the curve says how fast they"
-            " are learnt by heart. Give the loader at least two batches (a smaller batch size, no overfit_batches)."
-        )
+        suggestion, text = None, ONE_BATCH
     elif recording.epochs > 1:
         notes.append(
             f"The loader's {recording.batches_per_epoch} batches were too few for {len(recording.lrs)} steps; the test"

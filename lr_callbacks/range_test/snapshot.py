@@ -23,7 +23,9 @@ Log = Callable[[str, Any], None]
 
 
 @contextmanager
-def untouched(trainer: Trainer, module: LightningModule, *, log: Log, on_cpu: bool = False) -> Iterator[Callable[[], None]]:
+def untouched(
+    trainer: Trainer, module: LightningModule, *, log: Log, on_cpu: bool = False
+) -> Iterator[Callable[[], None]]:
     """Inside, train as you like; outside, nothing has happened.
 
     Inside there are no callbacks, the loggers and the profiler swallow everything, and ``self.log`` goes to `log`.
