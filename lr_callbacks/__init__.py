@@ -16,6 +16,9 @@ from lr_callbacks.callbacks.sgdr import SGDR
 from lr_callbacks.callbacks.step_decay import MultiStepDecay, StepDecay
 from lr_callbacks.callbacks.warmup import Warmup
 from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay
+from lr_callbacks.range_test.call import lr_range_test
+from lr_callbacks.range_test.callback import LRRangeTest
+from lr_callbacks.range_test.result import RangeTestResult
 
 __version__ = "0.1.0"
 
@@ -28,15 +31,18 @@ __all__ = [
     "InverseSqrt",
     "LRCallback",
     "LRMonitor",
+    "LRRangeTest",
     "LambdaFactor",
     "LinearDecay",
     "MultiStepDecay",
     "MultiplicativeFactor",
     "OneCycle",
     "PolynomialDecay",
+    "RangeTestResult",
     "ReduceLROnPlateau",
     "Rex",
     "StepDecay",
     "Warmup",
     "WarmupStableDecay",
+    "lr_range_test",
 ]

@@ -62,10 +62,9 @@ def test_one_call_gives_the_result_of_forked_processes():
     seed_all()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = lr_range_test(
-            trainer(strategy="ddp_fork", devices=2, max_epochs=1),
-            RankBusy(),
-            train_dataloaders=shuffled(),
-            test=LRRangeTest(num_steps=12),
-        )
-    assert len(result.lrs) == 12 or result.notes
+        run, module = trainer(strategy="ddp_fork", devices=2, max_epochs=1), RankBusy()
+        result = lr_range_test(run, module, train_dataloaders=shuffled(), test=LRRangeTest(num_steps=12))
+        assert result.lrs
+        assert run.lightning_module is None
+        run.fit(module, shuffled())
+    assert module.steps_seen == 0  # the fit was in other processes; and the test left nothing here either

@@ -10,6 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, LightningDataModule
 from lightning.pytorch.callbacks import GradientAccumulationScheduler, ModelCheckpoint
+from lightning.pytorch.plugins import MixedPrecision
 from support import trainer
 from torch.utils.data import DataLoader
 from trace_support import (
@@ -151,6 +152,11 @@ CASES = {
     "a module that stops the trainer": (StopsItself, shuffled, {"max_epochs": 4}),
     "validation loss": (Busy, shuffled, {"test": {"judge": "validation"}}),
     "a widened range": (Busy, shuffled, {"test": {"min_lr": 1e-6, "max_lr": 1e-5, "num_steps": 10}}),
+    "a gradient scaler that skips steps": (
+        Busy,
+        shuffled,
+        {"plugins": lambda: MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", 2.0**40, growth_interval=2))},
+    ),
     "copies kept on the CPU": (Busy, shuffled, {"test": {"offload": True}}),
     "schedule, counter, checkpoint": (
         Busy,
@@ -162,12 +168,21 @@ CASES = {
     ),
 }
 
+if torch.cuda.is_available():
+    CASES["fp16 on a GPU"] = (Busy, shuffled, {"accelerator": "gpu", "devices": 1, "precision": "16-mixed"})
+    CASES["fp16 on a GPU, copies on the CPU"] = (
+        *CASES["fp16 on a GPU"][:2],
+        {**CASES["fp16 on a GPU"][2], "test": {"offload": True}},
+    )
+
 
 def train(case, tmp_path, *more, expect=None):
     """Train for real; everything that there is to see afterwards."""
     make_module, make_data, options = CASES[case]
     options = {"max_epochs": 2, "log_every_n_steps": 1, **options}
     options.pop("test", None)
+    if "plugins" in options:
+        options["plugins"] = options["plugins"]()
     own = options.pop("callbacks", lambda path: [])(tmp_path)
     shutil.rmtree(tmp_path, ignore_errors=True)
     seed_all()

@@ -46,7 +46,7 @@ class Busy(LightningModule):
 
     def loss_of(self, batch: Any) -> Tensor:
         x, y = batch
-        x = x + 0.01 * torch.randn(x.shape, generator=self.generator) + 0.01 * float(self.rng.normal())
+        x = x + 0.01 * torch.randn(x.shape, generator=self.generator).to(x.device) + 0.01 * float(self.rng.normal())
         x = x + 0.01 * (self.dice.random() + random.random() + np.random.rand())
         logits = self.head(self.net(x))
         loss = nn.functional.cross_entropy(logits.float(), y)
@@ -268,6 +268,7 @@ def everything(
         ),
         "loops": plain(trainer.fit_loop.state_dict()),
         "metrics": plain(dict(trainer.callback_metrics)),
+        "gradient scaler": plain(trainer.precision_plugin.state_dict()),
         "hooks on optimizers": [
             (len(o._optimizer_step_pre_hooks), len(o._optimizer_step_post_hooks)) for o in trainer.optimizers
         ],

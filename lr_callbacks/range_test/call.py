@@ -48,6 +48,9 @@ def lr_range_test(
     roots += [trainer.fit_loop, trainer.state]
     memento = Memento(roots, leave=[trainer])
     memento.keep_attributes(trainer)
+    memento.keep_attributes(trainer.strategy)
+    if trainer.strategy.launcher is not None:
+        memento.keep_attributes(trainer.strategy.launcher)  # one that spawns refuses a second fit
     restore_random_state = remember_random_state()
     try:
         bars = [callback for callback in trainer.callbacks if isinstance(callback, ProgressBar)]  # type: ignore[attr-defined]

@@ -47,8 +47,8 @@ class LRRangeTest(LRCallback):
         judge: What is judged after each step: ``"probe"``, the loss of ``training_step`` on fixed batches, without
             gradients; ``"training"``, the loss of the training batches (always, under manual optimization);
             ``"validation"``, the loss of ``validation_step`` on fixed batches.
-        monitor: Name of the logged value to judge, lower being better; None for the loss that the step returns (``val_loss`` where the
-            validation step logs it).
+        monitor: Name of the logged value to judge, lower being better; None for the loss that the step returns
+            (``val_loss`` where the validation step logs it).
         probe_samples: Samples on which the probe is evaluated, over all ranks: the first batches, at least one.
         offload: Whether the copy of weights and optimizer state is kept in the CPU's memory during the test.
 
