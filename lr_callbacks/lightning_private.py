@@ -94,6 +94,12 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
     return loader, False
 
 
+def given_loaders(trainer: Trainer) -> list[object]:
+    """The loaders that were handed to ``fit`` (not those that a module or data module makes)."""
+    sources = [loop._data_source for loop in (trainer.fit_loop, trainer.fit_loop.epoch_loop.val_loop)]
+    return [source.instance for source in sources if source.instance is not None and not source.is_module()]
+
+
 def process_loader(trainer: Trainer, loader: CombinedLoader, stage: RunningStage) -> None:
     """What ``setup_data`` does to loaders before it iterates over them."""
     with warnings.catch_warnings():

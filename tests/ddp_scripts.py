@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, TensorDataset
 from trace_support import Busy
 
 from lr_callbacks.range_test.callback import LRRangeTest
@@ -38,3 +39,32 @@ class RankBusy(Busy):
 
     def loss_of(self, batch: Any) -> torch.Tensor:
         return super().loss_of(batch) + float(self.global_rank)
+
+
+class Exact(LightningModule):
+    """Whole numbers, means over powers of two, an LR that is one: exact in any order of summation.
+
+    Two fits of a usual module on two ranks differ in last bits from run to run, whatever callbacks they have.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(4, dtype=torch.float64))
+        self.register_buffer("total", torch.zeros((), dtype=torch.float64))
+        self.losses: list[float] = []
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        x = batch[0].double() + torch.randint(0, 8, (4, 4))
+        self.total += x.sum()
+        loss = (self.weight * x.mean(0)).sum()
+        self.losses.append(loss.item())
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=2.0**-6)
+
+
+def whole_numbers() -> DataLoader[Any]:
+    """48 different rows, shuffled, so that the weights tell the order of the data."""
+    x = torch.arange(48 * 4).reshape(48, 4)
+    return DataLoader(TensorDataset(x * x % 97), batch_size=4, shuffle=True)

@@ -6,27 +6,23 @@ import warnings
 
 import pytest
 import torch
-from ddp_scripts import RankBusy, Suggestions
+from ddp_scripts import Exact, RankBusy, Suggestions, whole_numbers
 from support import trainer
 from trace_support import seed_all, shuffled
 
 from lr_callbacks.range_test.call import lr_range_test
 from lr_callbacks.range_test.callback import LRRangeTest
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*sync_dist.*", "ignore:.*barrier.*"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*sync_dist.*", "ignore:.*barrier.*")
 
 
-def fit(folder, strategy, *tests, **options):
+def fit(folder, strategy, *tests, module=None, data=None):
     folder.mkdir(exist_ok=True)
     seed_all()
-    run = trainer(*tests, Suggestions(str(folder)), strategy=strategy, devices=2, max_epochs=2, **options)
-    module = RankBusy(momentum=0.9)
+    run = trainer(*tests, Suggestions(str(folder)), strategy=strategy, devices=2, max_epochs=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run.fit(module, shuffled())
+        run.fit(module or RankBusy(momentum=0.9), data or shuffled())
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
@@ -49,10 +45,13 @@ def test_losses_are_averaged_over_the_ranks(tmp_path):
 
 
 def test_a_fit_on_two_ranks_is_the_fit_without_the_test(tmp_path):
-    tested = fit(tmp_path / "tested", "ddp_fork", LRRangeTest(num_steps=25, min_lr=1e-5, apply=False))
-    plain = fit(tmp_path / "plain", "ddp_fork")
+    test = LRRangeTest(1e-6, 1e-2, num_steps=25, apply=False)
+    tested = fit(tmp_path / "tested", "ddp_fork", test, module=Exact(), data=whole_numbers())
+    plain = fit(tmp_path / "plain", "ddp_fork", module=Exact(), data=whole_numbers())
     for ours, theirs in zip(tested, plain, strict=True):
         assert ours["losses"] == theirs["losses"]
+        assert len(set(ours["losses"])) > 10
+        assert len(ours["results"][0]["lrs"]) > 10
         assert torch.equal(ours["rng"], theirs["rng"])
         for name, weight in theirs["weights"].items():
             assert torch.equal(ours["weights"][name], weight), name

@@ -7,6 +7,7 @@ import math
 import pickle
 import warnings
 
+import jsonargparse
 import pytest
 import torch
 from lightning.pytorch import LightningModule
@@ -366,6 +367,28 @@ def test_one_call_leaves_module_and_trainer_as_they_were():
     assert run.global_step == 90
 
 
+def test_one_call_says_when_the_trainer_skips_the_test():
+    with pytest.raises(MisconfigurationException, match="skipped the test; give it neither fast_dev_run"):
+        find(fast_dev_run=True)
+
+
+class Batches:
+    """No DataLoader: something that can be iterated over."""
+
+    def __init__(self):
+        self.batches, self.rounds = list(loader(40, 8)), 0
+
+    def __iter__(self):
+        self.rounds += 1
+        return iter(self.batches)
+
+
+def test_anything_that_can_be_iterated_over_will_do_as_a_loader():
+    data, module = Batches(), Net()
+    assert find(module, data).losses[:39] == find(module, loader(40, 8)).losses[:39]
+    assert data.rounds <= 1  # Lightning itself looks once whether it can
+
+
 def test_one_call_twice_gives_the_same():
     module = Net()
     assert find(module) == find(module)
@@ -496,6 +519,14 @@ def test_two_tests_in_one_trainer_test_two_optimizers():
 def test_a_wrong_argument_is_named_with_its_rule(arguments, error, message):
     with pytest.raises(error, match=message):
         LRRangeTest(**arguments)
+
+
+def test_the_arguments_can_be_given_in_yaml():
+    parser = jsonargparse.ArgumentParser()
+    parser.add_class_arguments(LRRangeTest, "test")
+    given = {"test": {"min_lr": 1e-6, "rule": "edge", "judge": "validation", "apply": False, "optimizer": 1}}
+    built = parser.instantiate(parser.parse_object(given)).test
+    assert repr(built) == "LRRangeTest(min_lr=1e-06, rule='edge', apply=False, optimizer=1, judge='validation')"
 
 
 def test_it_can_be_pickled_and_shown():

@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.range_test.memento import Memento
@@ -60,7 +61,10 @@ def lr_range_test(
     finally:
         memento.restore()
         restore_random_state()
-    assert finder.result is not None
+    if finder.result is None:
+        raise MisconfigurationException(
+            "lr_range_test: the trainer skipped the test; give it neither fast_dev_run nor a checkpoint to resume from"
+        )
     return finder.result
 
 

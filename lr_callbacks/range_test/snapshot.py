@@ -16,6 +16,7 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.nn.parameter import is_lazy
 
+from lr_callbacks import lightning_private as private
 from lr_callbacks.range_test.memento import Memento
 from lr_callbacks.range_test.random_state import remember_random_state
 
@@ -85,7 +86,8 @@ def _take(trainer: Trainer, module: LightningModule, device: torch.device | None
         trainer._logger_connector,
         trainer.state,
     ]
-    memento = Memento(roots, leave=[trainer], device=device)
+    loaders = private.given_loaders(trainer)  # copies of them are used, and they may hold all the data
+    memento = Memento(roots, leave=[trainer, *loaders], device=device)
     memento.keep_attributes(trainer)
     return memento
 

@@ -91,9 +91,10 @@ class Sweep:
         """
         recording = Recording()
         stream = Stream(self._trainer)
-        hooks = [
-            self._optimizer.register_step_pre_hook(self._before_step),
-            self._optimizer.register_step_post_hook(self._after_step),
+        before_step = torch.compiler.disable(self._before_step)  # type: ignore[no-untyped-call,unused-ignore]
+        unhook = [
+            self._optimizer.register_step_pre_hook(before_step).remove,
+            pg.on_step(self._optimizer, self._after_step),
         ]
         try:
             with torch.enable_grad():
@@ -112,8 +113,8 @@ class Sweep:
                 if self._judge == "training":
                     _shift(recording)
         finally:
-            for hook in hooks:
-                hook.remove()
+            for remove in unhook:
+                remove()
             stream.close()
         return recording
 
