@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import RunningStage
 from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lr_callbacks import lightning_private as private
@@ -56,6 +57,9 @@ class Stream:
     def peek(self, samples: int, *, world_size: int = 1) -> list[Batch]:
         """The first batches, at least one and at most an epoch: `samples` samples over all ranks if known."""
         size = getattr(self.loader.flattened[0], "batch_size", None)
+        if not isinstance(size, int) and world_size == 1:  # ranks must agree on the number
+            self._seen.append(next(self._batches))
+            size = _samples_in(self._seen[0].data)
         number = max(1, samples // (size * world_size)) if isinstance(size, int) and size else 1
         while len(self._seen) < number and not (self._seen and self._seen[-1].is_last):
             self._seen.append(next(self._batches))
@@ -86,6 +90,14 @@ class Stream:
                 yield Batch(batch, index, epoch, is_last=ahead is None)
                 index += 1
             epoch += 1
+
+
+def _samples_in(data: Any) -> int | None:
+    """The length of the first tensor in a batch."""
+    if isinstance(data, Tensor):
+        return len(data) if data.ndim else None
+    parts = data.values() if isinstance(data, Mapping) else data if isinstance(data, list | tuple) else ()
+    return next((number for number in map(_samples_in, parts) if number is not None), None)
 
 
 # ---------------------------------------------------------------------- copies
