@@ -15,7 +15,7 @@ from torchmetrics import Metric
 
 from lr_callbacks import lightning_private as private
 from lr_callbacks.range_test.data import Stream
-from lr_callbacks.range_test.random_state import remember_random_state
+from lr_callbacks.range_test.random_state import random_sources, remember_random_state
 
 Judged = Literal["probe", "training", "validation"]
 
@@ -50,7 +50,8 @@ class LossReader:
                 f"LRRangeTest: {hook} {what}, so there is nothing to judge; return the loss from it, or name a logged"
                 f" value by monitor= (it logged: {seen})"
             )
-        return value.detach().float().mean()
+        value = value.detach().float()
+        return value.mean() if value.ndim else value
 
 
 class Probe:
@@ -65,14 +66,16 @@ class Probe:
         self._module: LightningModule = trainer.lightning_module
         self._validates = stage is RunningStage.VALIDATING
         self._hook = "validation_step" if self._validates else "training_step"
+        self._num_arguments = 2 if self._validates else len(private.step_arguments(trainer, None, 0))
         self._batches = [private.to_device(trainer, batch) for batch in batches]
-        self._random_state: Callable[[], None] = remember_random_state()
+        self._sources = random_sources()
+        self._random_state: Callable[[], None] = remember_random_state(self._sources)
         self._buffers = [buffer for buffer in self._module.buffers() if not buffer.is_meta]
         self._modes = [(part, part.training) for part in self._module.modules()]
 
     def __call__(self) -> Tensor:
         """The loss now, not yet averaged over the ranks."""
-        random_state = remember_random_state()
+        random_state = remember_random_state(self._sources)
         buffers = [buffer.clone() for buffer in self._buffers]
         self._random_state()
         if self._validates:
@@ -93,11 +96,16 @@ class Probe:
 
     def _loss(self, batch: Any, index: int) -> Tensor:
         # a step may write into its batch, and the next probe is to see the same one
-        mine = apply_to_collection(batch, Tensor, torch.clone)
+        mine = _clone(batch)
         self._reader.logged.clear()
-        arguments = (mine, index) if self._validates else private.step_arguments(self._trainer, mine, index).values()
-        returned = private.evaluate(self._trainer, self._hook, *arguments)
+        returned = private.evaluate(self._trainer, self._hook, *(mine, index)[: self._num_arguments])
         return self._reader.read(returned, self._hook, "val_loss" if self._validates else None)
+
+
+def _clone(batch: Any) -> Any:
+    if type(batch) in (list, tuple) and all(type(part) is Tensor for part in batch):
+        return type(batch)(part.clone() for part in batch)
+    return apply_to_collection(batch, Tensor, torch.clone)
 
 
 def validation_probe(trainer: Trainer, samples: int, reader: LossReader) -> Probe:

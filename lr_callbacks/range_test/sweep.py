@@ -8,6 +8,7 @@ clipping and the module's hooks are what they are in the fit. Losses stay on the
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,7 @@ class Sweep:
         self._trainer, self._module, self._optimizer = trainer, module, optimizer
         self._judge, self._probe_samples, self._reader, self._tell = judge, probe_samples, reader, tell
         self._base_lrs = [pg.get_lr(group) for group in optimizer.param_groups]
+        self._argument_names = list(private.step_arguments(trainer, None, 0))
         self._lr = 0.0
         self._stepped = False
         self._epoch = -1
@@ -172,7 +174,7 @@ class Sweep:
         if self._module.on_train_batch_start(data, batch.index) == -1:
             return None
         self._reader.logged.clear()
-        arguments = private.step_arguments(self._trainer, data, batch.index)
+        arguments = OrderedDict(zip(self._argument_names, (data, batch.index), strict=False))
         outputs = private.optimize(self._trainer, arguments, batch.index)
         self._module.on_train_batch_end(outputs, data, batch.index)
         loss = outputs.get("loss")
