@@ -19,6 +19,9 @@ from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.callbacks.warmup import Warmup
 from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay
 from lr_callbacks.preview import preview
+from lr_callbacks.range_test.call import lr_range_test
+from lr_callbacks.range_test.callback import LRRangeTest
+from lr_callbacks.range_test.result import RangeTestResult
 
 __version__ = "0.1.0"
 
@@ -31,12 +34,14 @@ __all__ = [
     "InverseSqrt",
     "LRCallback",
     "LRMonitor",
+    "LRRangeTest",
     "LambdaFactor",
     "LinearDecay",
     "MultiStepDecay",
     "MultiplicativeFactor",
     "OneCycle",
     "PolynomialDecay",
+    "RangeTestResult",
     "ReduceLROnPlateau",
     "Rex",
     "SnapshotCheckpoint",
@@ -44,5 +49,6 @@ __all__ = [
     "TorchScheduler",
     "Warmup",
     "WarmupStableDecay",
+    "lr_range_test",
     "preview",
 ]

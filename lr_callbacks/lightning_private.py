@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import gc
+import warnings
+from collections import OrderedDict
 from typing import Any
 
+from lightning.fabric.utilities.data import _set_sampler_epoch, sized_len
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.call import _call_strategy_hook
+from lightning.pytorch.trainer.connectors.data_connector import (
+    _parse_num_batches,
+    _process_dataloader,
+    _request_dataloader,
+    _resolve_overfit_batches,
+)
+from lightning.pytorch.trainer.states import RunningStage, TrainerFn
+from lightning.pytorch.utilities import CombinedLoader
+from lightning.pytorch.utilities.combined_loader import _SUPPORTED_MODES
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
@@ -57,3 +72,122 @@ def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
     ``accumulate_grad_batches`` alone, the last, incomplete accumulation of an epoch would be missed.
     """
     return bool(module.automatic_optimization and trainer.fit_loop._should_accumulate())
+
+
+# ---------------------------------------------------------------------- the range test: data
+# Lightning sets its loaders up after ``on_fit_start``, in ``FitLoop.setup_data``, which also creates the iterator and
+# so draws random numbers, starts workers, and fetches the first batch of a stream. The range test needs the loaders as
+# the fit will have them (distributed sampler, limits, worker seeding) without any of that, so it takes the same steps
+# on a copy.
+
+
+def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoader, bool]:
+    """The loader of a stage as the user gives it, and whether Lightning has already processed it."""
+    loop: Any = trainer.fit_loop if stage is RunningStage.TRAINING else trainer.fit_loop.epoch_loop.val_loop
+    if loop._combined_loader is not None:
+        return loop._combined_loader, True
+    if not loop._data_source.is_defined():
+        raise MisconfigurationException(
+            f"The range test needs a {stage.dataloader_prefix}_dataloader, and there is none"
+        )
+    loader = _request_dataloader(loop._data_source)
+    if not isinstance(loader, CombinedLoader):
+        loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
+    return loader, False
+
+
+def given_loaders(trainer: Trainer) -> list[object]:
+    """The loaders that were handed to ``fit`` (not those that a module or data module makes)."""
+    sources = [loop._data_source for loop in (trainer.fit_loop, trainer.fit_loop.epoch_loop.val_loop)]
+    return [source.instance for source in sources if source.instance is not None and not source.is_module()]
+
+
+def process_loader(trainer: Trainer, loader: CombinedLoader, stage: RunningStage) -> None:
+    """What ``setup_data`` does to loaders before it iterates over them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fit that follows gives the same warnings
+        if trainer.overfit_batches > 0:  # type: ignore[attr-defined]
+            _resolve_overfit_batches(loader, mode=stage)
+        loader.flattened = [_process_dataloader(trainer, TrainerFn.FITTING, stage, one) for one in loader.flattened]
+    training = stage is RunningStage.TRAINING
+    limit = trainer.limit_train_batches if training else trainer.limit_val_batches
+    lengths = [sized_len(one) for one in loader.flattened]
+    loader.limits = [_parse_num_batches(stage, float("inf") if n is None else n, limit) for n in lengths]
+
+
+def num_batches(loader: CombinedLoader) -> int | None:
+    """Batches in an epoch, limits included; None if unknown. ``len(loader)`` wants an iterator first."""
+    return sized_len(_SUPPORTED_MODES[loader._mode]["iterator"](loader.flattened, loader.limits))
+
+
+def set_epoch(loader: CombinedLoader, epoch: int) -> None:
+    """Tell the samplers the epoch, as the loop does at its start."""
+    for one in loader.flattened:
+        _set_sampler_epoch(one, epoch)
+
+
+def close_loader(loader: CombinedLoader) -> None:
+    """Stop the workers of a loader's iterators; torch stops them by itself only when nothing holds the iterator."""
+    for iterator in getattr(loader._iterator, "iterators", []):
+        shutdown = getattr(iterator, "_shutdown_workers", None)
+        if shutdown is not None:
+            shutdown()
+    loader.reset()
+
+
+def to_device(trainer: Trainer, batch: Any) -> Any:
+    """A batch as the step gets it: the precision's dtype, the module's transfer hooks, the device."""
+    batch = trainer.precision_plugin.convert_input(batch)
+    batch = trainer.lightning_module._on_before_batch_transfer(batch, dataloader_idx=0)
+    return _call_strategy_hook(trainer, "batch_to_device", batch, dataloader_idx=0)
+
+
+# ---------------------------------------------------------------------- the range test: steps
+# Driving the optimization classes themselves is what makes precision, strategy, accumulation, clipping and the module's
+# own hooks Lightning's. They read where they are from the progress of the loops, which is therefore written here, and
+# restored from a memento like everything else.
+
+
+def enter_training(trainer: Trainer, loader: CombinedLoader) -> None:
+    """Show a loader to whoever asks the trainer for it during the test."""
+    trainer.fit_loop._combined_loader = loader
+    length = num_batches(loader)
+    trainer.fit_loop.max_batches = float("inf") if length is None else length
+
+
+def at_batch(trainer: Trainer, epoch: int, index: int, *, is_last: bool) -> None:
+    """Put the loops where they would be at a batch of the training."""
+    loop: Any = trainer.fit_loop
+    loop.epoch_progress.current.processed = loop.epoch_progress.current.completed = epoch
+    progress: Any = loop.epoch_loop.batch_progress
+    progress.is_last_batch = is_last
+    progress.current.ready = progress.current.started = index + 1
+    progress.total.ready += 1
+
+
+def accumulates(trainer: Trainer) -> bool:
+    """Whether the batch that the loops are at only adds to the gradients."""
+    return trainer.fit_loop._should_accumulate()
+
+
+def step_arguments(trainer: Trainer, batch: Any, index: int) -> OrderedDict[str, Any]:
+    """The arguments of ``training_step``: with the batch index where it takes one."""
+    return trainer.fit_loop.epoch_loop._build_kwargs(OrderedDict(), batch, index)
+
+
+def optimize(trainer: Trainer, arguments: OrderedDict[str, Any], index: int) -> dict[str, Any]:
+    """Train on one batch as the loop does; its outputs, as ``on_train_batch_end`` gets them."""
+    loop = trainer.fit_loop.epoch_loop
+    if trainer.lightning_module.automatic_optimization:
+        return loop.automatic_optimization.run(trainer.optimizers[0], index, arguments)
+    return loop.manual_optimization.run(arguments)
+
+
+def evaluate(trainer: Trainer, hook: str, *arguments: Any) -> Any:
+    """What ``training_step`` or ``validation_step`` returns, through the strategy and in the precision of the fit."""
+    return _call_strategy_hook(trainer, hook, *arguments)
+
+
+def takes_an_iterator(trainer: Trainer) -> bool:
+    """Whether ``training_step`` fetches its batches itself, by an argument ``dataloader_iter``."""
+    return is_param_in_hook_signature(trainer.lightning_module.training_step, "dataloader_iter", explicit=True)

@@ -1,0 +1,283 @@
+"""Measure how good a suggested maximum learning rate (LR) is, against Lightning's finder and simple rules.
+
+    python benchmarks/suggestion.py [--seeds 0,1,2] [--problems a,b] [--per-problem] [--quick]
+    python benchmarks/suggestion.py --truth [--problems a,b]      (recompute the ground truth; minutes)
+
+Regret of an LR = (L(lr) - L_best) / (L_untrained - L_best), where L is the final validation loss of a full one-cycle
+run at that maximum LR (mean of three seeds on a quarter-decade grid, interpolated in log LR, capped at the untrained
+loss). 0 is perfect, 1 is untrained, diverged or no suggestion.
+
+The default rule was chosen on the problems of `suggestion_problems.py` and changed once for those of
+`suggestion_later_problems.py`; `--held-out` measures it on the seven that came after that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import math
+import statistics
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.tuner import Tuner
+from suggestion_later_problems import HELD_OUT
+from suggestion_problem import Problem
+from suggestion_problems import problems
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from lr_callbacks.range_test.rules import EDGE_DIVISOR, RULES, Suggestion
+from lr_callbacks.range_test.suggest import DEFAULT_RULE, suggest
+
+TRUTH = Path(__file__).with_name("suggestion_truth.json")
+TRUTH_SEEDS = (0, 1, 2)
+QUICK = ("mlp_tanh_adam", "groups_sgd", "nll_sgd")
+Found = dict[str, float | None]
+
+
+# ---------------------------------------------------------------- finders
+
+
+class Module(pl.LightningModule):
+    """A problem as its user would write it; Lightning's finder sets `lr`."""
+
+    def __init__(self, problem: Problem, seed: int) -> None:
+        super().__init__()
+        self.problem, self.net, self.lr = problem, problem.model(seed), 1e-3
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        return self.problem.loss(self.net, *batch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return the problem's optimizer at `lr`."""
+        return self.problem.optimizer(self.net, self.lr)
+
+
+def lightning_view(problem: Problem, seed: int) -> tuple[Module, DataLoader[tuple[Tensor, ...]], pl.Trainer]:
+    """Return module, shuffled training loader and a quiet trainer."""
+    generator = torch.Generator().manual_seed(7919 + seed)
+    data = TensorDataset(*problem.train)
+    loader = DataLoader(data, problem.batch_size, shuffle=True, drop_last=True, generator=generator)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_steps=problem.steps,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tempfile.gettempdir(),
+    )
+    return Module(problem, seed), loader, trainer
+
+
+def sweep(problem: Problem, seed: int, steps: int = 100) -> tuple[list[float], list[float], list[float]]:
+    """Return LRs from 1e-7 to 10, the loss of fixed probe batches after each step, and the training-batch losses."""
+    model = problem.model(seed)
+    optimizer = problem.optimizer(model, 1.0)
+    ratios = [group["lr"] for group in optimizer.param_groups]
+    count = max(1, math.ceil(256 / problem.batch_size))
+    probe = list(problem.batches(seed, count))
+    lrs = [1e-7 * 1e8 ** (i / (steps - 1)) for i in range(steps)]
+    probed, trained = [], []
+    for lr, (x, y) in zip(lrs, problem.batches(seed, steps), strict=True):
+        for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
+            group["lr"] = ratio * lr
+        loss = problem.loss(model, x, y)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        trained.append(loss.item())
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            probed.append(statistics.fmean(problem.loss(model, *batch).item() for batch in probe))
+    return lrs, probed, trained
+
+
+def range_test(problem: Problem, seed: int) -> Found:
+    """Return what each of our rules suggests; the first is the default.
+
+    The one place to change when the sweep is run through a Trainer.
+    """
+    lrs, probed, trained = sweep(problem, seed)
+    verdict = suggest(lrs, probed, trained)
+    found: Found = {f"**{DEFAULT_RULE} (default)**": verdict.suggestion}
+    found |= {name: lr for name, lr in verdict.suggestions.items() if name != DEFAULT_RULE}
+    found["edge, else the end of the range / 5.6"] = found["edge"] or lrs[-1] / EDGE_DIVISOR
+    found |= {
+        f"{name}, training loss": _lr(RULES[name](lrs, trained)) for name in (DEFAULT_RULE, "steepest", "minimum")
+    }
+    return found
+
+
+def lightning_finder(problem: Problem, seed: int) -> Found:
+    """Return what Lightning's own finder suggests with its default arguments."""
+    module, loader, trainer = lightning_view(problem, seed)
+    torch.manual_seed(seed)
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off
+        finder = Tuner(trainer).lr_find(module, loader)
+    return {"Lightning `lr_find`": finder.suggestion() if finder is not None else None}
+
+
+FINDERS: tuple[Callable[[Problem, int], Found], ...] = (range_test, lightning_finder)
+
+
+def _lr(suggestion: Suggestion | None) -> float | None:
+    return None if suggestion is None else suggestion.lr
+
+
+# ---------------------------------------------------------------- ground truth
+
+
+def grid(problem: Problem) -> list[float]:
+    """Return the decades at which the ground truth is taken, a quarter apart."""
+    low, high = problem.grid
+    return [round(low + 0.25 * i, 2) for i in range(int(4 * (high - low)) + 1)]
+
+
+def train(problem: Problem, max_lr: float, seed: int) -> float | None:
+    """Return the final validation loss of a one-cycle run with torch's default shape; None where it diverged."""
+    torch.manual_seed(seed)
+    model = problem.model(seed)
+    optimizer = problem.optimizer(model, max_lr)
+    momentum = "betas" in optimizer.defaults or optimizer.defaults.get("momentum", 0) > 0
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [g["lr"] for g in optimizer.param_groups], total_steps=problem.steps, cycle_momentum=momentum
+    )
+    for x, y in problem.batches(seed, problem.steps):
+        loss = problem.loss(model, x, y)
+        if not torch.isfinite(loss):
+            return None
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    final = problem.validation_loss(model)
+    return float(f"{final:.6g}") if math.isfinite(final) else None
+
+
+def untrained(problem: Problem) -> float:
+    """Return the mean validation loss of five untrained models; batch norm uses the batch."""
+    models = [problem.model(seed).train() for seed in range(5)]
+    torch.manual_seed(0)
+    with torch.no_grad():
+        return float(f"{statistics.fmean(problem.loss(model, *problem.val).item() for model in models):.6g}")
+
+
+def write_truth(names: Sequence[str]) -> None:
+    """Train every problem over its grid, and write the losses beside this file after each problem."""
+    truth = json.loads(TRUTH.read_text()) if TRUTH.exists() else {}
+    for name in names:
+        problem = problems()[name]
+        losses = [[train(problem, 10.0**e, seed) for e in grid(problem)] for seed in TRUTH_SEEDS]
+        truth[name] = {"untrained": untrained(problem), "log10_lr": grid(problem), "losses": losses}
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in truth.items())
+        TRUTH.write_text(f"{{\n{lines}\n}}\n")
+        print(f"{name}: best maximum LR {10.0 ** best(truth[name]):.2g}")
+
+
+def _mean_losses(entry: dict[str, list[float]]) -> list[float]:
+    top = entry["untrained"]
+    return [
+        statistics.fmean(min(top, v) if v is not None else top for v in column)
+        for column in zip(*entry["losses"], strict=True)
+    ]
+
+
+def best(entry: dict[str, list[float]]) -> float:
+    """Return the log10 of the best maximum LR on the grid."""
+    losses = _mean_losses(entry)
+    return entry["log10_lr"][losses.index(min(losses))]
+
+
+def regret(entry: dict[str, list[float]], lr: float | None) -> float:
+    """Return the regret of an LR, from 0 to 1; above the grid it is 1, below it that of the lowest LR."""
+    decades, losses, top = entry["log10_lr"], _mean_losses(entry), entry["untrained"]
+    if lr is None or not 0 < lr < math.inf or math.log10(lr) > decades[-1]:
+        return 1.0
+    place = max(0.0, (math.log10(lr) - decades[0]) / 0.25)
+    i = min(int(place), len(losses) - 2)
+    loss = losses[i] + (place - i) * (losses[i + 1] - losses[i])
+    return (loss - min(losses)) / (top - min(losses))
+
+
+# ---------------------------------------------------------------- the table
+
+
+def measure(names: Sequence[str], seeds: Sequence[int]) -> dict[str, dict[str, list[float | None]]]:
+    """Return finder -> problem -> suggested LR per seed."""
+    found: dict[str, dict[str, list[float | None]]] = {}
+    for name in names:
+        for seed in seeds:
+            for finder in FINDERS:
+                for rule, lr in finder(problems()[name], seed).items():
+                    found.setdefault(rule, {}).setdefault(name, []).append(lr)
+    return found
+
+
+def table(found: dict[str, dict[str, list[float | None]]], truth: dict[str, dict[str, list[float]]]) -> str:
+    """Return a markdown table: regret per finder over problems (mean over seeds first), spread in decades."""
+    lines = [
+        "| finder | mean | median | worst | share < 0.05 | none | spread over seeds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for rule, per_problem in found.items():
+        regrets = [statistics.fmean(regret(truth[name], lr) for lr in lrs) for name, lrs in per_problem.items()]
+        logs = [[math.log10(lr) for lr in lrs if lr] for lrs in per_problem.values()]
+        spreads = [statistics.pstdev(values) for values in logs if len(values) > 1]
+        spread = f"{statistics.fmean(spreads):.2f}" if spreads else "-"
+        none = statistics.fmean(lr is None for lrs in per_problem.values() for lr in lrs)
+        good = statistics.fmean(r < 0.05 for r in regrets)
+        numbers = f"{statistics.fmean(regrets):.3f} | {statistics.median(regrets):.3f} | {max(regrets):.2f}"
+        lines.append(f"| {rule} | {numbers} | {good:.0%} | {none:.0%} | {spread} |")
+    return "\n".join(lines)
+
+
+def per_problem_table(found: dict[str, dict[str, list[float | None]]], truth: dict[str, dict[str, list[float]]]) -> str:
+    """Return a markdown table of the default rule, Lightning and the simple rules on each problem."""
+    lines = ["| problem | best LR | " + " | ".join(found) + " |", "|---|---|" + "---|" * len(found)]
+    for name in next(iter(found.values())):
+        regrets = (statistics.fmean(regret(truth[name], lr) for lr in lrs[name]) for lrs in found.values())
+        lines.append(f"| {name} | {10 ** best(truth[name]):.2g} | " + " | ".join(f"{r:.2f}" for r in regrets) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--problems", help="comma-separated names; default all")
+    parser.add_argument("--held-out", action="store_true", help="only the problems made after the default rule")
+    parser.add_argument("--per-problem", action="store_true", help="print regrets per problem as well")
+    parser.add_argument("--quick", action="store_true", help="three problems, one seed")
+    parser.add_argument("--truth", action="store_true", help="recompute the ground truth instead")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    names = arguments.problems.split(",") if arguments.problems else list(problems())
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    if arguments.held_out:
+        names = list(HELD_OUT)
+    if arguments.quick:
+        names, seeds = list(QUICK), seeds[:1]
+    if arguments.truth:
+        write_truth(names)
+        return
+    warnings.simplefilter("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    truth = json.loads(TRUTH.read_text())
+    found = measure(names, seeds)
+    print(table(found, truth))
+    if arguments.per_problem:
+        print("\n" + per_problem_table(found, truth))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""`lr_range_test`: the range test as one call, without a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lr_callbacks.range_test.callback import LRRangeTest
+from lr_callbacks.range_test.memento import Memento
+from lr_callbacks.range_test.random_state import remember_random_state
+from lr_callbacks.range_test.result import RangeTestResult
+
+
+def lr_range_test(
+    trainer: Trainer,
+    module: LightningModule,
+    datamodule: LightningDataModule | None = None,
+    *,
+    train_dataloaders: Any = None,
+    val_dataloaders: Any = None,
+    test: LRRangeTest | None = None,
+) -> RangeTestResult:
+    """Run a range test and train nothing: trainer and module are afterwards as before.
+
+    The trainer's strategy, precision, accumulation and limits hold; its callbacks (but for the progress bar) and its
+    loggers are left out.
+
+    Args:
+        trainer: A trainer that is not running.
+        module: The module to test.
+        datamodule: Its data, if the module does not bring them.
+        train_dataloaders: Training data, instead of `datamodule`.
+        val_dataloaders: Validation data, for ``LRRangeTest(judge="validation")``.
+        test: The arguments of the test; None for the defaults. It is not changed.
+
+    Returns:
+        The result.
+
+    Raises:
+        MisconfigurationException: As `LRRangeTest` does.
+    """
+    test = test or LRRangeTest()
+    options = {**test.arguments(), "apply": False}
+    finder = _OnlyTest(**options)
+    roots = [module, *module.parameters(), *module.buffers(), *([] if datamodule is None else [datamodule])]
+    roots += [trainer.fit_loop, trainer.state]
+    memento = Memento(roots, leave=[trainer])
+    memento.keep_attributes(trainer)
+    memento.keep_attributes(trainer.strategy)
+    if trainer.strategy.launcher is not None:
+        memento.keep_attributes(trainer.strategy.launcher)  # one that spawns refuses a second fit
+    restore_random_state = remember_random_state()
+    try:
+        bars = [callback for callback in trainer.callbacks if isinstance(callback, ProgressBar)]  # type: ignore[attr-defined]
+        trainer.callbacks = [*bars, finder]  # type: ignore[attr-defined]
+        trainer.loggers = []
+        trainer.fit(module, train_dataloaders=train_dataloaders, val_dataloaders=val_dataloaders, datamodule=datamodule)
+    finally:
+        memento.restore()
+        restore_random_state()
+    if finder.result is None:
+        raise MisconfigurationException(
+            "lr_range_test: the trainer skipped the test; give it neither fast_dev_run nor a checkpoint to resume from"
+        )
+    return finder.result
+
+
+class _OnlyTest(LRRangeTest):
+    """The test, and then the end of the fit: no batch is left to train on."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_fit_start(trainer, pl_module)
+        trainer.limit_train_batches = trainer.limit_val_batches = 0

@@ -1,0 +1,162 @@
+"""Batches for a range test that leave the fit's own loaders as they are: copies with iterators of their own."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.trainer.states import RunningStage
+from lightning.pytorch.utilities import CombinedLoader
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from lr_callbacks import lightning_private as private
+from lr_callbacks.range_test.memento import Memento
+
+WAY_OUT = (
+    "Give it a __deepcopy__ (or a __getstate__ without open files and generators) that starts afresh, or read it in"
+    " workers (num_workers=1), or run lr_range_test on other data and set the LR by hand."
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of the endless stream.
+
+    Args:
+        data: As the loader gives it.
+        index: Place within its epoch, from 0.
+        epoch: Epoch, from 0.
+        is_last: Whether it ends the epoch.
+    """
+
+    data: Any
+    index: int
+    epoch: int
+    is_last: bool
+
+
+class Stream:
+    """The batches of a copy of a loader, epoch after epoch, and a look at the first of them."""
+
+    def __init__(self, trainer: Trainer, stage: RunningStage = RunningStage.TRAINING) -> None:
+        original, processed = private.request_loader(trainer, stage)
+        self._data_state = Memento(_in_process_data(original), tensors=False)
+        self.loader = _copy_combined(original)
+        if not processed:
+            private.process_loader(trainer, self.loader, stage)
+        self._name = f"{stage.dataloader_prefix}_dataloader"
+        self._batches = self._epochs()
+        self._seen: deque[Batch] = deque()
+
+    def peek(self, samples: int, *, world_size: int = 1) -> list[Batch]:
+        """The first batches, at least one and at most an epoch: `samples` samples over all ranks if known."""
+        size = getattr(self.loader.flattened[0], "batch_size", None)
+        if not isinstance(size, int) and world_size == 1:  # ranks must agree on the number
+            self._seen.append(next(self._batches))
+            size = _samples_in(self._seen[0].data)
+        number = max(1, samples // (size * world_size)) if isinstance(size, int) and size else 1
+        while len(self._seen) < number and not (self._seen and self._seen[-1].is_last):
+            self._seen.append(next(self._batches))
+        return list(self._seen)[:number]
+
+    def __next__(self) -> Batch:
+        return self._seen.popleft() if self._seen else next(self._batches)
+
+    def close(self) -> None:
+        """Stop the workers, and put back what an in-process data set keeps in attributes (a generator, a counter)."""
+        self._batches.close()
+        private.close_loader(self.loader)
+        self._data_state.restore()
+
+    def _epochs(self) -> Any:
+        epoch = 0
+        while True:
+            private.set_epoch(self.loader, epoch)
+            iterator = iter(self.loader)
+            limit = private.num_batches(self.loader)
+            ahead: Any = next(iterator, None) if limit != 0 else None
+            if ahead is None:
+                raise MisconfigurationException(f"The {self._name} gives no batch, so there is nothing to test on")
+            index = 0
+            while ahead is not None:
+                batch = ahead[0]
+                ahead = None if index + 1 == limit else next(iterator, None)
+                yield Batch(batch, index, epoch, is_last=ahead is None)
+                index += 1
+            epoch += 1
+
+
+def _samples_in(data: Any) -> int | None:
+    """The length of the first tensor in a batch."""
+    if isinstance(data, Tensor):
+        return len(data) if data.ndim else None
+    parts = data.values() if isinstance(data, Mapping) else data if isinstance(data, list | tuple) else ()
+    return next((number for number in map(_samples_in, parts) if number is not None), None)
+
+
+# ---------------------------------------------------------------------- copies
+def _in_process_data(loader: CombinedLoader) -> Iterator[object]:
+    """Map-style data sets and collate functions that run in this process: used as they are, their state is put back."""
+    for one in loader.flattened:
+        if isinstance(one, DataLoader) and one.num_workers == 0:
+            yield one.collate_fn
+            if not isinstance(one.dataset, IterableDataset):
+                yield one.dataset
+
+
+def _copy_combined(loader: CombinedLoader) -> CombinedLoader:
+    new = copy.copy(loader)
+    new._iterator = None
+    memo: dict[int, Any] = {}
+    new.flattened = [_copy_loader(one, memo) for one in loader.flattened]
+    return new
+
+
+def _copy_loader(loader: Any, memo: dict[int, Any]) -> Any:
+    if not isinstance(loader, DataLoader):
+        return _copy_iterable(loader, memo)
+    new = copy.copy(loader)
+    state = new.__dict__  # DataLoader.__setattr__ refuses a new sampler
+    state["_iterator"] = None
+    if isinstance(loader.dataset, IterableDataset) and loader.num_workers == 0:
+        state["dataset"] = _deepcopy(loader.dataset, memo)
+    else:
+        memo[id(loader.dataset)] = loader.dataset
+    for sampler in (loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)):
+        for thing in vars(sampler).values() if hasattr(sampler, "__dict__") else ():
+            if isinstance(thing, Dataset):
+                memo[id(thing)] = thing  # data, not state
+    for name in ("generator", "sampler", "batch_sampler"):
+        state[name] = _deepcopy(state.get(name), memo)
+    return new
+
+
+def _copy_iterable(loader: Any, memo: dict[int, Any]) -> Any:
+    if isinstance(loader, list | tuple | range | dict):
+        return loader
+    try:
+        return copy.deepcopy(loader, memo)
+    except Exception as error:
+        if iter(loader) is loader:
+            raise _refusal(loader, error) from error
+        return loader
+
+
+def _deepcopy(thing: Any, memo: dict[int, Any]) -> Any:
+    try:
+        return copy.deepcopy(thing, memo)
+    except Exception as error:
+        raise _refusal(thing, error) from error
+
+
+def _refusal(thing: object, error: Exception) -> MisconfigurationException:
+    return MisconfigurationException(
+        f"The range test would use up {type(thing).__name__}, which the fit needs, and it cannot be copied"
+        f" ({type(error).__name__}: {error}). {WAY_OUT}"
+    )

@@ -1,0 +1,122 @@
+"""What is judged after each step of a range test: one number that says how good the weights are now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.states import RunningStage
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+from torchmetrics import Metric
+
+from lr_callbacks import lightning_private as private
+from lr_callbacks.range_test.data import Stream
+from lr_callbacks.range_test.random_state import random_sources, remember_random_state
+
+Judged = Literal["probe", "training", "validation"]
+
+
+class LossReader:
+    """Finds the loss of a step: a logged value where one is named, otherwise what the step returned."""
+
+    def __init__(self, monitor: str | None) -> None:
+        self._monitor = monitor
+        self.logged: dict[str, Any] = {}
+
+    def log(self, name: str, value: Any) -> None:
+        """What the module logs goes here while the test runs."""
+        self.logged[name] = value
+
+    def read(self, returned: Any, hook: str, default: str | None = None) -> Tensor:
+        """The loss as a scalar float tensor on its device.
+
+        Raises:
+            MisconfigurationException: If there is none; the message lists what was logged.
+        """
+        name = self._monitor or (default if default in self.logged else None)
+        value = self.logged.get(name) if name else (returned.get("loss") if isinstance(returned, Mapping) else returned)
+        if isinstance(value, Metric):
+            value = value.compute()
+        if isinstance(value, int | float):
+            value = torch.tensor(float(value))
+        if not isinstance(value, Tensor):
+            seen = ", ".join(sorted(self.logged)) or "nothing"
+            what = f"logged no {name!r}" if name else "returned no loss"
+            raise MisconfigurationException(
+                f"LRRangeTest: {hook} {what}, so there is nothing to judge; return the loss from it, or name a logged"
+                f" value by monitor= (it logged: {seen})"
+            )
+        value = value.detach().float()
+        return value.mean() if value.ndim else value
+
+
+class Probe:
+    """The loss on fixed batches with the weights of the moment, from the same random state every time.
+
+    The module's own ``training_step`` (or ``validation_step`` in eval mode) runs without gradients; what it does to
+    buffers (running statistics) is undone, so the probe does not lead the training that it looks at.
+    """
+
+    def __init__(self, trainer: Trainer, batches: list[Any], reader: LossReader, stage: RunningStage) -> None:
+        self._trainer, self._reader = trainer, reader
+        self._module: LightningModule = trainer.lightning_module
+        self._validates = stage is RunningStage.VALIDATING
+        self._hook = "validation_step" if self._validates else "training_step"
+        self._num_arguments = 2 if self._validates else len(private.step_arguments(trainer, None, 0))
+        self._batches = [private.to_device(trainer, batch) for batch in batches]
+        self._sources = random_sources()
+        self._random_state: Callable[[], None] = remember_random_state(self._sources)
+        self._buffers = [buffer for buffer in self._module.buffers() if not buffer.is_meta]
+        self._modes = [(part, part.training) for part in self._module.modules()]
+
+    def __call__(self) -> Tensor:
+        """The loss now, not yet averaged over the ranks."""
+        random_state = remember_random_state(self._sources)
+        buffers = [buffer.clone() for buffer in self._buffers]
+        self._random_state()
+        if self._validates:
+            self._trainer.validating = True
+            self._module.eval()
+        try:
+            with torch.no_grad():
+                losses = [self._loss(batch, index) for index, batch in enumerate(self._batches)]
+                for buffer, saved in zip(self._buffers, buffers, strict=True):
+                    buffer.copy_(saved)
+        finally:
+            if self._validates:
+                self._trainer.training = True
+                for part, mode in self._modes:
+                    part.training = mode
+        random_state()
+        return torch.stack(losses).mean() if len(losses) > 1 else losses[0]
+
+    def _loss(self, batch: Any, index: int) -> Tensor:
+        # a step may write into its batch, and the next probe is to see the same one
+        mine = _clone(batch)
+        self._reader.logged.clear()
+        returned = private.evaluate(self._trainer, self._hook, *(mine, index)[: self._num_arguments])
+        return self._reader.read(returned, self._hook, "val_loss" if self._validates else None)
+
+
+def _clone(batch: Any) -> Any:
+    if type(batch) in (list, tuple) and all(type(part) is Tensor for part in batch):
+        return type(batch)(part.clone() for part in batch)
+    return apply_to_collection(batch, Tensor, torch.clone)
+
+
+def validation_probe(trainer: Trainer, samples: int, reader: LossReader) -> Probe:
+    """A probe on the first validation batches.
+
+    Raises:
+        MisconfigurationException: If there is no validation data.
+    """
+    stream = Stream(trainer, RunningStage.VALIDATING)
+    try:
+        batches = [batch.data for batch in stream.peek(samples, world_size=trainer.world_size)]
+        return Probe(trainer, batches, reader, RunningStage.VALIDATING)
+    finally:
+        stream.close()

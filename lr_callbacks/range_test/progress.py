@@ -1,0 +1,45 @@
+"""A progress bar for the range test, of the kind and at the rate that the Trainer's own has."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+
+TITLE = "LR range test"
+
+
+@contextmanager
+def progress_bar(trainer: Trainer, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how many of `total` steps are done.
+
+    Nothing is shown where the Trainer shows nothing, or has a bar of the user's own making.
+
+    Yields:
+        A function that takes the number of steps done.
+    """
+    bar = trainer.progress_bar_callback
+    if isinstance(bar, RichProgressBar) and bar.is_enabled:
+        from rich.progress import Progress
+
+        with Progress(transient=True) as progress:
+            task = progress.add_task(TITLE, total=total)
+            yield lambda done: progress.update(task, completed=done) if done % bar.refresh_rate == 0 else None
+    elif isinstance(bar, TQDMProgressBar) and bar.is_enabled:
+        position, rate = 2 * bar.process_position, bar.refresh_rate
+        with Tqdm(
+            total=total, desc=TITLE, position=position, leave=False, file=sys.stdout, dynamic_ncols=True
+        ) as shown:
+
+            def show(done: int) -> None:
+                if done % rate == 0 or done == total:
+                    shown.n = done
+                    shown.refresh()
+
+            yield show
+    else:
+        yield lambda done: None

@@ -1,0 +1,72 @@
+"""What a range test cannot do is said before it starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.optim import Optimizer
+
+from lr_callbacks import lightning_private as private
+from lr_callbacks import param_groups as pg
+from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.lightning_private import schedulers_on
+
+if TYPE_CHECKING:
+    from lr_callbacks.range_test.callback import LRRangeTest
+
+
+def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
+    """Refuse what would make the test wrong, or its finding without effect.
+
+    Raises:
+        MisconfigurationException: Naming the reason and the way out.
+    """
+    strategy = type(trainer.strategy).__name__
+    if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+        raise MisconfigurationException(
+            f"LRRangeTest can restore weights on one device and under DDP, not under {strategy}, which shards them. Run"
+            " lr_range_test with a Trainer on one device and set the LR that it finds."
+        )
+    if private.takes_an_iterator(trainer):
+        raise MisconfigurationException(
+            "LRRangeTest cannot tell steps apart where training_step takes a dataloader_iter; give it a batch."
+        )
+    if not any(pg.get_lr(group) > 0 for group in optimizer.param_groups):
+        raise MisconfigurationException(
+            f"LRRangeTest sweeps the LRs of {type(optimizer).__name__} in the ratio in which they are configured, and"
+            " all are 0; configure one above 0"
+        )
+    for name in ("register_step_pre_hook", "register_step_post_hook"):
+        if not hasattr(optimizer, name) or not hasattr(optimizer, "_optimizer_step_post_hooks"):
+            raise MisconfigurationException(
+                f"LRRangeTest: {type(optimizer).__name__} has no step hooks (it does not call"
+                " torch.optim.Optimizer.__init__), so its steps cannot be told; derive it from torch.optim.Optimizer"
+            )
+    if test.apply:
+        _refuse_other_masters(test, trainer, optimizer)
+
+
+def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
+    configs = [
+        c.scheduler for c in trainer.lr_scheduler_configs if getattr(c.scheduler, "optimizer", None) is optimizer
+    ]
+    for scheduler in configs or schedulers_on(optimizer):
+        name = type(scheduler).__name__
+        raise MisconfigurationException(
+            f"Two masters for the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
+            f" and LRRangeTest, which would set another. Write TorchScheduler(torch.optim.lr_scheduler.{name}, ...)"
+            " among the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
+        )
+    index = trainer.optimizers.index(optimizer)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        same = isinstance(callback, LRCallback) and callback is not test and callback.optimizer in (None, index)
+        max_lr = getattr(callback, "max_lr", None) if same and callback.drives else None
+        if max_lr is not None:
+            raise MisconfigurationException(
+                f"Two masters for the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
+                f" Remove max_lr={max_lr:g}, so that the schedule peaks at the LR that is found, or use"
+                " LRRangeTest(apply=False)."
+            )

@@ -1,0 +1,120 @@
+"""What a range test found: the curve, the suggestion, and why."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class RangeTestResult:
+    """The outcome of a learning-rate (LR) range test.
+
+    Args:
+        lrs: LR of the largest parameter group at each step.
+        losses: The loss that is judged, after each step, averaged over the ranks.
+        training_losses: Loss of the training batches of each step, before the step; NaN where there was none.
+        suggestion: The maximum LR for the largest group (the others keep their ratio to it); None if there is none.
+        suggestions: LR of every rule, side by side.
+        verdict: The outcome in words: where the suggestion comes from, or why there is none and what to change.
+        rule: Name of the rule that decided.
+        judge: What `losses` are: ``"probe"``, ``"training"`` or ``"validation"``.
+        notes: What else a reader should know, a sentence each.
+
+    Example:
+        >>> result = RangeTestResult([0.01, 0.1], [1.0, 0.5], [1.1, 0.9], 0.05, {"descent": 0.05}, "Maximum LR 5e-02")
+        >>> print(result.to_csv(), end="")
+        lr,loss,training_loss
+        0.01,1.0,1.1
+        0.1,0.5,0.9
+        >>> RangeTestResult.from_dict(result.to_dict()) == result
+        True
+    """
+
+    lrs: list[float]
+    losses: list[float]
+    training_losses: list[float]
+    suggestion: float | None
+    suggestions: dict[str, float | None]
+    verdict: str
+    rule: str = ""
+    judge: str = "probe"
+    notes: list[str] = field(default_factory=list)
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw the curve with the suggestions on it.
+
+        Args:
+            path: Where to save the picture; None saves nothing.
+
+        Raises:
+            ModuleNotFoundError: If matplotlib is missing; the message names the extra.
+        """
+        from lr_callbacks.range_test.plot import draw
+
+        figure = draw(self)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def to_csv(self, path: str | Path | None = None) -> str:
+        """The curve as a table, one row a step; also written to `path` if one is given."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["lr", "loss", "training_loss"])
+        writer.writerows(zip(self.lrs, self.losses, self.training_losses, strict=True))
+        return _write(text.getvalue(), path)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Everything as JSON, numbers that are not finite as null; also written to `path` if one is given."""
+        return _write(json.dumps(_finite(self.to_dict()), indent=2) + "\n", path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings: what a checkpoint holds."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> RangeTestResult:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: If an entry is missing or of the wrong type.
+        """
+        try:
+            result = cls(**state)
+        except TypeError as error:
+            raise ValueError(f"state of a range test must have the fields of RangeTestResult: {error}") from error
+        columns = {"lrs": result.lrs, "losses": result.losses, "training_losses": result.training_losses}
+        for name, column in columns.items():
+            if not isinstance(column, list) or not all(isinstance(value, int | float) for value in column):
+                raise ValueError(f"state of a range test: {name} must be a list of numbers, got {column!r}")
+            if len(column) != len(result.lrs):
+                raise ValueError(f"state of a range test: {name} must have {len(result.lrs)} values, got {len(column)}")
+        if result.suggestion is not None and not isinstance(result.suggestion, float):
+            raise ValueError(f"state of a range test: suggestion must be a float or None, got {result.suggestion!r}")
+        return result
+
+    def __str__(self) -> str:
+        return " ".join([self.verdict, *self.notes])
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(text: str, path: str | Path | None) -> str:
+    if path is not None:
+        Path(path).write_text(text)
+    return text

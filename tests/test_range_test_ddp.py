@@ -1,0 +1,69 @@
+"""Two gloo processes on the CPU: every rank finds the same, the losses are averaged, the caller gets the result."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from ddp_scripts import Exact, RankBusy, Suggestions, whole_numbers
+from support import trainer
+from trace_support import seed_all, shuffled
+
+from lr_callbacks.range_test.call import lr_range_test
+from lr_callbacks.range_test.callback import LRRangeTest
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*sync_dist.*", "ignore:.*barrier.*")
+
+
+def fit(folder, strategy, *tests, module=None, data=None):
+    folder.mkdir(exist_ok=True)
+    seed_all()
+    run = trainer(*tests, Suggestions(str(folder)), strategy=strategy, devices=2, max_epochs=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run.fit(module or RankBusy(momentum=0.9), data or shuffled())
+    return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+
+def test_ranks_agree_and_the_result_reaches_the_caller_of_spawned_processes(tmp_path):
+    test = LRRangeTest(num_steps=25, min_lr=1e-5)
+    first, second = fit(tmp_path, "ddp_spawn", test)
+    assert first["results"] == second["results"]
+    assert first["lr"] == second["lr"]
+    assert test.result is not None
+    assert test.result.to_dict() == first["results"][0]
+    assert len(test.result.lrs) >= 10
+
+
+def test_losses_are_averaged_over_the_ranks(tmp_path):
+    found = LRRangeTest(num_steps=10, min_lr=1e-9, max_lr=1e-8)
+    fit(tmp_path, "ddp_fork", found)
+    # cross entropy of two classes, plus 0 on one rank and 1 on the other
+    assert found.result.losses[0] == pytest.approx(0.7 + 0.5, abs=0.3)
+    assert found.result.training_losses[0] == pytest.approx(0.7 + 0.5, abs=0.4)
+
+
+def test_a_fit_on_two_ranks_is_the_fit_without_the_test(tmp_path):
+    test = LRRangeTest(1e-6, 1e-2, num_steps=25, apply=False)
+    tested = fit(tmp_path / "tested", "ddp_fork", test, module=Exact(), data=whole_numbers())
+    plain = fit(tmp_path / "plain", "ddp_fork", module=Exact(), data=whole_numbers())
+    for ours, theirs in zip(tested, plain, strict=True):
+        assert ours["losses"] == theirs["losses"]
+        assert len(set(ours["losses"])) > 10
+        assert len(ours["results"][0]["lrs"]) > 10
+        assert torch.equal(ours["rng"], theirs["rng"])
+        for name, weight in theirs["weights"].items():
+            assert torch.equal(ours["weights"][name], weight), name
+
+
+def test_one_call_gives_the_result_of_forked_processes():
+    seed_all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run, module = trainer(strategy="ddp_fork", devices=2, max_epochs=1), RankBusy()
+        result = lr_range_test(run, module, train_dataloaders=shuffled(), test=LRRangeTest(num_steps=12))
+        assert result.lrs
+        assert run.lightning_module is None
+        run.fit(module, shuffled())
+    assert module.steps_seen == 0  # the fit was in other processes; and the test left nothing here either
