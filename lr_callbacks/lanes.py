@@ -37,8 +37,7 @@ class Lane:
         """The product of all factors, in an order that does not depend on the Trainer's list."""
         product = 1.0
         for segment in self.segments:
-            since = step - segment.start
-            product *= segment.factor(since if since > 0 else 0)
+            product *= segment.factor_at(step)
         return product
 
     def check(self, step: int) -> None:
@@ -48,7 +47,7 @@ class Lane:
             MisconfigurationException: If a factor is negative or no finite number.
         """
         for callback, segment in zip(self.callbacks, self.segments, strict=True):
-            factor = segment.factor(max(0, step - segment.start))
+            factor = segment.factor_at(step)
             if not 0 <= factor < float("inf"):
                 raise MisconfigurationException(f"{callback!r}: a factor must be finite and at least 0, got {factor!r}")
 

@@ -51,6 +51,11 @@ class Segment:
     landmarks: tuple[int, ...] = ()
     only_now: bool = False
 
+    def factor_at(self, step: int) -> float:
+        """The factor at optimizer step `step`."""
+        since = step - self.start
+        return self.factor(since if since > 0 else 0)
+
 
 @dataclass(frozen=True)
 class Scaled:

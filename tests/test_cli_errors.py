@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cli_support import OWN, QUIET, SHORT
+from lightning.pytorch import Callback
 
 import lr_callbacks
 from lr_callbacks.__main__ import main
@@ -20,7 +21,8 @@ def fails(capsys, *args):
 
 def test_an_unknown_callback_is_answered_with_the_known_ones(workplace, capsys):
     said = fails(capsys, "fit", "--trainer.callbacks+=Warmpu")
-    known = ", ".join(n for n in sorted(lr_callbacks.__all__) if n[0].isupper() and n != "LRCallback")
+    public = {name: getattr(lr_callbacks, name) for name in sorted(lr_callbacks.__all__) if name != "LRCallback"}
+    known = ", ".join(name for name, held in public.items() if isinstance(held, type) and issubclass(held, Callback))
     assert "OneCycle" in known
     assert said.endswith(
         f"No class is known by the short name Warmpu. Callbacks of this package: {known}.\n"

@@ -42,6 +42,7 @@ def test_the_config_example_runs(tmp_path):
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 PRINTS = {
     "plain_trainer.py": ["Warmup 0-8", "OneCycle 8-160", "train_loss 0."],
+    "snapshot_ensemble.py": ["last model", "ensemble of"],
     "gan.py": ["OneCycle 10-40", "SGDR from 0", "generator: LR 4.00e-09 at the end; trainer.global_step 160"],
 }
 

@@ -56,7 +56,6 @@ def test_groups_keep_their_ratio_in_the_sweep(bench):
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.05]
 
 
-@pytest.mark.slow
 def test_the_quick_run_prints_the_default_rule_ahead_of_lightnings_finder():
     command = [sys.executable, str(BENCHMARKS / "suggestion.py"), "--quick"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
