@@ -52,3 +52,9 @@ def test_an_example_runs_and_prints_what_it_promises(name, tmp_path):
     printed = run(str(ROOT / "examples" / name), folder=tmp_path)
     for text in PRINTS[name]:
         assert text in printed
+
+
+@pytest.mark.parametrize("command", [["overhead.py", "--quick"], ["startup.py", "1"]], ids=lambda command: command[0])
+def test_a_benchmark_runs_and_prints_its_table(command, tmp_path):
+    printed = run(str(ROOT / "benchmarks" / command[0]), *command[1:], folder=tmp_path)
+    assert "|---|" in printed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import partial
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -11,7 +10,7 @@ from lr_callbacks.arguments import number, one_of, require
 from lr_callbacks.callbacks.base import Groups, ScheduleCallback
 from lr_callbacks.durations import Duration
 from lr_callbacks.horizon import Horizon
-from lr_callbacks.schedules import AnnealStrategy, one_cycle_factor, one_cycle_momentum, one_cycle_phases
+from lr_callbacks.schedules import AnnealStrategy, one_cycle_curve, one_cycle_phases
 from lr_callbacks.segment import Group, Scaled, Segment
 
 
@@ -112,30 +111,17 @@ class OneCycle(ScheduleCallback):
         else:
             total = self.steps(horizon, "total_steps", self.total_steps)
         scale = 1.0 if self.max_lr is None else self._scale(group, self.max_lr)
-        shape = partial(
-            one_cycle_factor,
-            total_steps=total,
-            pct_start=self.pct_start,
-            anneal_strategy=self.anneal_strategy,
-            div_factor=self.div_factor,
-            final_div_factor=self.final_div_factor,
-            three_phase=self.three_phase,
-            max_lr=group.base_lr * scale if group.base_lr and self.anneal_strategy == "linear" else 1.0,
-        )
-        momentum = partial(
-            one_cycle_momentum,
-            total_steps=total,
-            pct_start=self.pct_start,
-            anneal_strategy=self.anneal_strategy,
-            base_momentum=self.base_momentum,
-            max_momentum=self.max_momentum,
-            three_phase=self.three_phase,
-        )
+        unit = group.base_lr * scale if group.base_lr and self.anneal_strategy == "linear" else 1.0
+        first = unit / self.div_factor
+        lrs = (first, unit, first, first / self.final_div_factor)
+        momenta = (self.max_momentum, self.base_momentum, self.max_momentum, self.max_momentum)
+        curve = one_cycle_curve(total, self.pct_start, self.anneal_strategy, self.three_phase, lrs)
+        momentum = one_cycle_curve(total, self.pct_start, self.anneal_strategy, self.three_phase, momenta)
         peak = round(one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)[0][0])
         return Segment(
             start=start,
             end=start + total,
-            factor=shape if scale == 1.0 else Scaled(shape, scale),
+            factor=curve if scale == unit else Scaled(curve, scale / unit),
             momentum=momentum if self.cycle_momentum else None,
             landmarks=(peak,),
         )

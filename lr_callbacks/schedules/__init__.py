@@ -14,7 +14,7 @@ from lr_callbacks.schedules.decay import (
     natural_exponential_factor,
     step_decay_factor,
 )
-from lr_callbacks.schedules.one_cycle import one_cycle_factor, one_cycle_momentum, one_cycle_phases
+from lr_callbacks.schedules.one_cycle import one_cycle_curve, one_cycle_factor, one_cycle_momentum, one_cycle_phases
 from lr_callbacks.schedules.ramp import WarmupShape, warmup_factor
 from lr_callbacks.schedules.restarts import restart_cycle, sgdr_factor
 from lr_callbacks.schedules.to_end import (
@@ -43,6 +43,7 @@ __all__ = [
     "linear_factor",
     "multi_step_factor",
     "natural_exponential_factor",
+    "one_cycle_curve",
     "one_cycle_factor",
     "one_cycle_momentum",
     "one_cycle_phases",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from lr_callbacks.schedules.anneal import ANNEAL, AnnealStrategy
@@ -32,6 +35,57 @@ def one_cycle_phases(
     if three_phase and 0 < peak < back < last:
         return ((peak, "up"), (back, "down"), (last, "out"))
     return ((peak, "up"), (last, "down and out"))
+
+
+@dataclass(frozen=True)
+class OneCycleCurve:
+    """A value along the phases of a one-cycle, worked out once for all steps.
+
+    Attributes:
+        legs: ``(begins, ends, from, to)`` of each phase that has a length; steps and values.
+        anneal: How a phase goes from its first to its last value.
+        last: The last step of the cycle; past it the value holds.
+        peak: The value at the peak, and of a cycle of at most one step.
+    """
+
+    legs: tuple[tuple[float, float, float, float], ...]
+    anneal: Callable[[float, float, float], float]
+    last: int
+    peak: float
+
+    def __call__(self, step: int) -> float:
+        """The value at a step, >= 0."""
+        if step > self.last:
+            step = self.last
+        for begins, ends, start, end in self.legs:
+            if step <= ends:
+                return self.anneal(start, end, (step - begins) / (ends - begins))
+        return self.peak
+
+
+@lru_cache(maxsize=64)
+def one_cycle_curve(
+    total_steps: int,
+    pct_start: float,
+    anneal_strategy: AnnealStrategy,
+    three_phase: bool,
+    values: tuple[float, float, float, float],
+) -> OneCycleCurve:
+    """The curve through four values: first, at the peak, when the way down is done (three phases), and last.
+
+    Example:
+        >>> curve = one_cycle_curve(5, 0.4, "linear", False, (0.0, 1.0, 0.0, 0.0))
+        >>> [round(curve(step), 4) for step in range(6)]
+        [0.0, 1.0, 0.6667, 0.3333, 0.0, 0.0]
+    """
+    first, peak, back, final = values
+    ways = {"up": (first, peak), "down": (peak, back), "out": (back, final), "down and out": (peak, final)}
+    legs, begins = [], 0.0
+    for ends, does in one_cycle_phases(total_steps, pct_start=pct_start, three_phase=three_phase):
+        if ends > begins:
+            legs.append((begins, ends, *ways[does]))
+        begins = ends
+    return OneCycleCurve(tuple(legs), ANNEAL[anneal_strategy], total_steps - 1, peak)
 
 
 def one_cycle_factor(
@@ -69,9 +123,8 @@ def one_cycle_factor(
         torch ``OneCycleLR``; Smith & Topin, Super-Convergence, 2018, arXiv:1708.07120.
     """
     first = max_lr / div_factor
-    final = first / final_div_factor
-    ends = {"up": (first, max_lr), "down": (max_lr, first), "out": (first, final), "down and out": (max_lr, final)}
-    return _one_cycle(step, total_steps, pct_start, anneal_strategy, three_phase, ends) / max_lr
+    ends = (first, max_lr, first, first / final_div_factor)
+    return one_cycle_curve(total_steps, pct_start, anneal_strategy, three_phase, ends)(step) / max_lr
 
 
 def one_cycle_momentum(
@@ -92,25 +145,5 @@ def one_cycle_momentum(
         >>> [round(one_cycle_momentum(t, total_steps=10), 4) for t in (0, 2, 9, 99)]
         [0.95, 0.85, 0.95, 0.95]
     """
-    high, low = max_momentum, base_momentum
-    ends = {"up": (high, low), "down": (low, high), "out": (high, high), "down and out": (low, high)}
-    return _one_cycle(step, total_steps, pct_start, anneal_strategy, three_phase, ends)
-
-
-def _one_cycle(
-    step: int,
-    total_steps: int,
-    pct_start: float,
-    anneal_strategy: AnnealStrategy,
-    three_phase: bool,
-    ends: dict[str, tuple[float, float]],
-) -> float:
-    """Walk the phases: each goes from the first to the second of its two values."""
-    anneal = ANNEAL[anneal_strategy]
-    step = min(step, total_steps - 1)
-    begins = 0.0
-    for phase_end, does in one_cycle_phases(total_steps, pct_start=pct_start, three_phase=three_phase):
-        if step <= phase_end and phase_end > begins:
-            return anneal(*ends[does], (step - begins) / (phase_end - begins))
-        begins = phase_end
-    return ends["up"][1]  # a cycle of at most one step is its peak
+    ends = (max_momentum, base_momentum, max_momentum, max_momentum)
+    return one_cycle_curve(total_steps, pct_start, anneal_strategy, three_phase, ends)(step)
