@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
@@ -14,7 +16,6 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "random": optuna.samplers.RandomSampler,
     "gp": optuna.samplers.GPSampler,
     "qmc": optuna.samplers.QMCSampler,
-    "cmaes": optuna.samplers.CmaEsSampler,
 }
 PRUNERS: dict[str | None, Callable[[], BasePruner]] = {
     None: optuna.pruners.NopPruner,
@@ -32,7 +33,9 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     """
     if name not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {name!r}")
-    return SAMPLERS[name](seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # that Optuna may change them is not the user's concern
+        return SAMPLERS[name](seed=seed)
 
 
 def make_pruner(name: str | None) -> BasePruner:

@@ -63,7 +63,7 @@ def grid_search(
             None is a journal file in `folder`. SQLite serves one worker; for many machines take a journal file on a
             shared disk or a database server.
         sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
-            logarithmic axis, and among the values of other axes: "tpe", "random", "gp", "qmc", "cmaes".
+            logarithmic axis, and among the values of other axes: "tpe", "random", "gp", "qmc".
         trials: How many points such a sampler chooses.
         pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband".
         take_over: Whether to repeat what other machines seem to be running. They cannot be seen from here: use it
