@@ -186,6 +186,20 @@ def test_another_sampler_tries_as_many_points_as_asked_between_the_smallest_and_
     assert search({"lr": [0.001, 0.1], "name": ["a", "b"]}, sampler=sampler, trials=5) == table
 
 
+def test_a_point_that_a_sampler_chose_is_tried_again_if_its_trial_failed(tmp_path):
+    broken = Search(tmp_path, module=Broken)
+    with pytest.raises(RuntimeError, match="my own mistake"):
+        broken({"lr": [0.001, 0.1]}, sampler="random", trials=2)
+    mended = Search(tmp_path)
+    assert len(mended({"lr": [0.001, 0.1]}, sampler="random", trials=2).rows) == 2
+    assert mended.built[0] == broken.built[0]
+
+
+@pytest.mark.parametrize("pruner", ["successive_halving", "hyperband"])
+def test_other_pruners_run_too(search, pruner):
+    assert len(search({"lr": [0.01, 0.02, 1e-7]}, pruner=pruner).rows) == 3
+
+
 def test_a_pruner_stops_hopeless_trainings_and_they_rank_after_those_that_ended(tmp_path):
     search = Search(tmp_path, epochs=6)
     lrs = [0.02, 0.01, 0.03, 0.015, 0.025, 1e-7, 1e-8]
@@ -241,7 +255,11 @@ def test_the_table_says_where_the_best_is_and_when_the_grid_was_too_narrow():
 
 
 def test_the_picture_is_logarithmic_and_marks_the_best_the_suggestion_and_what_diverged(tmp_path):
-    rows = [Row({"lr": 0.1}, [0.9, 0.8]), Row({"lr": 0.01}, [0.5, 0.6]), Row({"lr": 1.0}, [math.nan, 0.1], "diverged")]
+    rows = [
+        Row({"lr": 0.1}, [0.9, 0.8]),
+        Row({"lr": 0.01}, [0.83, 0.85]),
+        Row({"lr": 1.0}, [math.nan, 0.1], "diverged"),
+    ]
     figure = SweepTable.ranked("val_acc", "max", rows, suggestion=0.07).plot(tmp_path / "sweep.png")
     (axes,) = figure.axes
     assert axes.get_xscale() == "log"

@@ -99,7 +99,7 @@ def sweep(
         trials=trials,
         pruner=pruner,
         take_over=take_over,
-        settings={"config": run.config},
+        settings=run.settings,
         suggest=run.range_test if with_range_test else None,
     )
     run.report(table)

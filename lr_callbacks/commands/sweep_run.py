@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lr_callbacks.cli import LRCallbacksCLI
 
 SECTIONS = ("seed_everything", "trainer", "model", "data")
+OF_THE_MACHINE = ("devices", "default_root_dir", "enable_progress_bar", "enable_model_summary", "logger", "profiler")
+"""Entries of the trainer in which the workers of one sweep may differ."""
 
 
 class SweepRun:
@@ -66,6 +68,12 @@ class SweepRun:
             for value in values[:1]:
                 at_point(self.config, {name: value}, self.lr_key, self.schedules)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the results depend on: without it the sweep cannot go on."""
+        trainer = {name: value for name, value in self.config["trainer"].items() if name not in OF_THE_MACHINE}
+        return {"config": {**self.config, "trainer": trainer}, "lr_key": self.lr_key, "schedules": self.schedules}
+
     def build(self, point: dict[str, Any], **trainer: Any) -> tuple[Any, ...]:
         """Trainer, model and data of a trial; its logs go to a folder that is named after the point and the seed."""
         import torch
@@ -86,7 +94,7 @@ class SweepRun:
             from lr_callbacks import lr_range_test
         except ImportError:
             raise ValueError(
-                "--with_range_test needs the LR range test, which this version does not have; leave it out"
+                "--with-range-test needs the LR range test, which this version does not have; leave it out"
             ) from None
         from lightning.pytorch import seed_everything
 

@@ -71,6 +71,6 @@ def _mark_best(axes: Any, table: SweepTable, axis: str) -> None:
     best = table.best
     others = {name: value for name, value in best.point.items() if name != axis}
     good = [row.point[axis] for row in table.within() if {**row.point, **others} == row.point]
-    if good:
+    if len(good) > 1:
         axes.axvspan(min(good), max(good), color="green", alpha=0.1, label="within 2 % of the best")
     axes.plot([best.point[axis]], [best.mean], "*", color="green", markersize=14, label=f"best: {label(best.point)}")
