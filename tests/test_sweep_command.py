@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, WeightedRandomSampler
 
 import lr_callbacks
 from lr_callbacks.__main__ import main
+from lr_callbacks.sweep import SweepTable
 from lr_callbacks.sweep.config import find_lr, set_value
 from lr_callbacks.sweep.refit import joined
 
@@ -183,6 +184,24 @@ def test_what_cannot_be_swept_is_one_line_that_says_why(workplace, capsys, flags
     said = fails(capsys, "sweep", *TINY, *flags).splitlines()[-1]
     assert said.startswith("error: ")
     assert message in said
+
+
+def test_the_suggestion_of_the_range_test_is_found_once_and_marked_in_the_picture(workplace, monkeypatch):
+    figures = []
+    plot = SweepTable.plot
+
+    def keep(table, path):
+        figures.append(plot(table, path))
+
+    monkeypatch.setattr(SweepTable, "plot", keep)
+    sweep("--lr", "0.01", "0.1", "--with-range-test")
+    (vertical,) = [line for line in figures[0].axes[0].lines if line.get_linestyle() == "--"]
+    suggestion = vertical.get_xdata()[0]
+    assert 1e-4 < suggestion < 1
+    assert vertical.get_label() == f"range test suggests {suggestion:.3g}"
+    monkeypatch.delattr(lr_callbacks, "lr_range_test")  # the second time it is known
+    sweep("--lr", "0.01", "0.1", "--with-range-test")
+    assert [line.get_xdata()[0] for line in figures[1].axes[0].lines if line.get_linestyle() == "--"] == [suggestion]
 
 
 def test_a_range_test_that_this_version_lacks_is_one_line(workplace, capsys, monkeypatch):

@@ -65,7 +65,7 @@ def sweep(
         seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1, ...
         storage: Where the study is: the path of an Optuna journal file or a database URL. Default: a journal file in
             the folder of the run. The same command, started again, joins in or goes on.
-        sampler: grid, or one of Optuna's: tpe, random, gp, qmc.
+        sampler: grid, or one of Optuna's: tpe, random, gp.
         trials: How many points such a sampler tries.
         pruner: Stop hopeless trials early: median, successive_halving or hyperband.
         take_over: Repeat what other machines seem to be running; only for when one of them died and none runs.

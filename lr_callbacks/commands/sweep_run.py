@@ -85,7 +85,7 @@ class SweepRun:
         return made.trainer, made.model, made.datamodule
 
     def range_test(self) -> float | None:
-        """The suggestion of the LR range test for the configuration as it is.
+        """The suggestion of the LR range test for the configuration as it is; the test itself says how it came to it.
 
         Raises:
             ValueError: If this installation has no range test.
@@ -100,9 +100,7 @@ class SweepRun:
 
         seed_everything(self.seed, workers=True, verbose=False)
         trainer, model, datamodule = self.build({}, logger=False)
-        result = lr_range_test(trainer, model, datamodule)
-        say([f"Range test: {result}"])
-        return result.suggestion if result.suggestion is None else float(result.suggestion)
+        return lr_range_test(trainer, model, datamodule).suggestion
 
     def report(self, table: SweepTable) -> None:
         """Write table, picture and best configuration, and say where they are."""

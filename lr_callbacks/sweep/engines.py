@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
@@ -15,7 +13,6 @@ SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
     "tpe": optuna.samplers.TPESampler,
     "random": optuna.samplers.RandomSampler,
     "gp": optuna.samplers.GPSampler,
-    "qmc": optuna.samplers.QMCSampler,
 }
 PRUNERS: dict[str | None, Callable[[], BasePruner]] = {
     None: optuna.pruners.NopPruner,
@@ -33,9 +30,7 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     """
     if name not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {name!r}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # that Optuna may change them is not the user's concern
-        return SAMPLERS[name](seed=seed)
+    return SAMPLERS[name](seed=seed)
 
 
 def make_pruner(name: str | None) -> BasePruner:

@@ -54,7 +54,7 @@ def draw(table: SweepTable) -> Figure:
         )
     axes.set(xlabel=axis, ylabel=table.metric, title=f"{table.metric} against {axis.rpartition('.')[2]}")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 

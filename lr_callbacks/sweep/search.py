@@ -63,7 +63,7 @@ def grid_search(
             None is a journal file in `folder`. SQLite serves one worker; for many machines take a journal file on a
             shared disk or a database server.
         sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
-            logarithmic axis, and among the values of other axes: "tpe", "random", "gp", "qmc".
+            logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
         trials: How many points such a sampler chooses.
         pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband".
         take_over: Whether to repeat what other machines seem to be running. They cannot be seen from here: use it
@@ -83,26 +83,21 @@ def grid_search(
         alternatives; T. Akiba et al., Optuna, 2019, arXiv:1907.10902.
     """
     axes = check_grid(grid)
+    make_sampler(sampler, 0)
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
     slots = _slots(axes, check_seeds(seeds), sampler, trials)
     folder = Path(folder)
     store = open_storage(storage or str(folder / "study.journal"), folder)
     kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **(settings or {})}
-    with FileLock(folder / "locks" / "setup.lock"):
-        study = open_study(
-            store,
-            json.loads(json.dumps(kept)),
-            study_name=STUDY,
-            sampler=make_sampler(sampler, slots[0].seed),
-            pruner=make_pruner(pruner),
-        )
+    with isolate_rng(), FileLock(folder / "locks" / "setup.lock"):
+        study = open_study(store, json.loads(json.dumps(kept)), study_name=STUDY, pruner=make_pruner(pruner))
         if suggest is not None and "suggestion" not in study.user_attrs:
             study.set_user_attr("suggestion", suggest())
     queue = TrialQueue(study, store, slots, folder / "locks")
     queue.bury(take_over)
     with isolate_rng():
-        _work(queue, build, axes, metric)
+        _work(queue, build, axes, metric, sampler)
     return _table(queue, metric, mode)
 
 
@@ -118,7 +113,7 @@ def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: i
     return [Slot(None, seeds[0], index) for index in range(trials)]
 
 
-def _work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: str) -> None:
+def _work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: str, sampler: str) -> None:
     """Run what waits; at the end wait for the other workers, and repeat what they leave behind."""
     with tqdm(total=len(queue.slots), desc="sweep", unit="trial", disable=None) as bar:
         while True:
@@ -126,6 +121,8 @@ def _work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: s
             queue.fill()
             claim = queue.claim()
             if claim is not None:
+                # A seed of its own for every place, or all workers would draw the same points, and a restarted one too.
+                queue.study.sampler = make_sampler(sampler, claim.slot.seed + claim.slot.index)
                 _run(queue, claim, build, axes, metric)
             done = [trial for trial in queue.trials().values() if trial.state.is_finished()]
             bar.update(len(done) - bar.n)

@@ -62,7 +62,7 @@ def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) ->
     Args:
         storage: From `open_storage`.
         settings: What the results depend on: metric, mode, and for the command line the whole configuration.
-        kwargs: Name, sampler and pruner of the study.
+        kwargs: Name and pruner of the study.
 
     Raises:
         ValueError: If the study was begun with other settings.
