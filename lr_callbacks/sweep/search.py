@@ -79,6 +79,22 @@ def grid_search(
             reached, or the sweep was begun with another metric, mode, sampler or settings.
         MisconfigurationException: If nobody logs the metric (at the first trial; it lists what was logged).
 
+    Example:
+        >>> import tempfile, torch
+        >>> from lightning.pytorch import Trainer
+        >>> from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
+        >>> def build(point):
+        ...     trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+        ...                       enable_progress_bar=False, enable_model_summary=False)
+        ...     model = DigitsClassifier(lambda params: torch.optim.SGD(params, lr=point["lr"]), channels=4)
+        ...     return trainer, model, DigitsDataModule()
+        >>> folder = tempfile.mkdtemp()
+        >>> table = grid_search(build, {"lr": [1e-5, 0.1]}, folder=folder)  # doctest: +ELLIPSIS
+        lr 1e-05, seed 0: val_loss 2..., 1 epoch, ... s
+        lr 0.1, seed 0: val_loss 0..., 1 epoch, ... s
+        >>> table.best.point
+        {'lr': 0.1}
+
     References: J. Bergstra and Y. Bengio, Random Search for Hyper-Parameter Optimization, JMLR 13, 2012, for the
         alternatives; T. Akiba et al., Optuna, 2019, arXiv:1907.10902.
     """
@@ -199,7 +215,8 @@ def _choose(trial: optuna.Trial, name: str, values: list[Any]) -> Any:
 
 def _said(outcome: Outcome, metric: str) -> str:
     value = "diverged" if outcome.diverged else f"{metric} {outcome.value:.4g}"
-    return f"{value}{' (pruned)' if outcome.pruned else ''}, {outcome.epochs} epochs, {outcome.seconds:.1f} s"
+    pruned, s = " (pruned)" if outcome.pruned else "", "" if outcome.epochs == 1 else "s"
+    return f"{value}{pruned}, {outcome.epochs} epoch{s}, {outcome.seconds:.1f} s"
 
 
 def _table(queue: TrialQueue, metric: str, mode: Literal["min", "max"]) -> SweepTable:
