@@ -114,6 +114,7 @@ def test_a_changed_configuration_needs_a_name_of_its_own(workplace, capsys):
     sweep("--lr", "0.01")
     said = fails(capsys, "sweep", *TINY, "--lr", "0.01", "--trainer.max_epochs=2")
     assert "got changes (config.trainer.max_epochs: 1 before, 2 now); undo them, or give the new sweep" in said
+    sweep("--lr", "0.01", "--trainer.devices=1")  # each worker has devices of its own
 
 
 def test_every_rate_is_tried_under_every_schedule(workplace, capsys):

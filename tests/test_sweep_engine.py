@@ -1,6 +1,5 @@
 """`grid_search` in Python: the ranking, what diverges, what is refused, and where things are kept."""
 
-import csv
 import math
 import subprocess
 import sys
@@ -13,8 +12,6 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit, loader, sgd, trainer
 
 from lr_callbacks import grid_search
-from lr_callbacks.sweep import Row, SweepTable
-from lr_callbacks.sweep.locks import JournalLock, cut_unfinished_line
 
 
 class Search:
@@ -139,6 +136,7 @@ def test_an_unknown_metric_stops_the_sweep_at_the_first_trial_and_lists_what_was
         ({"lr": [0.1]}, {"sampler": "tpe", "trials": 3, "seeds": 2}, "seeds must be 1 for sampler 'tpe', got 2"),
         ({"lr": [0.1]}, {"storage": "mysql://nobody@127.0.0.1:1/x"}, "storage must be reachable, got 'mysql://nobody@"),
         ({"lr": [0.1]}, {"storage": "sqlite:////nowhere/x.db"}, "storage must be reachable, got 'sqlite:////nowhere"),
+        ({"lr": [0.1]}, {"storage": "redis://127.0.0.1:1"}, "storage must be reachable, got 'redis://127"),
         ({"lr": [0.1]}, {"storage": "/dev/null/study.journal"}, "storage must be reachable, got '/dev/null/study"),
         ({"lr": [0.1]}, {"storage": "no such://thing"}, "storage must be reachable, got 'no such://thing'"),
     ],
@@ -243,49 +241,6 @@ def test_a_module_without_validation_is_ranked_by_what_it_logs_in_training(tmp_p
     table = grid_search(build, {"lr": [0.001, 0.1]}, metric=metric, folder=tmp_path)
     assert len(table.rows) == 2
     assert table.best.point["lr"] == (0.1 if metric == "late" else 0.001)
-
-
-def test_the_table_says_where_the_best_is_and_when_the_grid_was_too_narrow():
-    rows = [Row({"lr": lr}, [value]) for lr, value in [(0.1, 0.90), (0.01, 0.985), (0.001, 0.97), (1.0, 0.1)]]
-    table = SweepTable.ranked("val_acc", "max", rows)
-    assert table.verdict() == "Best: lr 0.01 with val_acc 0.985. Within 2 % of it: LRs from 0.001 to 0.01."
-    narrow = SweepTable.ranked("val_acc", "max", rows[:2])
-    assert narrow.verdict().endswith("The best LR is at the edge of the grid: try smaller ones too.")
-    assert str(table).splitlines()[1].split() == ["1", "0.01", "0.985", "1", "0", "0.0"]
-
-
-def test_the_picture_is_logarithmic_and_marks_the_best_the_suggestion_and_what_diverged(tmp_path):
-    rows = [
-        Row({"lr": 0.1}, [0.9, 0.8]),
-        Row({"lr": 0.01}, [0.83, 0.85]),
-        Row({"lr": 1.0}, [math.nan, 0.1], "diverged"),
-    ]
-    figure = SweepTable.ranked("val_acc", "max", rows, suggestion=0.07).plot(tmp_path / "sweep.png")
-    (axes,) = figure.axes
-    assert axes.get_xscale() == "log"
-    labels = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert labels == {
-        "mean over seeds", "diverged", "within 2 % of the best", "best: lr 0.1", "range test suggests 0.07",
-    }  # fmt: skip
-    assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_table_is_also_a_file(tmp_path):
-    SweepTable.ranked("loss", "min", [Row({"lr": 0.1}, [2.0]), Row({"lr": 0.2}, [1.0])]).to_csv(tmp_path / "t.csv")
-    with (tmp_path / "t.csv").open() as file:
-        assert [(line["lr"], line["loss"]) for line in csv.DictReader(file)] == [("0.2", "1.0"), ("0.1", "2.0")]
-
-
-@pytest.mark.parametrize(("before", "after"), [("a\nb\nhal", "a\nb\n"), ("a\n", "a\n"), ("", ""), ("hal", "")])
-def test_what_a_killed_worker_had_half_written_is_cut_before_the_next_entry(tmp_path, before, after):
-    path = tmp_path / "journal"
-    path.write_text(before)
-    lock = JournalLock(path)
-    lock.acquire()
-    lock.release()
-    assert path.read_text() == after
-    cut_unfinished_line(path)
-    assert path.read_text() == after
 
 
 def test_a_sweep_goes_on_behind_a_half_written_entry(search):

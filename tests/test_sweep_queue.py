@@ -6,6 +6,7 @@ import socket
 import pytest
 from optuna.trial import TrialState
 
+from lr_callbacks.sweep.locks import JournalLock, cut_unfinished_line
 from lr_callbacks.sweep.queue import Slot, TrialQueue
 from lr_callbacks.sweep.storage import open_storage, open_study
 
@@ -106,3 +107,15 @@ def test_a_worker_runs_only_what_its_own_grid_asks_for(tmp_path):
     small = queue(tmp_path, slots=SLOTS[2:3])
     small.fill()
     assert [claim and claim.slot for claim in (small.claim(), small.claim())] == [SLOTS[2], None]
+
+
+@pytest.mark.parametrize(("before", "after"), [("a\nb\nhal", "a\nb\n"), ("a\n", "a\n"), ("", ""), ("hal", "")])
+def test_what_a_killed_worker_had_half_written_is_cut_before_the_next_entry(tmp_path, before, after):
+    path = tmp_path / "journal"
+    path.write_text(before)
+    lock = JournalLock(path)
+    lock.acquire()
+    lock.release()
+    assert path.read_text() == after
+    cut_unfinished_line(path)
+    assert path.read_text() == after
