@@ -1,5 +1,7 @@
 """Learning-rate callbacks for PyTorch Lightning: right under accumulation, resume, several optimizers and fp16."""
 
+from typing import TYPE_CHECKING, Any
+
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.constant_factor import ConstantFactor
 from lr_callbacks.callbacks.cosine_annealing import CosineAnnealing
@@ -22,6 +24,9 @@ from lr_callbacks.preview import preview
 from lr_callbacks.range_test.call import lr_range_test
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.range_test.result import RangeTestResult
+
+if TYPE_CHECKING:
+    from lr_callbacks.sweep import grid_search
 
 __version__ = "0.1.0"
 
@@ -49,6 +54,16 @@ __all__ = [
     "TorchScheduler",
     "Warmup",
     "WarmupStableDecay",
+    "grid_search",
     "lr_range_test",
     "preview",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`grid_search` is imported when it is first used, for it needs Optuna."""
+    if name == "grid_search":
+        from lr_callbacks.sweep import grid_search
+
+        return grid_search
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

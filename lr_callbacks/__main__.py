@@ -22,7 +22,7 @@ def main(args: list[str] | None = None) -> None:
 
     try:
         LRCallbacksCLI(args)
-    except (MisconfigurationException, TypeError, ValueError) as error:
+    except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
         ours = _raised_here(error)
         if ours is None:
             raise

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from lr_callbacks import demo
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
-from lr_callbacks.commands import COMMANDS, SHARED_ARGUMENTS
+from lr_callbacks.commands import COMMANDS, FLAGS, SHARED_ARGUMENTS
 from lr_callbacks.terminal import ShortErrorParser, report_fit, report_predictions, warn_untrained, without_noise
 
 RUNS = "runs"
@@ -45,11 +45,12 @@ class LRCallbacksCLI(LightningCLI):
     """Train with learning-rate callbacks from the command line or a YAML file.
 
     Args:
-        args: Arguments without the program's name; None takes those of the process.
+        args: Arguments without the program's name, or a configuration; None takes the arguments of the process.
     """
 
-    def __init__(self, args: list[str] | None = None) -> None:
-        sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
+    def __init__(self, args: list[str] | dict[str, Any] | None = None) -> None:
+        if sys.path[0] != os.getcwd():
+            sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
         self.command_line = sys.argv[1:] if args is None else list(args)
         for name, command in COMMANDS.items():
             setattr(CommandTrainer, name, command)
@@ -72,7 +73,17 @@ class LRCallbacksCLI(LightningCLI):
     @staticmethod
     @override
     def subcommands() -> dict[str, set[str]]:
-        return LightningCLI.subcommands() | {name: set(SHARED_ARGUMENTS) for name in COMMANDS}
+        flags = {name: {flag.replace("-", "_") for flag in FLAGS.get(name, {})} for name in COMMANDS}
+        return LightningCLI.subcommands() | {name: flags[name] | SHARED_ARGUMENTS for name in COMMANDS}
+
+    @override
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        # Private, but the only place that knows both the parser and the name of its subcommand.
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        for name, options in FLAGS.get(subcommand, {}).items():
+            parser.add_argument(f"--{name}", **options)
+            self._subcommand_method_arguments[subcommand].append(name.replace("-", "_"))
+        return parser
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

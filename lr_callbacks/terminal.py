@@ -81,7 +81,7 @@ def _hint(message: str) -> str:
 
 def _known_callbacks() -> list[str]:
     """Names of the package's callbacks that can be used as they are."""
-    public = {name: getattr(lr_callbacks, name) for name in sorted(lr_callbacks.__all__)}
+    public = {name: vars(lr_callbacks).get(name) for name in sorted(lr_callbacks.__all__)}
     classes = {name: value for name, value in public.items() if isinstance(value, type)}
     return [name for name, value in classes.items() if value is not LRCallback and issubclass(value, Callback)]
 
@@ -113,7 +113,7 @@ def report_fit(trainer: Trainer, seconds: float) -> None:
             lines.append(f"Test it     lr-callbacks test --config {quote(config)} --ckpt_path {quote(checkpoint)}")
     if folder and isinstance(trainer.logger, TensorBoardLogger):
         lines.append(f"Curves      tensorboard --logdir {quote(str(trainer.logger.save_dir))}")
-    _say(lines)
+    say(lines)
 
 
 def report_predictions(trainer: Trainer) -> None:
@@ -127,9 +127,9 @@ def report_predictions(trainer: Trainer) -> None:
         return
     if all(isinstance(batch, torch.Tensor) and batch.ndim == 1 for batch in batches):
         values = torch.cat([batch for batch in batches if isinstance(batch, torch.Tensor)]).tolist()
-        _say([f"Predicted {len(values)} samples. The first: {' '.join(f'{value:.4g}' for value in values[:20])}"])
+        say([f"Predicted {len(values)} samples. The first: {' '.join(f'{value:.4g}' for value in values[:20])}"])
     else:
-        _say([f"Predicted {len(batches)} batches."])
+        say([f"Predicted {len(batches)} batches."])
 
 
 def warn_untrained(subcommand: str) -> None:
@@ -138,7 +138,7 @@ def warn_untrained(subcommand: str) -> None:
     Args:
         subcommand: The one that runs: validate, test or predict.
     """
-    _say(
+    say(
         [
             "No --ckpt_path: this is the network before any training. To use a trained one: "
             f"lr-callbacks {subcommand} --ckpt_path runs/NAME/version_0/checkpoints/FILE.ckpt"
@@ -146,6 +146,7 @@ def warn_untrained(subcommand: str) -> None:
     )
 
 
-def _say(lines: list[str]) -> None:
+def say(lines: list[str]) -> None:
+    """Print lines after an empty one."""
     sys.stdout.write("\n".join(["", *lines, ""]))
     sys.stdout.flush()

@@ -11,16 +11,21 @@ docstring, and its keyword-only arguments are its flags (typed and documented: j
 
 `cli` is the running `LRCallbacksCLI`: `cli.trainer`, `cli.config` and `cli.parser` are ready, `--config`, `--model`,
 `--data`, `--trainer` and `--name` have been read as for `fit`. Heavy imports belong inside the function, so that
-`lr-callbacks --help` stays quick.
+`lr-callbacks --help` stays quick. A flag that takes several words (`--lr 0.01 0.1`) is beyond what a signature can say:
+its options for `add_argument` go to `FLAGS`, and the function takes it by its name.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from lr_callbacks.commands import sweep
 from lr_callbacks.commands.plot import plot
 
-COMMANDS: dict[str, Callable[..., Any]] = {"plot": plot}
+COMMANDS: dict[str, Callable[..., Any]] = {"plot": plot, "sweep": sweep.sweep}
 """Name on the command line -> function (cli, model, datamodule=None, *, flags)."""
+
+FLAGS: dict[str, dict[str, dict[str, Any]]] = {"sweep": sweep.FLAGS}
+"""Name on the command line -> flag -> options for `add_argument`."""
 
 SHARED_ARGUMENTS = frozenset({"model", "datamodule"})
 """What every command is given, and no flag is made of."""

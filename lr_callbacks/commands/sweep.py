@@ -1,0 +1,107 @@
+"""`lr-callbacks sweep`: which learning rate is best here, by measurement."""
+
+from typing import Any, Literal
+
+FLAGS: dict[str, dict[str, Any]] = {
+    "lr": {"nargs": "+", "type": float, "default": None, "help": "Learning rates to try: --lr 0.001 0.01 0.1"},
+    "grid": {
+        "nargs": "+",
+        "action": "append",
+        "default": None,
+        "metavar": ("ENTRY", "VALUE"),
+        "help": "Another axis, an entry of the configuration and its values: --grid model.width 32 64; also repeated.",
+    },
+    "with-range-test": {"action": "store_true", "help": "Mark the suggestion of the LR range test in the picture."},
+    "take-over": {
+        "action": "store_true",
+        "help": "Repeat what other machines seem to be running; only for when one of them died and none runs.",
+    },
+    "refit": {
+        "action": "store_true",
+        "help": "At the end, train with the best values on training and validation data together.",
+    },
+}
+"""Flags that take several words or none, which no signature can express."""
+
+
+def sweep(
+    cli: Any,
+    model: Any,
+    datamodule: Any = None,
+    *,
+    lr: list[float] | None = None,
+    grid: list[list[Any]] | None = None,
+    lr_low: float | None = None,
+    lr_high: float | None = None,
+    lr_per_decade: int = 3,
+    lr_key: str | None = None,
+    schedules: dict[str, Any] | None = None,
+    metric: str = "val_loss",
+    mode: Literal["min", "max"] = "min",
+    seeds: int = 1,
+    storage: str | None = None,
+    sampler: str = "grid",
+    trials: int | None = None,
+    pruner: str | None = None,
+    take_over: bool = False,
+    with_range_test: bool = False,
+    refit: bool = False,
+) -> None:
+    """Train at each learning rate of a grid and rank them.
+
+    Args:
+        cli: The running command line.
+        model: Only shows that the configuration is sound; each trial makes its own.
+        datamodule: Likewise.
+        lr: Learning rates (LRs) to try.
+        grid: Other axes, each an entry of the configuration and its values.
+        lr_low: Instead of --lr: the first LR of a range.
+        lr_high: The last LR of the range.
+        lr_per_decade: LRs per factor of 10 in the range.
+        lr_key: Where the LR stands in the configuration. Default: model.optimizer.lr, model.lr or model.learning_rate.
+        schedules: Callbacks to compare, as name: [list of callbacks]; every LR is tried under each.
+        metric: What to rank by, as the module logs it; the value after the last epoch counts.
+        mode: min if less is better, max if more is.
+        seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1, ...
+        storage: Where the study is: the path of an Optuna journal file or a database URL. Default: a journal file in
+            the folder of the run. The same command, started again, joins in or goes on.
+        sampler: grid, or one of Optuna's: tpe, random, gp.
+        trials: How many points such a sampler tries.
+        pruner: Stop hopeless trials early: median, successive_halving or hyperband.
+        take_over: Repeat what other machines seem to be running; only for when one of them died and none runs.
+        with_range_test: Mark the suggestion of the LR range test in the picture.
+        refit: At the end, train with the best values on training and validation data together.
+    """
+    from lr_callbacks.extras import require_extra
+
+    require_extra("sweep", "optuna", "matplotlib", what="lr-callbacks sweep")
+    from lr_callbacks.commands.sweep_run import SweepRun
+    from lr_callbacks.sweep import grid_search
+    from lr_callbacks.sweep.axes import lr_range
+
+    if lr_low is not None or lr_high is not None:
+        if lr is not None or lr_low is None or lr_high is None:
+            raise ValueError(
+                f"LRs must be given as --lr or as --lr_low with --lr_high, got lr {lr}, lr_low {lr_low}, "
+                f"lr_high {lr_high}; leave the others out"
+            )
+        lr = lr_range(lr_low, lr_high, lr_per_decade)
+    run = SweepRun(cli, lr=lr, lr_key=lr_key, grid=grid, schedules=schedules)
+    table = grid_search(
+        run.build,
+        run.axes,
+        metric=metric,
+        mode=mode,
+        seeds=[run.seed + offset for offset in range(seeds)],
+        folder=run.folder,
+        storage=storage,
+        sampler=sampler,
+        trials=trials,
+        pruner=pruner,
+        take_over=take_over,
+        settings=run.settings,
+        suggest=run.range_test if with_range_test else None,
+    )
+    run.report(table)
+    if refit:
+        run.refit(table)

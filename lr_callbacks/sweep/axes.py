@@ -1,0 +1,123 @@
+"""Pure: the axes of a grid, and the points that they span."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+LR_NAMES = ("lr", "learning_rate", "max_lr")
+
+
+def lr_range(low: float, high: float, per_decade: int = 3) -> list[float]:
+    """Learning rates (LRs) evenly spread on a logarithmic axis, both ends included.
+
+    Value i of n + 1 is low (high / low)^(i / n), i = 0 ... n, with n = per_decade log10(high / low), rounded, at
+    least 1; rounded to 4 significant digits between the ends.
+
+    Args:
+        low: First LR, above 0.
+        high: Last LR, above `low`.
+        per_decade: Steps per factor of 10.
+
+    Raises:
+        ValueError: If 0 < low < high does not hold, or `per_decade` is below 1.
+
+    Example:
+        >>> lr_range(0.001, 0.1, per_decade=2)
+        [0.001, 0.003162, 0.01, 0.03162, 0.1]
+    """
+    if not (0 < low < high and math.isfinite(high)):
+        raise ValueError(f"a range of LRs needs 0 < low < high, got low {low} and high {high}; write 0.001 and 1.0")
+    if per_decade < 1:
+        raise ValueError(f"per_decade must be at least 1, got {per_decade}; 3 gives 0.001, 0.002154, 0.004642, 0.01")
+    steps = max(1, round(per_decade * math.log10(high / low)))
+    inner = [float(f"{low * (high / low) ** (step / steps):.4g}") for step in range(1, steps)]
+    return [low, *inner, high]
+
+
+def is_lr(name: str) -> bool:
+    """Whether an axis is a learning rate, by the last part of its name: "lr" or "model.optimizer.lr"."""
+    return name.rpartition(".")[2] in LR_NAMES
+
+
+def check_grid(grid: Mapping[str, Iterable[Any]]) -> dict[str, list[Any]]:
+    """The grid as lists, each value once.
+
+    Args:
+        grid: Name of an axis -> its values: numbers, strings, booleans or None.
+
+    Raises:
+        ValueError: If there is no axis, an axis has no value, or an LR is not a number above 0.
+        TypeError: If a value is of another type.
+
+    Example:
+        >>> check_grid({"lr": (0.1, 0.01, 0.1)})
+        {'lr': [0.1, 0.01]}
+        >>> check_grid({"lr": [0.0]})
+        Traceback (most recent call last):
+        ValueError: LRs must be numbers above 0, got 0.0 for 'lr'; write for example 0.001 0.01 0.1
+    """
+    if not grid:
+        raise ValueError("the grid must have at least one axis, got none; write for example --lr 0.001 0.01 0.1")
+    lists: dict[str, list[Any]] = {}
+    for name, given in grid.items():
+        values = [given] if isinstance(given, str) else list(given)
+        if not values:
+            raise ValueError(
+                f"each axis of the grid must have a value, got none for {name!r}; leave it out or add some"
+            )
+        for value in values:
+            if value is not None and not isinstance(value, str | bool | int | float):
+                raise TypeError(f"values of {name!r} must be numbers, strings, booleans or None, got {value!r}")
+            if is_lr(name) and (not isinstance(value, int | float) or value is True or not 0 < value < math.inf):
+                raise ValueError(
+                    f"LRs must be numbers above 0, got {value!r} for {name!r}; write for example 0.001 0.01 0.1"
+                )
+        lists[name] = list({json.dumps(value): value for value in values}.values())
+        if is_lr(name):
+            lists[name] = list(dict.fromkeys(float(value) for value in values))
+    return lists
+
+
+def check_seeds(seeds: int | Sequence[int]) -> list[int]:
+    """The seeds of every point: a number of them (then 0, 1, ...) or the seeds themselves.
+
+    Raises:
+        ValueError: If there is none, or one is negative.
+
+    Example:
+        >>> check_seeds(2), check_seeds([42])
+        ([0, 1], [42])
+    """
+    listed = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
+    if not listed or min(listed) < 0:
+        raise ValueError(f"seeds must be a number above 0, or a list of seeds from 0 up, got {seeds!r}; write 2")
+    return listed
+
+
+def points(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """All combinations of the values, the first axis changing slowest.
+
+    Example:
+        >>> points({"lr": [0.1, 0.2], "width": [8]})
+        [{'lr': 0.1, 'width': 8}, {'lr': 0.2, 'width': 8}]
+    """
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def label(point: Mapping[str, Any]) -> str:
+    """A point in words: short names, and numbers with up to 4 digits.
+
+    Example:
+        >>> label({"lr": 0.1, "model.width": 8})
+        'lr 0.1, width 8'
+    """
+    return ", ".join(f"{name.rpartition('.')[2]} {show(value)}" for name, value in point.items())
+
+
+def show(value: Any) -> str:
+    """A value of an axis, a float with up to 4 digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,118 @@
+"""Pure: values of a grid put into a resolved configuration of the command line."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LR_PLACES = ("model.optimizer.lr", "model.lr", "model.learning_rate")
+SCHEDULE = "schedule"
+
+
+def set_value(config: dict[str, Any], path: str, value: Any) -> None:
+    """Set one value; `init_args` need not be written, entries of a list are counted from 0.
+
+    Args:
+        config: Resolved, so that everything that can be set is there; changed in place.
+        path: Such as "model.width", "data.batch_size" or "trainer.callbacks.0.max_lr".
+        value: The value.
+
+    Raises:
+        ValueError: If there is no such entry; the message lists what there is.
+
+    Example:
+        >>> config = {"model": {"class_path": "Net", "init_args": {"width": 8}}}
+        >>> set_value(config, "model.width", 32)
+        >>> config["model"]["init_args"]["width"]
+        32
+        >>> set_value(config, "model.widht", 32)
+        Traceback (most recent call last):
+        ValueError: an axis must be an entry of the configuration, got 'model.widht'; at model there are: width
+    """
+    node: Any = config
+    parts = path.split(".")
+    for depth, part in enumerate(parts):
+        if isinstance(node, dict) and "init_args" in node and part not in node:
+            node = node["init_args"]
+        known = [str(index) for index in range(len(node))] if isinstance(node, list) else list(node or {})
+        if part not in known:
+            place = ".".join(parts[:depth]) or "the top"
+            raise ValueError(
+                f"an axis must be an entry of the configuration, got {path!r}; at {place} there are: {', '.join(known)}"
+            )
+        key = int(part) if isinstance(node, list) else part
+        if depth == len(parts) - 1:
+            node[key] = value
+        else:
+            node = node[key]
+            if not isinstance(node, dict | list):
+                node = {}
+
+
+def find_lr(config: dict[str, Any]) -> str:
+    """Where the learning rate (LR) of a configuration stands.
+
+    Raises:
+        ValueError: If at none of the usual places, or if a callback sets an LR of its own beside it.
+    """
+    for place in LR_PLACES:
+        try:
+            set_value(copy.deepcopy(config), place, 0.1)
+        except ValueError:
+            continue
+        for index, callback in enumerate(callbacks_of(config)):
+            peak = callback.get("init_args", {}).get("max_lr")
+            if peak is not None:
+                name = callback["class_path"].rpartition(".")[2]
+                raise ValueError(
+                    f"{name} must not set its own max_lr beside a sweep of {place}, got {peak}; leave max_lr out (it "
+                    f"is then the optimizer's LR), or write --lr_key trainer.callbacks.{index}.max_lr"
+                )
+        return place
+    raise ValueError(
+        f"the learning rate must be at {', '.join(LR_PLACES)}, and is at none of them; say where, such as "
+        "--lr_key model.optimizer_args.lr"
+    )
+
+
+def callbacks_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The callbacks of a configuration, as a list, whatever form they were given in."""
+    callbacks = config["trainer"].get("callbacks") or []
+    return list(callbacks) if isinstance(callbacks, list) else [callbacks]
+
+
+def at_point(
+    config: Mapping[str, Any],
+    point: Mapping[str, Any],
+    lr_key: str | None,
+    schedules: Mapping[str, Sequence[dict[str, Any]]],
+) -> dict[str, Any]:
+    """A copy of the configuration with the values of a point in it.
+
+    Args:
+        config: Resolved configuration.
+        point: Axis -> value. "lr" stands at `lr_key`, "schedule" is a name in `schedules`, others are paths.
+        lr_key: Path of the LR.
+        schedules: Name -> callbacks that are added to those of the configuration.
+    """
+    result: dict[str, Any] = copy.deepcopy(dict(config))
+    for name, value in point.items():
+        if name == SCHEDULE and schedules:
+            result["trainer"]["callbacks"] = callbacks_of(result) + copy.deepcopy(list(schedules[value]))
+        else:
+            set_value(result, lr_key if name == "lr" and lr_key else name, value)
+    return result
+
+
+def for_trial(config: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """A copy of the configuration that trains quietly, and keeps no checkpoints unless it says so itself."""
+    result: dict[str, Any] = copy.deepcopy(dict(config))
+    kinds = [str(callback.get("class_path", "")) for callback in callbacks_of(result)]
+    result["trainer"] |= {
+        "default_root_dir": folder,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": any("Checkpoint" in kind for kind in kinds),
+    }
+    return result

@@ -1,0 +1,49 @@
+"""A worker of a sweep as a process of its own: python sweep_worker.py FOLDER POINTS SECONDS [STORAGE]."""
+
+import json
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+
+from lightning.pytorch import Callback
+from support import Net, loader, sgd, trainer
+
+from lr_callbacks import grid_search
+
+
+class SlowAndTold(Callback):
+    """Write down each training, when it begins and when it ends, and take some time in between."""
+
+    def __init__(self, folder, point, seconds):
+        self.file, self.point, self.seconds = Path(folder, "log.txt"), point, seconds
+
+    def tell(self, what):
+        with self.file.open("a") as log:
+            log.write(json.dumps([what, self.point["lr"], os.getpid()]) + "\n")
+
+    def on_train_start(self, *args):
+        self.tell("begin")
+        time.sleep(self.seconds)
+
+    def on_train_end(self, *args):
+        self.tell("end")
+
+
+def lrs(points):
+    return [0.002 * (index + 1) for index in range(points)]
+
+
+def search(folder, points, seconds=0, storage=None):
+    def build(point):
+        watch = SlowAndTold(folder, point, float(seconds))
+        return trainer(watch, max_epochs=1), Net(sgd([point["lr"]])), loader(3), loader(2)
+
+    table = grid_search(build, {"lr": lrs(int(points))}, folder=Path(folder, "sweep"), storage=storage)
+    return [[row.point["lr"], row.mean] for row in table.rows]
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    print(json.dumps(search(*sys.argv[1:])))  # noqa: T201
