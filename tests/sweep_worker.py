@@ -14,7 +14,7 @@ from lr_callbacks import grid_search
 
 
 class SlowAndTold(Callback):
-    """Write down each training, when it begins and when it ends, and take some time in between."""
+    """Write down each training, when it begins and when it ends, and take some time in between (below 0: until `go` exists)."""
 
     def __init__(self, folder, point, seconds):
         self.file, self.point, self.seconds = Path(folder, "log.txt"), point, seconds
@@ -25,7 +25,10 @@ class SlowAndTold(Callback):
 
     def on_train_start(self, *args):
         self.tell("begin")
-        time.sleep(self.seconds)
+        if self.seconds >= 0:
+            time.sleep(self.seconds)
+        while self.seconds < 0 and not self.file.with_name("go").exists():
+            time.sleep(0.05)
 
     def on_train_end(self, *args):
         self.tell("end")

@@ -86,10 +86,11 @@ def test_a_worker_repeats_what_another_left_behind_when_it_was_killed_and_not_wh
 
 def test_a_second_worker_on_sqlite_is_refused_and_the_first_one_finishes(tmp_path):
     storage = f"sqlite:///{tmp_path}/study.db"
-    first = start(tmp_path, 2, 3, storage)
+    first = start(tmp_path, 2, -1, storage)
     wait_for(lambda: told(tmp_path, "begin"))
     second = start(tmp_path, 2, 0, storage)
-    _, errors = second.communicate(timeout=60)
+    _, errors = second.communicate(timeout=120)
+    (tmp_path / "go").touch()
     assert second.returncode != 0
     assert "ValueError: storage must not be SQLite for several workers" in errors
     assert sorted(lr for lr, _ in ranking(first)) == lrs(2)
