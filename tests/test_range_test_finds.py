@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import pickle
@@ -9,6 +10,7 @@ import warnings
 
 import jsonargparse
 import pytest
+import rich
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
@@ -438,11 +440,22 @@ def test_the_progress_bar_is_the_trainers(capsys):
 
 
 def test_a_rich_progress_bar_is_followed_by_a_rich_one(capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    rich.reconfigure(force_terminal=False)  # as a console that was asked for before there was a terminal
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
     lr_range_test(
         trainer(RichProgressBar(), max_epochs=1, enable_progress_bar=True), Net(), train_dataloaders=loader(40, 8)
     )
     assert "LR range test" in capsys.readouterr().out
+
+
+def test_a_rich_progress_bar_writes_to_the_console_that_the_trainers_bar_has(capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    where = io.StringIO()
+    bar = RichProgressBar(console_kwargs={"file": where, "force_terminal": True, "width": 100})
+    lr_range_test(trainer(bar, max_epochs=1, enable_progress_bar=True), Net(), train_dataloaders=loader(40, 8))
+    assert "LR range test" in where.getvalue()
+    assert "LR range test" not in capsys.readouterr().out
 
 
 def test_fast_dev_run_skips_the_test():
