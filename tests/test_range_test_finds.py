@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import warnings
+from functools import partial
 
 import jsonargparse
 import pytest
@@ -19,10 +20,11 @@ from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, Recorder, loader, sgd, trainer
 from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR, StepLR
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from trace_support import Busy, BusyManual, seed_all, shuffled
 
-from lr_callbacks import LRRangeTest, OneCycle, RangeTestResult, Warmup, lr_range_test
+from lr_callbacks import LRRangeTest, OneCycle, RangeTestResult, TorchScheduler, Warmup, lr_range_test
 from lr_callbacks.range_test.run import sweep_lrs
 
 
@@ -343,6 +345,29 @@ def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
     ):
         fit(LRRangeTest(), OneCycle(max_lr=0.3))
     assert fit(LRRangeTest(apply=False, num_steps=10), OneCycle(max_lr=0.3)).global_step == 40
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        TorchScheduler(OneCycleLR, max_lr=0.3, total_steps=40),
+        TorchScheduler(partial(OneCycleLR, max_lr=0.3, total_steps=40)),
+        TorchScheduler(schedulers=[partial(StepLR, step_size=9), partial(OneCycleLR, max_lr=0.3, total_steps=40)]),
+    ],
+    ids=["keywords", "partial", "chained"],
+)
+def test_an_absolute_max_lr_of_a_torch_scheduler_beside_an_applied_finding_is_refused(scheduler):
+    with pytest.raises(
+        MisconfigurationException, match=r"Two masters for the peak.*OneCycleLR\(max_lr=0.3.*OneCycle or CyclicalLR"
+    ):
+        fit(LRRangeTest(), scheduler)
+
+
+def test_a_torch_scheduler_without_an_absolute_lr_starts_from_the_lr_that_is_found():
+    test, recorder = LRRangeTest(), Recorder()
+    fit(test, TorchScheduler(StepLR, step_size=10, gamma=0.5), recorder)
+    assert recorder.of_group()[:10] == [test.result.suggestion] * 10
+    assert recorder.of_group()[10] == pytest.approx(test.result.suggestion / 2)
 
 
 def test_all_lrs_zero_is_an_error():
