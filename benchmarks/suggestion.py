@@ -34,8 +34,8 @@ from suggestion_problems import problems
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from lr_callbacks.range_test.rules import EDGE_DIVISOR, RULES, Suggestion
-from lr_callbacks.range_test.suggest import DEFAULT_RULE, suggest
+from lr_callbacks import lr_range_test
+from lr_callbacks.range_test.rules import DEFAULT_RULE, EDGE_DIVISOR, RULES, Suggestion
 
 TRUTH = Path(__file__).with_name("suggestion_truth.json")
 TRUTH_SEEDS = (0, 1, 2)
@@ -79,41 +79,20 @@ def lightning_view(problem: Problem, seed: int) -> tuple[Module, DataLoader[tupl
     return Module(problem, seed), loader, trainer
 
 
-def sweep(problem: Problem, seed: int, steps: int = 100) -> tuple[list[float], list[float], list[float]]:
-    """Return LRs from 1e-7 to 10, the loss of fixed probe batches after each step, and the training-batch losses."""
-    model = problem.model(seed)
-    optimizer = problem.optimizer(model, 1.0)
-    ratios = [group["lr"] for group in optimizer.param_groups]
-    count = max(1, math.ceil(256 / problem.batch_size))
-    probe = list(problem.batches(seed, count))
-    lrs = [1e-7 * 1e8 ** (i / (steps - 1)) for i in range(steps)]
-    probed, trained = [], []
-    for lr, (x, y) in zip(lrs, problem.batches(seed, steps), strict=True):
-        for group, ratio in zip(optimizer.param_groups, ratios, strict=True):
-            group["lr"] = ratio * lr
-        loss = problem.loss(model, x, y)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        trained.append(loss.item())
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            probed.append(statistics.fmean(problem.loss(model, *batch).item() for batch in probe))
-    return lrs, probed, trained
-
-
 def range_test(problem: Problem, seed: int) -> Found:
-    """Return what each of our rules suggests; the first is the default.
+    """Return what each of our rules suggests, from a range test with its default arguments; the first is the default.
 
-    The one place to change when the sweep is run through a Trainer.
+    The last three read the losses of the training batches, where the others read those of the probe.
     """
-    lrs, probed, trained = sweep(problem, seed)
-    verdict = suggest(lrs, probed, trained)
-    found: Found = {f"**{DEFAULT_RULE} (default)**": verdict.suggestion}
-    found |= {name: lr for name, lr in verdict.suggestions.items() if name != DEFAULT_RULE}
-    found["edge, else the end of the range / 5.6"] = found["edge"] or lrs[-1] / EDGE_DIVISOR
+    module, loader, trainer = lightning_view(problem, seed)
+    torch.manual_seed(seed)
+    result = lr_range_test(trainer, module, train_dataloaders=loader, verbose=False)
+    found: Found = {f"**{DEFAULT_RULE} (default)**": result.suggestion}
+    found |= {name: lr for name, lr in result.suggestions.items() if name != DEFAULT_RULE}
+    found["edge, else the end of the range / 5.6"] = found["edge"] or result.lrs[-1] / EDGE_DIVISOR
     found |= {
-        f"{name}, training loss": _lr(RULES[name](lrs, trained)) for name in (DEFAULT_RULE, "steepest", "minimum")
+        f"{name}, training loss": _lr(RULES[name](result.lrs, result.training_losses))
+        for name in (DEFAULT_RULE, "steepest", "minimum")
     }
     return found
 

@@ -67,7 +67,7 @@ def in_words(factory: object, arguments: Mapping[str, Any] | None = None) -> str
         >>> in_words(partial(lr_scheduler.StepLR, step_size=2), {"gamma": 0.5})
         'StepLR(step_size=2, gamma=0.5)'
     """
-    target, given = _unwrap(factory)
+    target, given = unwrap(factory)
     given = {**given, **(arguments or {})}
     try:
         defaults = {name: p.default for name, p in inspect.signature(target).parameters.items()}  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def in_words(factory: object, arguments: Mapping[str, Any] | None = None) -> str
     return f"{_name(target)}({inside})" if inside or isinstance(target, type) else _name(target)
 
 
-def _unwrap(factory: object) -> tuple[object, dict[str, Any]]:
+def unwrap(factory: object) -> tuple[object, dict[str, Any]]:
     """What a partial calls in the end, and with what; jsonargparse hands the class over as an argument of its own."""
     given: dict[str, Any] = {}
     while isinstance(factory, partial):

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning.fabric.utilities.data import _set_sampler_epoch, sized_len
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.trainer.call import _call_strategy_hook
 from lightning.pytorch.trainer.connectors.data_connector import (
     _parse_num_batches,
@@ -191,3 +192,11 @@ def evaluate(trainer: Trainer, hook: str, *arguments: Any) -> Any:
 def takes_an_iterator(trainer: Trainer) -> bool:
     """Whether ``training_step`` fetches its batches itself, by an argument ``dataloader_iter``."""
     return is_param_in_hook_signature(trainer.lightning_module.training_step, "dataloader_iter", explicit=True)
+
+
+# ---------------------------------------------------------------------- the range test: what is shown
+
+
+def console_arguments(bar: RichProgressBar) -> dict[str, Any]:
+    """What the user gave as ``RichProgressBar(console_kwargs=...)``; the bar has no public name for it."""
+    return dict(bar._console_kwargs)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import pickle
 import warnings
+from functools import partial
 
 import jsonargparse
 import pytest
+import rich
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
@@ -17,10 +20,11 @@ from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, Recorder, loader, sgd, trainer
 from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR, StepLR
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from trace_support import Busy, BusyManual, seed_all, shuffled
 
-from lr_callbacks import LRRangeTest, OneCycle, RangeTestResult, Warmup, lr_range_test
+from lr_callbacks import LRRangeTest, OneCycle, RangeTestResult, TorchScheduler, Warmup, lr_range_test
 from lr_callbacks.range_test.run import sweep_lrs
 
 
@@ -343,6 +347,29 @@ def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
     assert fit(LRRangeTest(apply=False, num_steps=10), OneCycle(max_lr=0.3)).global_step == 40
 
 
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        TorchScheduler(OneCycleLR, max_lr=0.3, total_steps=40),
+        TorchScheduler(partial(OneCycleLR, max_lr=0.3, total_steps=40)),
+        TorchScheduler(schedulers=[partial(StepLR, step_size=9), partial(OneCycleLR, max_lr=0.3, total_steps=40)]),
+    ],
+    ids=["keywords", "partial", "chained"],
+)
+def test_an_absolute_max_lr_of_a_torch_scheduler_beside_an_applied_finding_is_refused(scheduler):
+    with pytest.raises(
+        MisconfigurationException, match=r"Two masters for the peak.*OneCycleLR\(max_lr=0.3.*OneCycle or CyclicalLR"
+    ):
+        fit(LRRangeTest(), scheduler)
+
+
+def test_a_torch_scheduler_without_an_absolute_lr_starts_from_the_lr_that_is_found():
+    test, recorder = LRRangeTest(), Recorder()
+    fit(test, TorchScheduler(StepLR, step_size=10, gamma=0.5), recorder)
+    assert recorder.of_group()[:10] == [test.result.suggestion] * 10
+    assert recorder.of_group()[10] == pytest.approx(test.result.suggestion / 2)
+
+
 def test_all_lrs_zero_is_an_error():
     with pytest.raises(MisconfigurationException, match="all are 0; configure one above 0"):
         find(Net(sgd((0.0, 0.0))))
@@ -438,11 +465,22 @@ def test_the_progress_bar_is_the_trainers(capsys):
 
 
 def test_a_rich_progress_bar_is_followed_by_a_rich_one(capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    rich.reconfigure(force_terminal=False)  # as a console that was asked for before there was a terminal
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "100"}.items():
+        monkeypatch.setenv(name, value)
     lr_range_test(
         trainer(RichProgressBar(), max_epochs=1, enable_progress_bar=True), Net(), train_dataloaders=loader(40, 8)
     )
     assert "LR range test" in capsys.readouterr().out
+
+
+def test_a_rich_progress_bar_writes_to_the_console_that_the_trainers_bar_has(capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    where = io.StringIO()
+    bar = RichProgressBar(console_kwargs={"file": where, "force_terminal": True, "width": 100})
+    lr_range_test(trainer(bar, max_epochs=1, enable_progress_bar=True), Net(), train_dataloaders=loader(40, 8))
+    assert "LR range test" in where.getvalue()
+    assert "LR range test" not in capsys.readouterr().out
 
 
 def test_fast_dev_run_skips_the_test():

@@ -3,11 +3,11 @@
 A command is a function. Its name on the command line is its key in `COMMANDS`, its help is the first line of its
 docstring, and its keyword-only arguments are its flags (typed and documented: jsonargparse reads both):
 
-    def range_test(cli, model, datamodule=None, *, min_lr: float = 1e-7) -> None:
-        \"\"\"Find the largest learning rate that trains.\"\"\"
-        cli.trainer.fit(model, datamodule=datamodule)
+    def count(cli, model, datamodule=None, *, times: int = 1) -> None:
+        \"\"\"Count the parameters.\"\"\"
+        print(*[sum(p.numel() for p in model.parameters())] * times)
 
-    COMMANDS["range-test"] = range_test
+    COMMANDS["count"] = count
 
 `cli` is the running `LRCallbacksCLI`: `cli.trainer`, `cli.config` and `cli.parser` are ready, `--config`, `--model`,
 `--data`, `--trainer` and `--name` have been read as for `fit`. Heavy imports belong inside the function, so that
@@ -20,8 +20,9 @@ from typing import Any
 
 from lr_callbacks.commands import sweep
 from lr_callbacks.commands.plot import plot
+from lr_callbacks.commands.range_test import range_test
 
-COMMANDS: dict[str, Callable[..., Any]] = {"plot": plot, "sweep": sweep.sweep}
+COMMANDS: dict[str, Callable[..., Any]] = {"plot": plot, "range-test": range_test, "sweep": sweep.sweep}
 """Name on the command line -> function (cli, model, datamodule=None, *, flags)."""
 
 FLAGS: dict[str, dict[str, dict[str, Any]]] = {"sweep": sweep.FLAGS}

@@ -22,6 +22,7 @@ def lr_range_test(
     train_dataloaders: Any = None,
     val_dataloaders: Any = None,
     test: LRRangeTest | None = None,
+    verbose: bool = True,
 ) -> RangeTestResult:
     """Run a range test and train nothing: trainer and module are afterwards as before.
 
@@ -35,6 +36,7 @@ def lr_range_test(
         train_dataloaders: Training data, instead of `datamodule`.
         val_dataloaders: Validation data, for ``LRRangeTest(judge="validation")``.
         test: The arguments of the test; None for the defaults. It is not changed.
+        verbose: Whether to log the verdict.
 
     Returns:
         The result.
@@ -45,6 +47,7 @@ def lr_range_test(
     test = test or LRRangeTest()
     options = {**test.arguments(), "apply": False}
     finder = _OnlyTest(**options)
+    finder.verbose = verbose
     roots = [module, *module.parameters(), *module.buffers(), *([] if datamodule is None else [datamodule])]
     roots += [trainer.fit_loop, trainer.state]
     memento = Memento(roots, leave=[trainer])

@@ -72,6 +72,7 @@ class LRRangeTest(LRCallback):
     """
 
     drives = False
+    verbose = True
 
     def __init__(
         self,
@@ -140,7 +141,8 @@ class LRRangeTest(LRCallback):
             log_to_tensorboard(trainer, result)
         if self.apply and result.suggestion is not None:
             set_largest_lr(optimizer, result.suggestion)
-        rank_zero_info(f"LRRangeTest: {result}")
+        if self.verbose:
+            rank_zero_info(f"LRRangeTest: {result}")
 
     def _swept(self, trainer: Trainer) -> Optimizer:
         if self.optimizer is None and len(trainer.optimizers) != 1:

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 HEADROOM = 1.5
 """How far above its start the loss is shown, in units of the gain: an explosion would flatten the rest."""
 
+JUDGED = {"probe": "fixed probe batches", "training": "training batches", "validation": "validation batches"}
+MARKERS = "osD^vP"
+
 
 def draw(result: RangeTestResult) -> Figure:
-    """Loss against LR, the training loss behind it, one line for each rule.
+    """Loss against LR, the training loss behind it, a line at the suggestion, a mark on the curve for each other rule.
 
     Raises:
         ModuleNotFoundError: If matplotlib is missing.
@@ -26,24 +29,32 @@ def draw(result: RangeTestResult) -> Figure:
         raise ModuleNotFoundError(
             "plot() needs matplotlib; install the extra: pip install 'lr-callbacks[plot]'"
         ) from error
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
-    axes.set_ylabel(f"loss ({result.judge})")
+    axes.set_ylabel("loss")
     if result.judge != "training":
-        axes.plot(result.lrs, result.training_losses, color="0.75", linewidth=1, label="training batch")
-    axes.plot(result.lrs, result.losses, color="C0", linewidth=2, label=result.judge)
-    others = {name: lr for name, lr in result.suggestions.items() if lr is not None and name != result.rule}
-    for number, (name, lr) in enumerate(others.items()):
-        axes.axvline(lr, color=f"C{number + 2}", linewidth=1, linestyle=":", label=f"{name}: {lr:.1e}")
+        axes.plot(result.lrs, result.training_losses, color="0.75", linewidth=1, label=JUDGED["training"])
+    axes.plot(result.lrs, result.losses, color="C0", linewidth=2, label=JUDGED[result.judge])
     if result.suggestion is not None:
-        axes.axvline(result.suggestion, color="C1", linewidth=2, label=f"{result.rule}: {result.suggestion:.2e}")
+        label = f"{result.rule}: {result.suggestion:.2e}"
+        axes.axvline(result.suggestion, color="C1", linewidth=2, zorder=1, label=label)
+    for number, (name, lr) in enumerate(result.suggestions.items()):
+        if lr is not None and not (name == result.rule and result.suggestion is not None):
+            [mark] = axes.plot(lr, loss_at(result, lr), MARKERS[number % len(MARKERS)], label=f"{name}: {lr:.2e}")
+            mark.set(color=f"C{number + 2}", markersize=9, markeredgecolor="white")
     finite = [loss for loss in result.losses if math.isfinite(loss)]
     if finite and max(finite) > min(finite):
         low, start = min(finite), finite[0]
         margin = (start - low) or (max(finite) - low)
         axes.set_ylim(low - 0.1 * margin, min(max(finite), start + HEADROOM * margin) + 0.1 * margin)
     axes.set_title("no suggestion" if result.suggestion is None else f"maximum learning rate {result.suggestion:.2e}")
+    axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure
+
+
+def loss_at(result: RangeTestResult, lr: float) -> float:
+    """The loss of the recorded step that is nearest to an LR, in log LR."""
+    return min(zip(result.lrs, result.losses, strict=True), key=lambda point: abs(math.log(point[0] / lr)))[1]

@@ -10,6 +10,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
+from lr_callbacks.lightning_private import console_arguments
+
 TITLE = "LR range test"
 
 
@@ -24,9 +26,11 @@ def progress_bar(trainer: Trainer, total: int) -> Iterator[Callable[[int], None]
     """
     bar = trainer.progress_bar_callback
     if isinstance(bar, RichProgressBar) and bar.is_enabled:
+        from rich.console import Console
         from rich.progress import Progress
 
-        with Progress(transient=True) as progress:
+        # not rich's global console: whether that one is interactive was settled when somebody first asked for it
+        with Progress(console=Console(**console_arguments(bar)), transient=True) as progress:
             task = progress.add_task(TITLE, total=total)
             yield lambda done: progress.update(task, completed=done) if done % bar.refresh_rate == 0 else None
     elif isinstance(bar, TQDMProgressBar) and bar.is_enabled:

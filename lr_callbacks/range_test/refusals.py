@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -12,6 +12,8 @@ from torch.optim import Optimizer
 from lr_callbacks import lightning_private as private
 from lr_callbacks import param_groups as pg
 from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
+from lr_callbacks.foreign_factory import unwrap
 from lr_callbacks.lightning_private import schedulers_on
 
 if TYPE_CHECKING:
@@ -63,10 +65,28 @@ def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimi
     index = trainer.optimizers.index(optimizer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         same = isinstance(callback, LRCallback) and callback is not test and callback.optimizer in (None, index)
-        max_lr = getattr(callback, "max_lr", None) if same and callback.drives else None
+        max_lr = absolute_peak(callback) if same and callback.drives else None
         if max_lr is not None:
+            way_out = f"Remove max_lr={max_lr}, so that the schedule peaks at the LR that is found"
+            if isinstance(callback, TorchScheduler):
+                way_out = "Use this package's OneCycle or CyclicalLR without max_lr, which peak at the LR that is found"
             raise MisconfigurationException(
                 f"Two masters for the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
-                f" Remove max_lr={max_lr:g}, so that the schedule peaks at the LR that is found, or use"
-                " LRRangeTest(apply=False)."
+                f" {way_out}, or use LRRangeTest(apply=False)."
             )
+
+
+def absolute_peak(callback: LRCallback) -> Any:
+    """The `max_lr` that a callback was given, or that a torch scheduler in it was; None if it follows the base LR.
+
+    Example:
+        >>> import torch
+        >>> absolute_peak(TorchScheduler(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.3, total_steps=100))
+        0.3
+        >>> absolute_peak(TorchScheduler(torch.optim.lr_scheduler.StepLR, step_size=10))
+    """
+    if not isinstance(callback, TorchScheduler):
+        return getattr(callback, "max_lr", None)
+    arguments = [callback.scheduler_arguments]
+    arguments += [unwrap(each)[1] for each in (callback.scheduler, *(callback.schedulers or ()))]
+    return next((given["max_lr"] for given in arguments if "max_lr" in given), None)

@@ -1,0 +1,164 @@
+"""`lr-callbacks range-test`: find the maximum LR of a configuration, show why, and train nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from lr_callbacks.range_test.callback import LRRangeTest
+    from lr_callbacks.range_test.result import RangeTestResult
+
+MEANINGS = {
+    "descent": "most of the first descent is made; less the narrower it is",
+    "edge": "a tenth of the gain is lost again, divided by 5.6",
+    "steepest": "the loss falls fastest",
+    "minimum": "the loss is lowest, divided by 10",
+    "valley": "middle of the longest descent (fastai): a good constant LR",
+    "smith": "the loss turns up",
+}
+"""Rule -> where on the curve it reads its LR, for the table."""
+
+
+def range_test(
+    cli: Any,
+    model: Any,
+    datamodule: Any = None,
+    *,
+    min_lr: float | None = None,
+    max_lr: float | None = None,
+    num_steps: int | None = None,
+    rule: Literal["descent", "edge", "steepest", "minimum", "valley", "smith"] | None = None,
+    judge: Literal["probe", "training", "validation"] | None = None,
+    optimizer: int | None = None,
+) -> None:
+    """Find the largest learning rate that trains, and show why, without training.
+
+    A flag that is left out is as in the LRRangeTest among the Trainer's callbacks; without one, it has its default.
+
+    Args:
+        cli: The command line that runs.
+        model: The module to test; its weights are afterwards as before.
+        datamodule: Its data.
+        min_lr: First LR of the sweep (default 1e-7).
+        max_lr: Last LR of the sweep (default 10).
+        num_steps: Optimizer steps of the sweep (default 100).
+        rule: How the LR is read off the curve (default descent); the table shows all.
+        judge: The loss of fixed training batches (probe, the default), of each training batch, of validation batches.
+        optimizer: Index of the optimizer to sweep, counted from 0; needed where there are several.
+    """
+    from lightning.pytorch.cli import SaveConfigCallback
+
+    from lr_callbacks.extras import require_extra
+    from lr_callbacks.range_test.call import lr_range_test
+    from lr_callbacks.range_test.log import log_to_tensorboard
+
+    require_extra("plot", "matplotlib", what="The picture of the range test")
+    trainer = cli.trainer
+    asked = {"min_lr": min_lr, "max_lr": max_lr, "num_steps": num_steps, "rule": rule, "judge": judge}
+    test = asked_for(trainer.callbacks, optimizer, {name: value for name, value in asked.items() if value is not None})
+    result = lr_range_test(trainer, model, datamodule, test=test, verbose=False)
+    folder = Path(trainer.log_dir)  # every rank asks: it is broadcast
+    for callback in trainer.callbacks:
+        if isinstance(callback, SaveConfigCallback):
+            callback.setup(trainer, model, "fit")
+    if not trainer.is_global_zero:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"range_test{suffix}" for suffix in (".png", ".csv", ".json")]
+    for write, file in zip((result.plot, result.to_csv, result.to_json), files, strict=True):
+        write(file)
+    log_to_tensorboard(trainer, result)
+    for logger in trainer.loggers:
+        logger.finalize("success")
+    lines = [*report(result), "", *where(files, boards(trainer.loggers))]
+    sys.stdout.write("\n".join(["", *lines, ""]))
+
+
+def asked_for(callbacks: Sequence[Any], optimizer: int | None, changes: dict[str, Any]) -> LRRangeTest:
+    """The test that a configuration names, or a default one, with what the flags change.
+
+    Args:
+        callbacks: The Trainer's.
+        optimizer: Index of the optimizer to sweep, None for the one that the configured test sweeps.
+        changes: Arguments of the test that are given as flags.
+
+    Raises:
+        ValueError: If several tests are configured and it is not said which.
+
+    Example:
+        >>> from lr_callbacks import LRRangeTest
+        >>> asked_for([LRRangeTest(num_steps=50, rule="edge")], None, {"num_steps": 200})
+        LRRangeTest(num_steps=200, rule='edge')
+    """
+    from lr_callbacks.range_test.callback import LRRangeTest
+
+    tests = [callback for callback in callbacks if isinstance(callback, LRRangeTest)]
+    if len(tests) > 1:
+        tests = [test for test in tests if test.optimizer == optimizer]
+        if len(tests) != 1:
+            raise ValueError(
+                "Several LRRangeTest are configured and one is run at a time: say which by --optimizer=0 (counted from"
+                " 0), the optimizer= of one of them"
+            )
+    given = tests[0].arguments() if tests else {}
+    return LRRangeTest(**{**given, **({} if optimizer is None else {"optimizer": optimizer}), **changes})
+
+
+# ---------------------------------------------------------------------- what is shown
+def report(result: RangeTestResult) -> list[str]:
+    """Verdict and a table of what every rule says, as wide as the terminal.
+
+    Example:
+        >>> from lr_callbacks import RangeTestResult
+        >>> rules = {"descent": 0.3, "smith": None}
+        >>> result = RangeTestResult([0.1, 1.0], [2.0, 1.0], [2.0, 1.0], 0.3, rules, "Maximum LR 3.0e-01.", "descent")
+        >>> for line in report(result):
+        ...     print(line)
+        Maximum LR 3.0e-01.
+        <BLANKLINE>
+           Rule      LR        The LR at which
+         * descent   3.00e-01  most of the first descent is made; less the narrower it is
+           smith     none      the loss turns up
+    """
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    lines = [line for text in (result.verdict, *result.notes) for line in textwrap.wrap(text, width)]
+    lines += ["", "   Rule      LR        The LR at which"]
+    for rule, lr in result.suggestions.items():
+        mark = "*" if rule == result.rule and result.suggestion is not None else " "
+        value = "none" if lr is None else f"{lr:.2e}"
+        lines.append(f" {mark} {rule:<8}  {value:<8}  {MEANINGS[rule]}{bounds(lr) if rule == 'smith' else ''}")
+    return lines
+
+
+def bounds(lr: float | None) -> str:
+    """What Smith derives from the LR at the turn.
+
+    Example:
+        >>> bounds(1.0)
+        '; base LR 2.50e-01, one-cycle starts at 4.00e-02 to 1.00e-01'
+    """
+    from lr_callbacks.range_test.rules import smith_bounds
+
+    if lr is None:
+        return ""
+    base, low, high = smith_bounds(lr).values()
+    return f"; base LR {base:.2e}, one-cycle starts at {low:.2e} to {high:.2e}"
+
+
+def where(files: Sequence[Path], board: str | None) -> list[str]:
+    """The files, and how to look at the curve."""
+    lines = [f"{name:<12}{file}" for name, file in zip(("Picture", "Table", "Result"), files, strict=True)]
+    return lines if board is None else [*lines, f"Curve       tensorboard --logdir {quote(board)}"]
+
+
+def boards(loggers: Sequence[Any]) -> str | None:
+    """The folder for TensorBoard, None where the Trainer does not log there."""
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return next((str(logger.save_dir) for logger in loggers if isinstance(logger, TensorBoardLogger)), None)
