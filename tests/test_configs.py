@@ -1,4 +1,4 @@
-"""Every configuration file that a newcomer is offered runs, and does what its comments say."""
+"""Every configuration file that a newcomer is offered runs, does what its comments say, and as it is drawn."""
 
 import math
 from itertools import pairwise
@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 from cli_support import run, scalars
+from torch_schedulers import IDS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+NO_SCHEDULES = ("range_test", "sweep", "one_cycle_auto")  # their LRs are found by training
+SCHEDULES = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem not in NO_SCHEDULES)
+TORCH = [path for path in SCHEDULES if path.stem.startswith("torch_")]
 EPOCHS, STEPS = 3, 120
 
 # LR at the first step, at step 20, and at the last step of a run of 120 steps.
@@ -37,8 +41,24 @@ EXPECTED = {
 
 def test_each_configuration_is_tested():
     # sweep and range_test are no fits: tests of these commands run them
-    elsewhere = {path.stem for path in CONFIGS.glob("torch_*.yaml")} | {"sweep", "range_test"}
+    elsewhere = {path.stem for path in TORCH} | {"sweep", "range_test"}
     assert {path.stem for path in CONFIGS.glob("*.yaml")} - elsewhere == set(EXPECTED)
+
+
+def test_every_torch_scheduler_has_a_configuration():
+    named = "".join(path.read_text() for path in TORCH)
+    assert len(TORCH) == 15
+    assert [name for name in [*IDS, "ReduceLROnPlateau"] if f"torch's {name}:" not in named] == []
+
+
+@pytest.mark.parametrize("path", SCHEDULES, ids=lambda path: path.stem)
+def test_a_configuration_trains_with_the_learning_rates_that_plot_draws(path, workplace):
+    short = (f"--config={path}", "--trainer.limit_train_batches=4", "--trainer.limit_val_batches=1")
+    cli = run("fit", *short)
+    rates, losses = (scalars(f"runs/{path.stem}/version_0", tag) for tag in ("lr-SGD", "val_loss"))
+    assert len(rates) == cli.trainer.global_step == 4 * len(losses)
+    drawn = run("plot", *short, f"--metrics={list(losses.values())}").curves[0][1]
+    assert list(rates.values()) == pytest.approx(drawn, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
