@@ -76,13 +76,16 @@ class Ticks:
         return math.floor(epochs * duration.value / 100 + 0.5)
 
     def rest(self, name: str) -> int:
-        """Ticks from the start to the end of the run, at least 0.
+        """Ticks from the start to the end of the run, at least 1.
+
+        A schedule whose turn never comes, as after a warm-up that is as long as the run, is not at its end: it has yet
+        to begin, and until then its first value holds.
 
         Raises:
             MisconfigurationException: If the length of the run is not known.
         """
         left = self.horizon.rest(self.start, f"{self.who}: {name}")
-        return self.at(left - 1) + 1 if left else 0
+        return self.at(left - 1) + 1 if left else 1
 
     def held(self, function: Callable[[int], float]) -> Callable[[int], float]:
         """A function of ticks as one of the optimizer steps since the start."""

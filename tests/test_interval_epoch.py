@@ -28,7 +28,7 @@ def test_the_first_step_of_a_tick_is_where_the_tick_begins(run, start):
 
 
 def test_the_rest_of_the_run_counts_the_epoch_that_the_start_cuts():
-    assert [Ticks(RUN, start, "epoch").rest("x") for start in (0, 9, 10, 49, 50, 99)] == [5, 5, 4, 1, 0, 0]
+    assert [Ticks(RUN, start, "epoch").rest("x") for start in (0, 9, 10, 49, 50, 99)] == [5, 5, 4, 1, 1, 1]
     assert [Ticks(UNEVEN, start, "epoch").rest("x") for start in (0, 4, 8, 18)] == [4, 3, 2, 1]
 
 

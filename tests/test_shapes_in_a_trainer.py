@@ -114,6 +114,16 @@ def test_the_phase_of_a_cycle_is_told_by_the_way_that_it_goes():
     assert phases == ["waiting", "climbing", "climbing", "falling", "falling", "falling", "climbing", "climbing"]
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [lc.CosineAnnealing, lc.LinearDecay, lc.PolynomialDecay, lc.Rex, lc.OneCycle],
+    ids=lambda cls: cls.__name__,
+)
+def test_after_a_warm_up_that_is_longer_than_the_run_a_schedule_has_yet_to_begin(schedule):
+    recorder = fit(lc.Warmup(8, start_factor=0.5), schedule(), module=Net(sgd((0.1,))), batches=4)
+    assert recorder.of_group() == pytest.approx([0.05, 0.05625, 0.0625, 0.06875], rel=1e-12)
+
+
 def test_two_that_anneal_to_the_end_are_refused():
     with pytest.raises(MisconfigurationException, match="each of them anneals to the end of the run"):
         fit(lc.Rex(), lc.CosineAnnealing())
