@@ -210,6 +210,35 @@ def test_resumed_from_a_checkpoint_of_any_step_it_goes_on_bit_for_bit(case, inte
     assert seen == 5
 
 
+class ByHand(Net):
+    """Two optimizers, so that nobody knows before how many steps an epoch has."""
+
+    automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        for optimizer in self.optimizers():
+            optimizer.zero_grad()
+            self.manual_backward((self(batch[0]) - batch[1]).square().mean())
+            optimizer.step()
+
+    def configure_optimizers(self):
+        return [sgd((0.1,))([self.body]), sgd((0.02,))([self.head])]
+
+
+@pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
+def test_epochs_that_are_counted_as_they_end_are_counted_right_from_every_step(tmp_path):
+    def callbacks():
+        return [TorchScheduler(ExponentialLR, interval="epoch", gamma=0.5)]
+
+    resumed = {}
+    for step, whole, part in resumed_everywhere(callbacks, tmp_path, module=ByHand, batches=2, epochs=3):
+        assert whole.of_group() == pytest.approx([0.1 * 0.5 ** (step // 2) for step in range(6)], rel=1e-12)
+        rest = len(part.lrs[0])
+        assert [part.lrs[n] for n in (0, 1)] == [whole.lrs[n][-rest:] for n in (0, 1)], f"resumed at step {step}"
+        resumed[step] = rest
+    assert resumed == {2: 5, 4: 4}
+
+
 class ScriptedByStep(Net):
     """Its metric depends on how far it has been trained, as a real one does, and not on the number of the epoch."""
 

@@ -122,6 +122,7 @@ class TorchScheduler(EvaluationCallback):
         self._rounds: dict[int, int] = {}  # epochs, or evaluations, that have ended since the start of the schedule
         self._restored: dict[int, dict[str, Any]] = {}
         self._settled: set[int] = set()
+        self._epochs_closed = 0  # of the whole run, by the trainer's count
 
     @property
     def state_key(self) -> str:
@@ -211,9 +212,13 @@ class TorchScheduler(EvaluationCallback):
         if state is None:
             return
         self._rounds[driver.index] = state["rounds"]
+        due = self._due(driver, foreign)
         alike = foreign.was_configured_alike(state["foreign"])
-        if self.monitor is not None or (alike and state["foreign"]["count"] == self._due(driver, foreign)):
+        if self.monitor is not None or (alike and state["foreign"]["count"] == due):
             foreign.load_state_dict(state["foreign"])
+        trainer = self._conductor.trainer if self._conductor else None
+        if self.monitor is None and trainer is not None and driver.step > foreign.start:
+            self._rounds[driver.index] += max(0, trainer.current_epoch - self._epochs_closed)
 
     def judge(self, value: float) -> None:
         """One evaluation: the scheduler's step, and the LRs anew."""
@@ -230,10 +235,17 @@ class TorchScheduler(EvaluationCallback):
         """Forget what an earlier fit has taught it."""
         super().forget()
         self._foreign, self._rounds, self._restored, self._settled = {}, {}, {}, set()
+        self._epochs_closed = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From a checkpoint of an epoch's last batch Lightning goes on without ending that epoch: it is counted now."""
+        super().on_train_start(trainer, pl_module)
+        self._epochs_closed = trainer.current_epoch
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """One more epoch, for runs whose epochs have no known length."""
         super().on_train_epoch_end(trainer, pl_module)
+        self._epochs_closed = trainer.current_epoch + 1
         if self.monitor is None and self._conductor is not None:
             self._count_epoch(self._conductor.drivers)
 
@@ -253,7 +265,11 @@ class TorchScheduler(EvaluationCallback):
             str(index): {"rounds": self._rounds.get(index, 0), "foreign": foreign.state_dict()}
             for index, foreign in self._foreign.items()
         }
-        return {"optimizers": optimizers, "validation_due": self._validation_due}
+        return {
+            "optimizers": optimizers,
+            "validation_due": self._validation_due,
+            "epochs_closed": self._epochs_closed,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what a checkpoint has, to be used when the training starts.
@@ -262,12 +278,14 @@ class TorchScheduler(EvaluationCallback):
             ValueError: If it is not the state of a `TorchScheduler`.
         """
         optimizers, due = state_dict.get("optimizers"), state_dict.get("validation_due")
+        closed = state_dict.get("epochs_closed", 0)
         if not isinstance(optimizers, Mapping) or not isinstance(due, bool):
             raise ValueError(
                 f"the state of a TorchScheduler must have optimizers and validation_due (True or False), got"
                 f" {state_dict!r}"
             )
-        self._validation_due, self._restored = due, {}
+        whole("the state's epochs_closed", closed)
+        self._validation_due, self._epochs_closed, self._restored = due, closed, {}
         for index, state in optimizers.items():
             if not str(index).isdigit() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
                 raise ValueError(
