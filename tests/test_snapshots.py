@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit
 
@@ -49,6 +50,15 @@ def test_a_resumed_run_goes_on_with_the_list_of_its_files(tmp_path):
     again = SnapshotCheckpoint(tmp_path)
     fit(SGDR(4), again, batches=4, max_epochs=3, ckpt_path=first.paths[1], enable_checkpointing=True)
     assert steps_of(again.paths) == [4, 8, 12]
+
+
+@pytest.mark.filterwarnings("ignore:.*exists and is not empty")
+def test_a_cycle_that_ended_as_the_checkpoint_was_written_is_not_left_out(tmp_path):
+    before_us = ModelCheckpoint(tmp_path, "{step}", save_top_k=-1, every_n_train_steps=4)
+    fit(SGDR(4), before_us, SnapshotCheckpoint(tmp_path / "kept"), batches=8, enable_checkpointing=True)
+    again = SnapshotCheckpoint(tmp_path / "kept")
+    fit(SGDR(4), again, batches=8, max_epochs=2, ckpt_path=tmp_path / "step=4.ckpt", enable_checkpointing=True)
+    assert steps_of(again.paths) == [4, 8, 12, 16]
 
 
 def test_without_sgdr_it_says_what_to_add(tmp_path):

@@ -57,9 +57,17 @@ class SnapshotCheckpoint(ModelCheckpoint):
         self._cycles(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note the cycle that the run is in."""
+        """Note the cycle that the run is in; save one that ended just when the checkpoint was written, before us."""
         super().on_train_start(trainer, pl_module)
-        self._cycle = self._cycles(trainer).phase or ""
+        cycles = self._cycles(trainer)
+        self._cycle = cycles.phase or ""
+        for driver, number in cycles._driven()[:1]:
+            lane = driver.lane_of(number)
+            before = cycles.phase_at(driver.step - 1, lane.segments[lane.callbacks.index(cycles)])
+            name = Path(self.format_checkpoint_name(self._monitor_candidates(trainer))).name
+            known = name in {Path(path).name for path in self.paths}
+            if driver.step > 0 and before.startswith("cycle") and before != self._cycle and not known:
+                self._save(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
