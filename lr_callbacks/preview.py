@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -99,6 +100,7 @@ def rehearse(
     require(horizon.total_steps is not None, "the length of the run", "known for a preview", horizon.total_steps)
     driver = Driver(stand_in, index, mine)
     Conductor.without_trainer([driver], mine)
+    horizon = replace(horizon, assumed=False)  # no epoch of a rehearsal ends otherwise than as was assumed
     driver.start(horizon, resumed=False, finetuned=False, steps_if_not_restored=0)
     try:
         refuse_rivals(driver)

@@ -12,6 +12,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 NO_SCHEDULES = ("range_test", "sweep", "one_cycle_auto")  # their LRs are found by training
 SCHEDULES = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem not in NO_SCHEDULES)
 TORCH = [path for path in SCHEDULES if path.stem.startswith("torch_")]
+FAST = ("--trainer.enable_checkpointing=false", "--trainer.num_sanity_val_steps=0")
 EPOCHS, STEPS = 3, 120
 
 # LR at the first step, at step 20, and at the last step of a run of 120 steps.
@@ -53,7 +54,7 @@ def test_every_torch_scheduler_has_a_configuration():
 
 @pytest.mark.parametrize("path", SCHEDULES, ids=lambda path: path.stem)
 def test_a_configuration_trains_with_the_learning_rates_that_plot_draws(path, workplace):
-    short = (f"--config={path}", "--trainer.limit_train_batches=4", "--trainer.limit_val_batches=1")
+    short = (f"--config={path}", "--trainer.limit_train_batches=4", "--trainer.limit_val_batches=1", *FAST)
     cli = run("fit", *short)
     rates, losses = (scalars(f"runs/{path.stem}/version_0", tag) for tag in ("lr-SGD", "val_loss"))
     assert len(rates) == cli.trainer.global_step == 4 * len(losses)

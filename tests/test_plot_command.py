@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from cli_support import run
+from cli_support import OWN, run, scalars
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -28,3 +28,39 @@ def test_several_configurations_overlay(workplace):
     run("plot", "--config", str(CONFIGS / "sgdr.yaml"), "--config", str(CONFIGS / "one_cycle.yaml"))
     assert len(column("lr_plot.csv", "sgdr")) == 560
     assert len(column("lr_plot.csv", "one_cycle")) == 400
+
+
+def test_two_configurations_of_one_name_are_two_curves(workplace):
+    for folder, lr in (("a", 0.1), ("b", 0.2)):
+        Path(folder).mkdir()
+        text = (CONFIGS / "warmup.yaml").read_text().replace("lr: 0.03", f"lr: {lr}")
+        Path(folder, "run.yaml").write_text(text)
+    run("plot", "--config=a/run.yaml", "--config=b/run.yaml")
+    assert column("lr_plot.csv", "run")[-1] == pytest.approx(0.1)
+    assert column("lr_plot.csv", "run (2)")[-1] == pytest.approx(0.2)
+
+
+def test_epochs_of_a_manual_optimization_are_drawn_as_they_are_used(workplace):
+    Path("by_hand.py").write_text(
+        OWN
+        + """
+class ByHand(NetWithLoader):
+    automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(self.layer(batch[0]).square().mean())
+        optimizer.step()
+"""
+    )
+    halved = (
+        "--trainer.callbacks+=TorchScheduler",
+        "--trainer.callbacks.scheduler=torch.optim.lr_scheduler.ExponentialLR",
+    )
+    flags = ("--trainer.callbacks.scheduler.gamma=0.5", "--trainer.callbacks.interval=epoch", "--trainer.max_epochs=3")
+    flags = ("--model=by_hand.ByHand", "--data=null", *halved, *flags)
+    drawn = run("plot", *flags).curves[0][1]
+    run("fit", *flags)
+    assert drawn == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4, rel=1e-12)
+    assert list(scalars("runs/ByHand/version_0", "lr-SGD").values()) == pytest.approx(drawn, rel=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,10 @@ def plot(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*args parameter is intended to run from within Python")
             parts = [one_of_several(words) for words in one_by_one(cli.command_line)]
-        curves = {f"{part.config[part.subcommand]['name']} {k}".strip(): v for part in parts for k, v in part.curves}
+        curves: dict[str, list[float]] = {}
+        for part in parts:
+            name = unlike(part.config[part.subcommand]["name"], curves)
+            curves |= {f"{name} {label}".strip(): lrs for label, lrs in part.curves}
     else:
         cli.curves = curves_of(cli.trainer, model, datamodule, total_steps=total_steps, metrics=metrics or [])
         if getattr(cli, "draws_one", False):
@@ -48,6 +52,22 @@ def plot(
     write_csv(curves, csv)
     write_picture(curves, png, log=log)
     sys.stdout.write(f"\n{terminal_chart(curves)}\n\nPicture     {Path(png)}\nTable       {Path(csv)}\n")
+
+
+def unlike(name: str, curves: Mapping[str, object]) -> str:
+    """The name of a configuration, with a number if there are curves of another one of that name.
+
+    Example:
+        >>> unlike("sgdr", {"sgdr group 0": [], "sgdr group 1": []})
+        'sgdr (2)'
+        >>> unlike("sgd", {"sgdr": []})
+        'sgd'
+    """
+    wanted, number = name, 1
+    while any(known == wanted or known.startswith(f"{wanted} ") for known in curves):
+        number += 1
+        wanted = f"{name} ({number})"
+    return wanted
 
 
 def one_by_one(command_line: list[str]) -> list[list[str]]:
