@@ -25,6 +25,7 @@ from lr_callbacks import (
     PolynomialDecay,
     ReduceLROnPlateau,
     Rex,
+    SnapshotCheckpoint,
     StepDecay,
     TorchScheduler,
     Warmup,
@@ -32,7 +33,6 @@ from lr_callbacks import (
     preview,
     wall_clock,
 )
-from lr_callbacks.durations import Duration
 
 BUDGET = 20.0  # seconds; a step of the fake clock takes one
 
@@ -300,29 +300,33 @@ def test_a_real_run_under_a_time_limit_ends_annealed():
     assert lrs[0] < 0.034
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds", "shown"),
-    [
-        ("90 s", 90, "1.5 min"),
-        ("11h30m", 41400, "11.5 h"),
-        ("1.5 h", 5400, "1.5 h"),
-        ("30 min", 1800, "30 min"),
-        ("2 days 1 hour 5 minutes", 176700, "49.08 h"),
-        (".5S", 0.5, "0.5 s"),
-    ],
-)
-def test_a_time_is_read_as_it_is_written(text, seconds, shown):
-    assert Duration.parse(text) == Duration.find(text) == Duration(seconds, "seconds")
-    assert str(Duration.parse(text)) == shown
+class TwoSpeeds(Net):
+    """The second optimizer steps twice in each batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        first, second = self.optimizers()
+        for optimizer in (first, second, second):
+            optimizer.zero_grad()
+            self.manual_backward((self(batch[0]) - batch[1]).square().mean())
+            optimizer.step()
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD(part.parameters(), lr=0.1) for part in (self.body, self.head)]
 
 
-@pytest.mark.parametrize("text", ["30m11h", "5 min 5 min", "3 fortnights", "-30 min", "1h 5%", "5 min 3", "1h30"])
-def test_what_is_no_time_is_refused_with_the_ways_out(text):
-    with pytest.raises(ValueError, match=r"duration has no unit that is known here, got .*'30 min' \(by the wall"):
-        Duration.parse(text)
+def test_two_optimizers_under_manual_optimization_go_by_one_clock(clock):
+    used = timed(LinearDecay(), clock=clock, module=TwoSpeeds(), stop_after=12)
+    over_time = [0.1, 0.095, 0.09, 0.085]
+    assert used.of_group(optimizer=0) == pytest.approx(over_time, rel=1e-12)
+    assert used.of_group(optimizer=1)[1::2] == pytest.approx([*over_time[1:], 0.08], rel=0.1)
+    assert used.of_group(optimizer=1)[2::2] == pytest.approx(over_time[1:], rel=1e-12)
 
 
-def test_a_time_of_nothing_is_refused_where_a_length_is_needed():
-    assert Duration.parse("0 s").value == 0
-    with pytest.raises(ValueError, match="must be longer than nothing, got '0 min'"):
-        SGDR("0 min")
+def test_a_snapshot_is_saved_when_the_time_of_a_cycle_is_over(clock, tmp_path):
+    snapshots = SnapshotCheckpoint(tmp_path)
+    timed(SGDR("4 s", T_mult=2), snapshots, clock=clock, steps=14, enable_checkpointing=True)
+    assert [torch.load(path, weights_only=True)["global_step"] for path in snapshots.paths] == [4, 12, 14]
