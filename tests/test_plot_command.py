@@ -26,7 +26,8 @@ def test_one_configuration_gives_a_picture_a_table_and_a_chart_and_trains_nothin
 
 def by_time(tmp_path):
     """A configuration whose run goes by the wall clock."""
-    text = (CONFIGS / "one_cycle.yaml").read_text().replace("max_epochs: 10", "max_epochs: -1\n  max_time: '00:00:30:00'")
+    text = (CONFIGS / "one_cycle.yaml").read_text()
+    text = text.replace("max_epochs: 10", "max_epochs: -1\n  max_time: '00:00:30:00'")
     (tmp_path / "by_time.yaml").write_text(text)
     return str(tmp_path / "by_time.yaml")
 
