@@ -12,30 +12,34 @@ from lr_callbacks.extras import require_extra
 Curves = Mapping[str, Sequence[float]]
 """What a curve is called -> its LR at each optimizer step, from step 0."""
 
+STEPS = "optimizer step"
+"""What curves are drawn over, unless their runs go by the wall clock."""
 MARKS = "●○◆◇■□▲△"
 
 
-def write_csv(curves: Curves, path: str | Path) -> None:
+def write_csv(curves: Curves, path: str | Path, *, over: str = STEPS) -> None:
     """Write one row for each optimizer step and one column for each curve; a curve that has ended leaves cells empty.
 
     Args:
         curves: The curves; at least one.
         path: Where to write.
+        over: What the rows are.
     """
     with Path(path).open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["step", *curves])
+        writer.writerow(["step" if over == STEPS else over, *curves])
         for step in range(max(map(len, curves.values()))):
             writer.writerow([step, *(repr(lrs[step]) if step < len(lrs) else "" for lrs in curves.values())])
 
 
-def write_picture(curves: Curves, path: str | Path, *, log: bool = False) -> None:
+def write_picture(curves: Curves, path: str | Path, *, log: bool = False, over: str = STEPS) -> None:
     """Draw all curves over the optimizer steps.
 
     Args:
         curves: The curves; at least one.
         path: Where to write; its suffix chooses the format (``.png``, ``.svg``, ``.pdf``).
         log: Whether the LR axis is logarithmic.
+        over: What the horizontal axis counts.
 
     Raises:
         ModuleNotFoundError: If matplotlib is not installed; the message names the extra.
@@ -47,19 +51,20 @@ def write_picture(curves: Curves, path: str | Path, *, log: bool = False) -> Non
     axes = figure.subplots()
     for name, lrs in curves.items():
         axes.plot(range(len(lrs)), lrs, label=name, drawstyle="steps-post")
-    axes.set(xlabel="optimizer step", ylabel="learning rate", yscale="log" if log else "linear")
+    axes.set(xlabel=over, ylabel="learning rate", yscale="log" if log else "linear")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120)
 
 
-def terminal_chart(curves: Curves, *, width: int = 72, height: int = 12) -> str:
+def terminal_chart(curves: Curves, *, width: int = 72, height: int = 12, over: str = STEPS) -> str:
     """The curves in characters, with the largest and the smallest LR at the side.
 
     Args:
         curves: The curves; at least one. Where two meet, the first is seen.
         width: Columns of the chart itself, >= 2.
         height: Its rows, >= 2.
+        over: What the horizontal axis counts.
 
     Raises:
         ValueError: If there is nothing to draw, or no room for it.
@@ -86,5 +91,8 @@ def terminal_chart(curves: Curves, *, width: int = 72, height: int = 12) -> str:
                 rows[round((1 - level) * (height - 1))][column] = mark
     sides = {0: f"{high:.4g}", height - 1: f"{low:.4g}"}
     lines = [f"{sides.get(number, ''):>10} │{''.join(row)}".rstrip() for number, row in enumerate(rows)]
-    lines += [" " * 11 + "└" + "─" * width, " " * 12 + f"0 … {steps - 1} optimizer steps"]
+    lines += [
+        " " * 11 + "└" + "─" * width,
+        " " * 12 + f"0 … {steps - 1} {over}s" if over == STEPS else f"{' ' * 12}{over}",
+    ]
     return "\n".join([*lines, *(f"{mark} {name}" for name, mark in zip(curves, MARKS * len(curves), strict=False))])

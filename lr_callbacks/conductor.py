@@ -10,10 +10,12 @@ from lightning.pytorch.callbacks import BaseFinetuning
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
+from lr_callbacks import param_groups as pg
 from lr_callbacks.driver import Driver
 from lr_callbacks.horizon import Horizon, horizon_of
 from lr_callbacks.plan import describe
 from lr_callbacks.two_masters import refuse_other_masters, refuse_rivals
+from lr_callbacks.wall_clock import TimeHorizon, WallClock, clock_of, goes_by_time, refuse_steppers, time_limit
 
 if TYPE_CHECKING:
     from lr_callbacks.callbacks.base import LRCallback
@@ -72,6 +74,7 @@ class Conductor:
         self._started = True
         automatic, num_optimizers = module.automatic_optimization, len(trainer.optimizers)
         horizon = horizon_of(trainer, automatic_optimization=automatic, num_optimizers=num_optimizers)
+        horizon, clock = self._by_time(trainer, horizon)
         countable = trainer.global_step == 0 or (automatic and num_optimizers == 1)
         for driver in self.drivers:
             driver.start(
@@ -79,10 +82,22 @@ class Conductor:
                 resumed=trainer.ckpt_path is not None,
                 finetuned=any(isinstance(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
                 steps_if_not_restored=trainer.global_step if countable else None,
+                clock=clock,
             )
             refuse_rivals(driver)
         if self.drivers:
             rank_zero_info(describe(horizon, self.drivers))
+
+    def _by_time(self, trainer: Trainer, horizon: Horizon) -> tuple[Horizon, WallClock | None]:
+        """Another horizon and a clock, if the run goes by the wall clock."""
+        callbacks = list(dict.fromkeys(callback for driver in self.drivers for callback in driver.callbacks))
+        limit = time_limit(trainer)
+        if not goes_by_time(callbacks, horizon, limit):
+            return horizon, None
+        refuse_steppers(callbacks)
+        restored = [pg.get_elapsed(driver.optimizer) for driver in self.drivers]
+        known = [elapsed for elapsed in restored if elapsed is not None]
+        return TimeHorizon(limit), clock_of(trainer, max(known) if known else None)
 
     def on_train_epoch_start(self, trainer: Trainer) -> None:
         """Once an epoch, look whether somebody else has written an LR or taken the optimizer away.

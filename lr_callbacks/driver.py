@@ -14,6 +14,7 @@ from lr_callbacks.base_lrs import read_configured, take_configured, take_restore
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.lanes import Lane, build_lanes
 from lr_callbacks.segment import Segment
+from lr_callbacks.wall_clock import WallClock
 
 if TYPE_CHECKING:
     from lr_callbacks.callbacks.base import LRCallback
@@ -29,6 +30,8 @@ class Driver:
 
     Attributes:
         step: How often the optimizer has really stepped.
+        now: Where the schedules are: `step`, or the milliseconds of a run that goes by the wall clock.
+        clock: The wall clock, if the run goes by it.
         first_step: `step` when the training started.
         taken: Steps taken since then; more than `step` tells where an older state was loaded in between.
         lanes: Its groups, by the factors that they share.
@@ -39,7 +42,8 @@ class Driver:
         self.optimizer = optimizer
         self.index = index
         self.callbacks = sorted(callbacks, key=lambda callback: (type(callback).__qualname__, repr(callback)))
-        self.step = 0
+        self.step = self.now = 0
+        self.clock: WallClock | None = None
         self.first_step = 0
         self.taken = 0
         self.lanes: list[Lane] = []
@@ -60,7 +64,15 @@ class Driver:
         return f"optimizer {self.index} ({type(self.optimizer).__name__})"
 
     # ------------------------------------------------------------------ the start of the training
-    def start(self, horizon: Horizon, *, resumed: bool, finetuned: bool, steps_if_not_restored: int | None) -> None:
+    def start(
+        self,
+        horizon: Horizon,
+        *,
+        resumed: bool,
+        finetuned: bool,
+        steps_if_not_restored: int | None,
+        clock: WallClock | None = None,
+    ) -> None:
         """Find the base LRs and the count, resolve the schedules, write the LRs and momenta, and start the clock.
 
         Args:
@@ -68,6 +80,7 @@ class Driver:
             resumed: Whether the trainer has loaded a checkpoint.
             finetuned: Whether a finetuning callback of Lightning's sets LRs of groups that it has added.
             steps_if_not_restored: What to count from if no count was restored; None if nobody can know.
+            clock: The wall clock, if the run goes by it.
 
         Raises:
             MisconfigurationException: If the count is needed and not known, or a callback cannot be resolved.
@@ -84,7 +97,8 @@ class Driver:
             wanted = (pg.select(self.optimizer, c.wanted_groups, who=repr(c)) for c in self.callbacks)
             driven = {number for numbers in wanted for number in numbers}
             same = take_restored(self.optimizer, self._configured, driven, self.name)
-        self.first_step, self.taken = self.step, 0
+        self.first_step, self.taken, self.clock = self.step, 0, clock
+        self.now = self.step if clock is None else clock.elapsed
         for callback in self._advancing:
             callback.begin(self)
         self.resolve()
@@ -94,7 +108,7 @@ class Driver:
         self._look = finetuned and same and self._plan == plan_then
         self.adopt()
         for lane in self.lanes:
-            lane.check(self.step)
+            lane.check(self.now)
             pg.unshare_tensors(self.optimizer, lane.groups)
         self.write()
         if plan_then is not None and plan_then != self._plan:
@@ -142,17 +156,19 @@ class Driver:
             self.adopt()
         self.step += 1
         self.taken += 1
+        self.now = self.step if self.clock is None else self.clock.step()
         for callback in self._advancing:
             callback.advance(self)
         self.write()
 
     def _carry(self, groups: list[dict[str, Any]]) -> None:
         """What a state of the optimizer carries for us."""
-        pg.write_count(groups, self.step, self._plan)
+        pg.write_count(groups, self.step, self._plan, None if self.clock is None else self.clock.read())
 
     def _after_load(self, optimizer: Optimizer) -> None:
         """Somebody has loaded another state in mid-training: go on from its count, or from ours if it has none."""
         self.step = pg.get_count(optimizer) or self.step
+        self.now = self.step if self.clock is None else self.clock.elapsed
         pg.forget_count(optimizer)
         for group, base in zip(optimizer.param_groups, self._bases, strict=False):
             group.setdefault(pg.BASE_LR, base)
@@ -165,7 +181,7 @@ class Driver:
 
     def write(self) -> None:
         """Write the LR (and momentum) that the next step will use into every driven group."""
-        groups, step = self.optimizer.param_groups, self.step
+        groups, step = self.optimizer.param_groups, self.now
         for lane in self.lanes:
             if not lane.callbacks:
                 continue
@@ -215,13 +231,13 @@ class Driver:
 
     def _rebase(self, number: int) -> None:
         group = self.optimizer.param_groups[number]
-        factor = self.lane_of(number).factor_at(self.step)
+        factor = self.lane_of(number).factor_at(self.now)
         lr = pg.get_lr(group)
         group[pg.BASE_LR] = lr / factor if factor != 0 else lr
 
     def _find_foreign_lrs(self) -> None:
         for lane in self.lanes:
-            factor = lane.factor_at(self.step)
+            factor = lane.factor_at(self.now)
             for number in lane.groups if lane.callbacks else ():
                 group = self.optimizer.param_groups[number]
                 ours = group[pg.BASE_LR] * factor
@@ -258,7 +274,7 @@ class Driver:
         while self._hooks:
             self._hooks.pop()()
         groups = self.optimizer.param_groups
-        pg.write_count(groups, self.step, self._plan)
+        self._carry(groups)
         for group in groups:
             if pg.CONFIGURED_MOMENTUM in group:
                 pg.set_momentum(group, group[pg.CONFIGURED_MOMENTUM])

@@ -1,12 +1,14 @@
-"""How long something lasts, as a user writes it: ``500``, ``"500 steps"``, ``"5 epochs"``, ``"10%"``."""
+"""How long something lasts, as a user writes it: ``500``, ``"500 steps"``, ``"5 epochs"``, ``"10%"``, ``"30 min"``."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-Unit = Literal["steps", "epochs", "percent"]
+Unit = Literal["steps", "epochs", "percent", "seconds"]
 
 _UNITS: dict[str, Unit] = {
     "": "steps",
@@ -17,7 +19,15 @@ _UNITS: dict[str, Unit] = {
     "%": "percent",
 }
 _PATTERN = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Z%]*)\s*")
-WAYS_OUT = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run)"
+_SECONDS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+}
+_TIME = re.compile(r"(?:\s*(?:\d+\.?\d*|\.\d+)\s*[a-zA-Z]+)+\s*")
+_TIME_PART = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zA-Z]+)")
+WAYS_OUT = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,8 @@ class Duration:
 
     Attributes:
         value: The number that the user wrote; never negative.
-        unit: ``"steps"`` (optimizer steps), ``"epochs"`` or ``"percent"`` (of the whole run, 0 to 100).
+        unit: ``"steps"`` (optimizer steps), ``"epochs"``, ``"percent"`` (of the whole run, 0 to 100) or ``"seconds"``
+            (by the wall clock).
 
     Example:
         >>> Duration.parse("10%")
@@ -35,6 +46,8 @@ class Duration:
         True
         >>> str(Duration.parse("1.5 epochs"))
         '1.5 epochs'
+        >>> Duration.parse("1h30m"), str(Duration.parse("90 min"))
+        (Duration(value=5400.0, unit='seconds'), '1.5 h')
     """
 
     value: float
@@ -45,7 +58,8 @@ class Duration:
         """Read a duration from what a user wrote.
 
         Args:
-            value: An ``int`` (optimizer steps) or a string with a unit: ``"500 steps"``, ``"5 epochs"``, ``"10%"``.
+            value: An ``int`` (optimizer steps) or a string with a unit: ``"500 steps"``, ``"5 epochs"``, ``"10%"``,
+                ``"30 min"``, ``"11h30m"``.
             name: The argument's name, for error messages.
             minimum: 0, or 1 where a length of nothing makes no sense.
 
@@ -65,8 +79,13 @@ class Duration:
         """
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise TypeError(f"{name} must be an int or a string with a unit, got {value!r}; {WAYS_OUT}")
+        seconds = _seconds(str(value))
         match = _PATTERN.fullmatch(str(value))
         unit = _UNITS.get(match[2].lower()) if match else None
+        if seconds is not None:
+            if seconds == 0 and minimum > 0:
+                raise ValueError(f"{name} must be longer than nothing, got {value!r}; {WAYS_OUT}")
+            return cls(seconds, "seconds")
         if match is None or unit is None:
             raise ValueError(f"{name} has no unit that is known here, got {value!r}; {WAYS_OUT}")
         number = float(match[1])
@@ -83,9 +102,36 @@ class Duration:
     @classmethod
     def find(cls, text: str) -> Duration | None:
         """The duration that a text with a unit is, or None if it is none."""
+        if _seconds(text) is not None:
+            return cls.parse(text)
         match = _PATTERN.fullmatch(text)
         return cls.parse(text) if match and match[2] and match[2].lower() in _UNITS else None
 
     def __str__(self) -> str:
+        if self.unit == "seconds":
+            return time_text(self.value)
         number = f"{self.value:.12g}"
         return f"{number}%" if self.unit == "percent" else f"{number} {self.unit}"
+
+
+def time_text(seconds: float) -> str:
+    """A time as a reader wants it.
+
+    Example:
+        >>> time_text(90), time_text(0.25), time_text(41400), time_text(45)
+        ('1.5 min', '0.25 s', '11.5 h', '45 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.4g} s"
+    return f"{seconds / 60:.4g} min" if seconds < 3600 else f"{seconds / 3600:.4g} h"
+
+
+def _seconds(text: str) -> float | None:
+    """The seconds of a time such as ``"90 s"`` or ``"11h30m"``, larger units first; None for anything else."""
+    if not _TIME.fullmatch(text):
+        return None
+    parts = [(float(number), _SECONDS.get(unit.lower())) for number, unit in _TIME_PART.findall(text)]
+    units = [unit for _, unit in parts if unit is not None]
+    in_order = len(units) == len(parts) and all(one > next_one for one, next_one in pairwise(units))
+    total = sum(number * (unit or 0) for number, unit in parts)
+    return total if in_order and math.isfinite(total) else None

@@ -95,6 +95,18 @@ class Horizon:
             " set Trainer(max_steps=...), or give the train dataloader a length (limit_train_batches=... does)."
         )
 
+    def length(self, steps: int) -> str:
+        """A number of steps as text."""
+        return f"{steps} steps"
+
+    def moment(self, step: int) -> str:
+        """A step of the run as text."""
+        return f"at step {step}"
+
+    def span(self, start: int, end: int | None) -> str:
+        """A part of the run as text."""
+        return f"from {start}" if end is None else f"{start}-{end}"
+
     def __str__(self) -> str:
         total = "an unknown number of" if self.total_steps is None else str(self.total_steps)
         per_epoch = ", then ".join(str(steps) for _, steps in self.epochs)

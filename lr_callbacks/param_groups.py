@@ -28,9 +28,11 @@ STEP = "lr_callbacks_step"
 """First group only, and only in a saved state: how often the optimizer has really stepped."""
 PLAN = "lr_callbacks_plan"
 """First group only, and only in a saved state: what drove the LRs, one line a callback."""
+ELAPSED = "lr_callbacks_elapsed"
+"""First group only, and only in a saved state of a run by the wall clock: milliseconds that it has lasted."""
 LEFT_LR = "lr_callbacks_left_lr"
 """Only in a saved state: the LR then, so that one that a user has changed since can be told from it."""
-_OF_A_STATE = (STEP, PLAN, LEFT_LR)
+_OF_A_STATE = (STEP, PLAN, ELAPSED, LEFT_LR)
 _OURS = (CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, *_OF_A_STATE)
 
 
@@ -121,18 +123,32 @@ def get_count(optimizer: Optimizer) -> int | None:
     return count
 
 
+def get_elapsed(optimizer: Optimizer) -> int | None:
+    """How many milliseconds a run by the wall clock had lasted when the optimizer's state was saved, if it says so.
+
+    Raises:
+        ValueError: If what it says is no such number.
+    """
+    elapsed = optimizer.param_groups[0].get(ELAPSED)
+    if elapsed is not None and (type(elapsed) is not int or elapsed < 0):
+        raise ValueError(f"the elapsed milliseconds in the optimizer's state must be whole and >= 0, got {elapsed!r}")
+    return elapsed
+
+
 def get_plan(optimizer: Optimizer) -> list[str] | None:
     """The plan that the optimizer's state has brought, if any."""
     return optimizer.param_groups[0].get(PLAN)
 
 
-def write_count(groups: list[ParamGroup], count: int, plan: list[str]) -> None:
-    """Let a state carry the count, the plan and the LRs of now; `groups` are the state's, not the live ones.
+def write_count(groups: list[ParamGroup], count: int, plan: list[str], elapsed: int | None = None) -> None:
+    """Let a state carry the count, the plan, the time and the LRs of now; `groups` are the state's, not the live ones.
 
     The live groups do not hold the count while the training lasts: a compiled ``optimizer.step`` is guarded on what
     they hold, and would be compiled anew at each step.
     """
     groups[0][STEP], groups[0][PLAN] = count, list(plan)
+    if elapsed is not None:
+        groups[0][ELAPSED] = elapsed
     for group in groups:
         group[LEFT_LR] = get_lr(group)
 

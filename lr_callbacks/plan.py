@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from lr_callbacks.segment import Segment
 
 
-def span(segments: Sequence[Segment]) -> str:
+def span(horizon: Horizon, segments: Sequence[Segment]) -> str:
     """The steps that a callback covers: ``0-45``, ``from 45``; several where its groups differ."""
-    spans = dict.fromkeys(f"from {s.start}" if s.end is None else f"{s.start}-{s.end}" for s in segments)
+    spans = dict.fromkeys(horizon.span(segment.start, segment.end) for segment in segments)
     return " / ".join(spans)
 
 
@@ -25,14 +25,16 @@ def describe(horizon: Horizon, drivers: Sequence[Driver]) -> str:
     assumed = " (assuming one step per batch)" if horizon.assumed else ""
     lines = [f"LR plan: {horizon}{assumed}"]
     for driver in drivers:
-        lines.append(f"  {driver.name}" + (f", resumed at step {driver.step}" if driver.step else ""))
+        lines.append(f"  {driver.name}" + (_resumed(horizon, driver) if driver.step else ""))
         for callback in sorted(driver.callbacks, key=lambda c: (not c.is_warmup, min_start(driver.segments_of(c)))):
             segments = driver.segments_of(callback)
             if segments:
                 wanted = callback.wanted_groups
                 where = "" if wanted is None else f", groups {', '.join(map(str, wanted))}"
                 name = type(callback).__name__
-                lines.append(f"    {name} {span(segments)}{_epochs(horizon, segments)}{where}: {callback.describe()}")
+                lines.append(
+                    f"    {name} {span(horizon, segments)}{_epochs(horizon, segments)}{where}: {callback.describe()}"
+                )
         lines += [f"    {line}" for lane in driver.lanes if lane.callbacks for line in _lrs(horizon, driver, lane)]
     return "\n".join(lines)
 
@@ -40,6 +42,11 @@ def describe(horizon: Horizon, drivers: Sequence[Driver]) -> str:
 def min_start(segments: Sequence[Segment]) -> int:
     """The first step of a callback in an optimizer."""
     return min((segment.start for segment in segments), default=0)
+
+
+def _resumed(horizon: Horizon, driver: Driver) -> str:
+    """Where a resumed run goes on."""
+    return f", resumed at step {driver.step}" + (f", {horizon.moment(driver.now)}" if driver.clock else "")
 
 
 def _epochs(horizon: Horizon, segments: Sequence[Segment]) -> str:
@@ -57,7 +64,7 @@ def _epochs(horizon: Horizon, segments: Sequence[Segment]) -> str:
 def _lrs(horizon: Horizon, driver: Driver, lane: Lane) -> list[str]:
     """LRs at the start, the peak and the end of the run, of each group of a lane (of the first few)."""
     only_now = any(segment.only_now for segment in lane.segments)
-    steps = {driver.step} if only_now else {0, driver.step}
+    steps = {driver.now} if only_now else {0, driver.now}
     for segment in () if only_now else lane.segments:
         inside = {segment.start, *(segment.start + mark for mark in segment.landmarks)}
         steps |= inside if segment.end is None else inside | {segment.end}
@@ -71,7 +78,7 @@ def _lrs(horizon: Horizon, driver: Driver, lane: Lane) -> list[str]:
     for number in lane.groups[:4]:
         group = driver.optimizer.param_groups[number]
         label = f"group {group.get('name', number)}: " if len(driver.optimizer.param_groups) > 1 else ""
-        values = ", ".join(f"{group[pg.BASE_LR] * factors[step]:.3g} at step {step}" for step in shown)
+        values = ", ".join(f"{group[pg.BASE_LR] * factors[step]:.3g} {horizon.moment(step)}" for step in shown)
         lines.append(f"{label}LR {values}")
     if len(lane.groups) > 4:
         lines.append(f"... and {len(lane.groups) - 4} more groups with the same factors")

@@ -17,9 +17,11 @@ from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.conductor import Conductor
 from lr_callbacks.driver import Driver
+from lr_callbacks.durations import Duration
 from lr_callbacks.foreign import StandIn
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.two_masters import refuse_rivals
+from lr_callbacks.wall_clock import EvenPace, TimeHorizon, goes_by_time, refuse_steppers
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -33,6 +35,7 @@ def preview(
     total_steps: int,
     steps_per_epoch: int | None = None,
     *,
+    max_time: str | None = None,
     metrics: Sequence[float] = (),
     optimizer: int = 0,
 ) -> Tensor:
@@ -41,8 +44,10 @@ def preview(
     Args:
         callbacks: Callbacks as a Trainer would get them; those that drive no LR are passed over, none is changed.
         base_lrs: The LR that each parameter group is configured with: one number, a list, or names and LRs.
-        total_steps: Optimizer steps of the run, >= 1.
+        total_steps: Optimizer steps of the run, >= 1; with `max_time`, how many points of time are wanted.
         steps_per_epoch: Optimizer steps of an epoch; needed where a callback speaks of epochs or listens to a metric.
+        max_time: The time limit of a run that goes by the wall clock, such as ``"30 min"``: row t is then what a step
+            uses that begins when t / `total_steps` of that time are over.
         metrics: The values of the metric that plateau reductions monitor, one for each epoch's evaluation (or each
             ``every_n_steps``); when they are used up, there are no more evaluations.
         optimizer: Index of the optimizer whose LRs are wanted; a callback for another one is passed over.
@@ -59,10 +64,17 @@ def preview(
         >>> from lr_callbacks import Warmup
         >>> preview([Warmup(4, start_factor=0.0)], 0.1, total_steps=6)[:, 0].tolist()
         [0.0, 0.025, 0.05, 0.07500000000000001, 0.1, 0.1]
+        >>> preview([Warmup("2 min", start_factor=0.0)], 0.1, total_steps=4, max_time="4 min")[:, 0].tolist()
+        [0.0, 0.05, 0.1, 0.1]
     """
     whole("total_steps", total_steps, minimum=1)
     if steps_per_epoch is not None:
         whole("steps_per_epoch", steps_per_epoch, minimum=1)
+    if max_time is not None:
+        limit = Duration.parse(max_time, name="max_time", minimum=1)
+        require(limit.unit == "seconds", "max_time", "a time such as '30 min'", max_time)
+        run = TimeHorizon(max(1, round(1000 * limit.value)))
+        return rehearse(callbacks, _stand_in(base_lrs), run, metrics=metrics, index=optimizer, points=total_steps)
     horizon = Horizon(
         total_steps,
         () if steps_per_epoch is None else ((0, steps_per_epoch),),
@@ -78,6 +90,7 @@ def rehearse(
     *,
     metrics: Sequence[float] = (),
     index: int = 0,
+    points: int | None = None,
 ) -> Tensor:
     """Step an optimizer that optimizes nothing through a run of known length, and note its LRs.
 
@@ -87,6 +100,7 @@ def rehearse(
         horizon: The run; its total must be known.
         metrics: As for `preview`.
         index: Which optimizer of the module it stands for.
+        points: At how many points of time to look, all equally far apart, if the run goes by the wall clock.
 
     Raises:
         ValueError: If the length of the run, or that of an epoch, is needed and not known.
@@ -98,14 +112,20 @@ def rehearse(
         if getattr(callback, "interval", None) == "epoch" and not horizon.epochs:
             raise ValueError(f"steps_per_epoch must be given for {callback!r}, which goes by epochs, got None")
     require(horizon.total_steps is not None, "the length of the run", "known for a preview", horizon.total_steps)
+    clock = None
+    if isinstance(horizon, TimeHorizon):
+        refuse_steppers(mine)
+        clock = EvenPace(horizon.total_steps or 0, points or 1000)
+    elif goes_by_time(mine, horizon, None):
+        raise ValueError(f"max_time must be given where a length is a time, got None for {mine}; write '30 min'")
     driver = Driver(stand_in, index, mine)
     Conductor.without_trainer([driver], mine)
     horizon = replace(horizon, assumed=False)  # no epoch of a rehearsal ends otherwise than as was assumed
-    driver.start(horizon, resumed=False, finetuned=False, steps_if_not_restored=0)
+    driver.start(horizon, resumed=False, finetuned=False, steps_if_not_restored=0, clock=clock)
     try:
         refuse_rivals(driver)
         lrs = []
-        for _ in range(horizon.total_steps or 0):
+        for _ in range((horizon.total_steps or 0) if clock is None else (points or 1000)):
             lrs.append([pg.get_lr(group) for group in stand_in.param_groups])
             stand_in.step()
             for callback in mine:

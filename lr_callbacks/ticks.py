@@ -75,6 +75,10 @@ class Ticks:
         epochs = self.horizon.epoch_at(total - 1) + 1 if total else 0
         return math.floor(epochs * duration.value / 100 + 0.5)
 
+    def length(self, ticks: int) -> str:
+        """A number of ticks as text."""
+        return self.horizon.length(ticks) if self.interval == "step" else f"{ticks} epochs"
+
     def rest(self, name: str) -> int:
         """Ticks from the start to the end of the run, at least 1.
 

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 from trace_support import Busy
 
+from lr_callbacks import wall_clock
 from lr_callbacks.range_test.callback import LRRangeTest
 
 
@@ -68,3 +69,23 @@ def whole_numbers() -> DataLoader[Any]:
     """48 different rows, shuffled, so that the weights tell the order of the data."""
     x = torch.arange(48 * 4).reshape(48, 4)
     return DataLoader(TensorDataset(x * x % 97), batch_size=4, shuffle=True)
+
+
+class RankClock(Callback):
+    """Each rank's own clock goes wrong in its own way; the LRs that its steps used are written down."""
+
+    def __init__(self, folder: str, seconds: float) -> None:
+        self.folder, self.seconds = folder, seconds
+        self.now = 0.0
+        self.lrs: list[float] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.now = 1e6 * trainer.global_rank
+        wall_clock.now = lambda: self.now
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self.now += self.seconds * (1 + 2 * trainer.global_rank)
+        self.lrs.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        torch.save(self.lrs, f"{self.folder}/lrs{trainer.global_rank}.pt")

@@ -14,7 +14,7 @@ from lr_callbacks import grid_search
 
 
 class SlowAndTold(Callback):
-    """Write down each training, when it begins and when it ends, and take some time in between (below 0: until `go` exists)."""
+    """Write down when each training begins and ends, and take some time in between (below 0: until `go` exists)."""
 
     def __init__(self, folder, point, seconds):
         self.file, self.point, self.seconds = Path(folder, "log.txt"), point, seconds

@@ -12,7 +12,7 @@ import lr_callbacks as lc
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.segment import Group
 
-WAYS = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run)"
+WAYS = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
 DURATIONS = {
     lc.StepDecay: ("step_size", {}),
     lc.ExponentialDecay: ("step_size", {"gamma": 0.9}),
@@ -217,8 +217,8 @@ AT_THE_START = [
     (
         lc.WarmupStableDecay("60%", 9),
         RUN,
-        "WarmupStableDecay: warmup_steps='60%' (12) and decay_steps=9 (9) are together longer than the 20 steps of the"
-        " schedule; make them shorter",
+        "WarmupStableDecay: warmup_steps='60%' (12 steps) and decay_steps=9 (9 steps) are together longer than the"
+        " 20 steps of the schedule; make them shorter",
     ),
     (
         lc.InverseSqrt(),

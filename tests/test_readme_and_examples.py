@@ -40,7 +40,9 @@ def test_the_config_example_runs(tmp_path):
 
 
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+ARGUMENTS = {"compare_schedules.py": ["--quick"]}
 PRINTS = {
+    "compare_schedules.py": [" 1  ", "14  ", "comparison/comparison.png", "1 epochs, 1 seed(s)"],
     "plain_trainer.py": ["Warmup 0-8", "OneCycle 8-160", "train_loss 0."],
     "snapshot_ensemble.py": ["last model", "ensemble of"],
     "gan.py": ["OneCycle 10-40", "SGDR from 0", "generator: LR 4.00e-09 at the end; trainer.global_step 160"],
@@ -49,7 +51,7 @@ PRINTS = {
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs_and_prints_what_it_promises(name, tmp_path):
-    printed = run(str(ROOT / "examples" / name), folder=tmp_path)
+    printed = run(str(ROOT / "examples" / name), *ARGUMENTS.get(name, []), folder=tmp_path)
     for text in PRINTS[name]:
         assert text in printed
 

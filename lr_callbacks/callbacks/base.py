@@ -19,6 +19,8 @@ from lr_callbacks.segment import Group, Segment
 if TYPE_CHECKING:
     from lr_callbacks.driver import Driver
 
+NAMES = ("groups", "monitor", "name")
+"""Arguments that are no lengths, even where a text looks like one: a group may be named ``"1d"``."""
 Groups = int | str | list[int | str] | None
 
 
@@ -109,7 +111,7 @@ class LRCallback(Callback):
         """What the schedule is doing now in the first group that it drives; None outside a fit."""
         for driver, number in self._driven():
             lane = driver.lane_of(number)
-            return self.phase_at(driver.step, lane.segments[lane.callbacks.index(self)])
+            return self.phase_at(driver.now, lane.segments[lane.callbacks.index(self)])
         return None
 
     def _driven(self) -> list[tuple[Driver, int]]:
@@ -118,14 +120,30 @@ class LRCallback(Callback):
 
     def plan_line(self, driver: Driver) -> str:
         """What it is and does in an optimizer, with all lengths in steps: what a checkpoint remembers of it."""
+        run, lengths = driver.horizon, ""
+        for name, found in self.durations().items():
+            lengths += f", {name} " + "/".join(run.length(run.steps(duration, name)) for duration in found)
+        return f"{self!r} {span(run, driver.segments_of(self))}{lengths}"
+
+    def durations(self) -> dict[str, list[Duration]]:
+        """Those of its arguments that are lengths with a unit."""
         lengths = {}
         for name, value in self.arguments().items():
             texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
             found = [duration for duration in map(Duration.find, texts) if duration is not None]
-            if found:
-                lengths[name] = [driver.horizon.steps(duration, name) for duration in found]
-        in_steps = "".join(f", {name} {'/'.join(map(str, steps))} steps" for name, steps in lengths.items())
-        return f"{self!r} {span(driver.segments_of(self))}{in_steps}"
+            if found and name not in NAMES:
+                lengths[name] = found
+        return lengths
+
+    @property
+    def lasts_to_end(self) -> bool:
+        """Whether its length is the rest of the run."""
+        return getattr(self, "total_steps", 0) is None
+
+    @property
+    def why_not_by_time(self) -> str | None:
+        """Why it cannot be used in a run that goes by the wall clock; None if it can."""
+        return None
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments that differ from their defaults, in their order."""

@@ -120,6 +120,11 @@ class CyclicalLR(IntervalSchedule):
             Scaled(factor, scale), momentum=momentum if self.cycle_momentum else None, landmarks=(up, up + down)
         )
 
+    @property
+    def why_not_by_time(self) -> str | None:
+        """A rate for every step is none for a time."""
+        return super().why_not_by_time or ("its gamma is one for every step" if self.gamma != 1 else None)
+
     def _check_bounds(self, top: float, largest: float) -> None:
         if largest == 0:
             raise MisconfigurationException(

@@ -87,6 +87,13 @@ class ExponentialDecay(IntervalSchedule):
         stairs_or_not = step_decay_factor if self.staircase else exponential_factor
         return Shape(partial(stairs_or_not, gamma=self.gamma, step_size=size, offset=self.offset))
 
+    @property
+    def why_not_by_time(self) -> str | None:
+        """A rate for every step is none for a time."""
+        return super().why_not_by_time or (
+            "without step_size its decay is one for every step" if self.step_size is None else None
+        )
+
     def describe(self) -> str:
         """How much, over what."""
         by = f"exp(-{self.rate:g})" if self.gamma is None else f"{self.gamma:g}"

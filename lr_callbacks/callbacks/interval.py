@@ -80,6 +80,11 @@ class IntervalSchedule(ScheduleCallback):
             landmarks=tuple(ticks.steps(mark) for mark in shape.landmarks),
         )
 
+    @property
+    def why_not_by_time(self) -> str | None:
+        """Epochs are no times."""
+        return "interval='epoch' counts epochs" if self.interval == "epoch" else None
+
     def check_length(self, name: str, value: int | str, *, minimum: int = 1) -> None:
         """Refuse a duration that is none, or that cannot be counted in the schedule's ticks.
 
@@ -90,6 +95,7 @@ class IntervalSchedule(ScheduleCallback):
         duration = Duration.parse(value, name=name, minimum=minimum)
         if self.interval == "epoch":
             rule = "in epochs or % with interval='epoch'"
+            require(duration.unit != "seconds", name, rule, value)
             require(duration.unit != "steps", name, f"{rule}, such as '{duration.value:g} epochs'", value)
             whole = duration.unit != "epochs" or duration.value.is_integer()
             require(whole, name, "a whole number of epochs with interval='epoch'", value)
@@ -105,7 +111,7 @@ class IntervalSchedule(ScheduleCallback):
         count = ticks.count(Duration.parse(value, name=name), name)
         if count < minimum:
             raise MisconfigurationException(
-                f"{type(self).__name__}: {name}={value!r} comes out as {count} {self.interval}s of {ticks.horizon};"
+                f"{type(self).__name__}: {name}={value!r} comes out as {ticks.length(count)} of {ticks.horizon};"
                 " make it longer"
             )
         return count

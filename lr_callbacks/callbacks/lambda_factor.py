@@ -71,6 +71,11 @@ class LambdaFactor(IntervalSchedule):
         """The function, watched over."""
         return Shape(self._checked())
 
+    @property
+    def why_not_by_time(self) -> str | None:
+        """The function counts."""
+        return "its function counts steps or epochs"
+
     def _checked(self) -> Checked:
         return Checked(partial(imported(self.function), **(self.options or {})), self._name)
 

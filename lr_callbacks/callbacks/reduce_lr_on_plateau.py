@@ -211,7 +211,7 @@ class ReduceLROnPlateau(EvaluationCallback):
     def judge(self, value: float) -> None:
         """One evaluation: the new state, and the new LRs if it asks for them."""
         drivers = self._conductor.drivers if self._conductor else []
-        if any(driver.step < segment.start for driver in drivers for segment in driver.segments_of(self)):
+        if any(driver.now < segment.start for driver in drivers for segment in driver.segments_of(self)):
             return
         before, old = self.state, self._lrs()
         self.state = before.update(value, self.rule)

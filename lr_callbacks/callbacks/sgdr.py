@@ -79,11 +79,13 @@ class SGDR(ScheduleCallback):
         first = self.steps(horizon, "T_0", self.T_0)
         ramp = self.steps(horizon, "cycle_warmup", self.cycle_warmup)
         if first < 1:
-            raise MisconfigurationException(f"SGDR: T_0={self.T_0!r} comes out as 0 steps of {horizon}; make it longer")
+            raise MisconfigurationException(
+                f"SGDR: T_0={self.T_0!r} comes out as {horizon.length(0)} of {horizon}; make it longer"
+            )
         if ramp >= first:
             raise MisconfigurationException(
-                f"SGDR: cycle_warmup={self.cycle_warmup!r} ({ramp} steps) must be shorter than T_0={self.T_0!r}"
-                f" ({first} steps)"
+                f"SGDR: cycle_warmup={self.cycle_warmup!r} ({horizon.length(ramp)}) must be shorter than"
+                f" T_0={self.T_0!r} ({horizon.length(first)})"
             )
         factor = partial(
             sgdr_factor,

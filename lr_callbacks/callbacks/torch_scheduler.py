@@ -183,6 +183,11 @@ class TorchScheduler(EvaluationCallback):
         when = "evaluation of " + self.monitor if self.monitor is not None else self.interval
         return f"{self._scheduler}, stepped every {f'{self.frequency} {when}s' if self.frequency > 1 else when}"
 
+    @property
+    def why_not_by_time(self) -> str | None:
+        """A torch scheduler counts."""
+        return "a torch scheduler counts steps, epochs or evaluations"
+
     # ------------------------------------------------------------------ when it steps
     def advance(self, driver: Driver) -> None:
         """Step the scheduler until it has been stepped as often as is due at the driver's step."""

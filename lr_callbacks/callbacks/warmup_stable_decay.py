@@ -89,8 +89,9 @@ class WarmupStableDecay(IntervalSchedule):
         decay = self.length(ticks, "decay_steps", self.decay_steps, minimum=0)
         if ramp + decay > total:
             raise MisconfigurationException(
-                f"WarmupStableDecay: warmup_steps={self.warmup_steps!r} ({ramp}) and decay_steps={self.decay_steps!r}"
-                f" ({decay}) are together longer than the {total} {self.interval}s of the schedule; make them shorter"
+                f"WarmupStableDecay: warmup_steps={self.warmup_steps!r} ({ticks.length(ramp)}) and"
+                f" decay_steps={self.decay_steps!r} ({ticks.length(decay)}) are together longer than the"
+                f" {ticks.length(total)} of the schedule; make them shorter"
             )
         factor = partial(
             warmup_stable_decay_factor,

@@ -28,7 +28,8 @@ def plot(
         datamodule: The data, asked for nothing but its length.
         png: File for the picture.
         csv: File for the table, one row for each optimizer step.
-        total_steps: Optimizer steps to draw; by default as many as the run has.
+        total_steps: Optimizer steps to draw; by default as many as the run has. For a run that goes by the wall clock:
+            points of time, all equally far apart.
         metrics: Values of the monitored metric, one for each evaluation, for plateau reductions.
         log: Whether the LR axis of the picture is logarithmic.
     """
@@ -44,14 +45,18 @@ def plot(
         for part in parts:
             name = unlike(part.config[part.subcommand]["name"], curves)
             curves |= {f"{name} {label}".strip(): lrs for label, lrs in part.curves}
+        axes = list(dict.fromkeys(part.over for part in parts))
+        if len(axes) > 1:
+            raise ValueError(f"the configurations cannot share an axis: one counts {axes[0]}, one {axes[1]}; plot each")
+        cli.over = axes[0]
     else:
-        cli.curves = curves_of(cli.trainer, model, datamodule, total_steps=total_steps, metrics=metrics or [])
+        cli.curves, cli.over = curves_of(cli.trainer, model, datamodule, total_steps=total_steps, metrics=metrics or [])
         if getattr(cli, "draws_one", False):
             return
         curves = {f"{cli.config[cli.subcommand]['name']} {label}".strip(): lrs for label, lrs in cli.curves}
-    write_csv(curves, csv)
-    write_picture(curves, png, log=log)
-    sys.stdout.write(f"\n{terminal_chart(curves)}\n\nPicture     {Path(png)}\nTable       {Path(csv)}\n")
+    write_csv(curves, csv, over=cli.over)
+    write_picture(curves, png, log=log, over=cli.over)
+    sys.stdout.write(f"\n{terminal_chart(curves, over=cli.over)}\n\nPicture     {Path(png)}\nTable       {Path(csv)}\n")
 
 
 def unlike(name: str, curves: Mapping[str, object]) -> str:
@@ -90,8 +95,8 @@ def one_by_one(command_line: list[str]) -> list[list[str]]:
 
 def curves_of(
     trainer: Any, model: Any, datamodule: Any, *, total_steps: int | None, metrics: list[float]
-) -> list[tuple[str, list[float]]]:
-    """The LRs of every parameter group of every optimizer: a label and the LR at each step.
+) -> tuple[list[tuple[str, list[float]]], str]:
+    """The LRs of every parameter group of every optimizer, a label and the LR at each step, and what the steps are.
 
     A real fit is started, so that everything is resolved as it will be, and left before its first batch.
     """
@@ -103,9 +108,11 @@ def curves_of(
 
     from lr_callbacks import param_groups as pg
     from lr_callbacks.callbacks.base import LRCallback
+    from lr_callbacks.chart import STEPS
     from lr_callbacks.foreign import StandIn
     from lr_callbacks.horizon import Horizon, horizon_of
     from lr_callbacks.preview import rehearse
+    from lr_callbacks.wall_clock import TimeHorizon, goes_by_time, time_limit
 
     class Left(Exception):  # noqa: N818  it is no error
         pass
@@ -129,16 +136,23 @@ def curves_of(
     ] + [look]
     trainer.loggers, trainer.num_sanity_val_steps = [], 0
     callbacks = list(trainer.callbacks)
+    driving = [callback for callback in callbacks if isinstance(callback, LRCallback)]
+    limit = time_limit(trainer)
     with suppress(Left):
         trainer.fit(model, datamodule=datamodule)
-    run = look.run if total_steps is None else replace(look.run, total_steps=total_steps)
+    if goes_by_time(driving, look.run, limit):
+        run: Horizon = TimeHorizon(limit)
+    else:
+        run = look.run if total_steps is None else replace(look.run, total_steps=total_steps)
     if not isinstance(run, Horizon) or run.total_steps is None:
         raise run.unknown("plot draws to the end of the run; write --total_steps=1000, for it needs the run's length")
     curves = []
     for index, optimizer in enumerate(look.optimizers):
-        lrs = rehearse(callbacks, optimizer, run, metrics=metrics, index=index)
+        lrs = rehearse(callbacks, optimizer, run, metrics=metrics, index=index, points=total_steps)
         which = f"optimizer {index} " if len(look.optimizers) > 1 else ""
         for number, group in enumerate(optimizer.param_groups):
             label = f"{which}group {group.get('name', number)}" if lrs.shape[1] > 1 else which.strip()
             curves.append((label, lrs[:, number].tolist()))
-    return curves
+    if isinstance(run, TimeHorizon):
+        return curves, f"time, in 1/{total_steps or 1000} of {run.length(run.total_steps)}"
+    return curves, STEPS
