@@ -29,7 +29,7 @@ def test_the_demo_prints_a_verdict_and_every_rule_and_leaves_a_picture_a_table_a
     assert not list(Path("runs").rglob("*.ckpt"))
     shown = capsys.readouterr().out
     assert " ".join(shown.split()).startswith(found["verdict"])
-    assert f" * descent   {found['suggestion']:.2e}" in shown
+    assert f" * blend     {found['suggestion']:.2e}" in shown
     assert [line.split()[0] for line in shown.splitlines() if line.startswith("   ")] == ["Rule", *list(RULES)[1:]]
     assert f"Picture     {folder / 'range_test.png'}" in shown
     assert max(map(len, shown.splitlines())) <= 100
@@ -67,7 +67,7 @@ def test_where_nothing_is_found_it_says_why_and_what_to_change(workplace, capsys
     shown = " ".join(capsys.readouterr().out.split())
     assert "No suggestion: between LR" in shown
     assert "Set max_lr above" in shown
-    assert " * descent" not in shown
+    assert " * blend" not in shown
     assert "descent none" in shown
 
 

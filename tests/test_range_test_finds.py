@@ -547,7 +547,7 @@ def test_two_tests_in_one_trainer_test_two_optimizers():
         ({"num_steps": 5}, ValueError, "num_steps must be at least 10, got 5"),
         ({"num_steps": 20.0}, TypeError, "num_steps must be an int, got 20.0"),
         ({"mode": "cosine"}, ValueError, "mode must be one of 'exponential', 'linear', got 'cosine'"),
-        ({"rule": "magic"}, ValueError, "rule must be one of 'descent', .*'smith', got 'magic'"),
+        ({"rule": "magic"}, ValueError, "rule must be one of 'blend', 'descent', .*'smith', got 'magic'"),
         ({"judge": "test"}, ValueError, "judge must be one of 'probe', 'training', 'validation', got 'test'"),
         ({"monitor": 3}, ValueError, "monitor must be the name of a logged value, or None, got 3"),
         ({"probe_samples": 0}, ValueError, "probe_samples must be at least 1, got 0"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lr_callbacks.range_test.curve import read_curve, should_stop, smooth, still_falling
 from lr_callbacks.range_test.rules import (
     RULES,
+    blend,
     descent,
     edge,
     minimum,
@@ -66,6 +67,16 @@ def test_descent_is_larger_the_more_steps_there_are_per_decade_at_the_same_place
     losses = [2.3 - 2 / (1 + math.exp(-(math.log10(lr) + 2) / 0.15)) if lr < 2 else 9.0 for lr in lrs]
     per_step = descent(lrs, losses).lr / ((steps - 1) / 99)
     assert decades(per_step, descent(LRS, curve(edge_lr=2.0)).lr) < 0.05
+
+
+def test_blend_is_the_mean_in_log_lr_of_four_parts_descent_and_one_each_of_edge_and_minimum():
+    losses = curve()
+    parts = [descent(LRS, losses).lr] * 4 + [edge(LRS, losses).lr, minimum(LRS, losses).lr]
+    assert blend(LRS, losses).lr == pytest.approx(math.prod(parts) ** (1 / 6), rel=1e-12)
+    flat = curve(middle=1e-3, edge_lr=20.0)
+    parts = [descent(LRS, flat).lr] * 5 + [minimum(LRS, flat).lr]
+    assert edge(LRS, flat) is None
+    assert blend(LRS, flat).lr == pytest.approx(math.prod(parts) ** (1 / 6), rel=1e-12)
 
 
 def test_descent_never_goes_beyond_the_lr_at_which_70_percent_is_made():
@@ -248,7 +259,7 @@ def test_a_collapse_to_chance_is_as_good_an_edge_as_an_explosion():
 
 def test_a_loss_that_flattens_and_never_rises_gets_a_suggestion_that_says_so():
     verdict = suggest(LRS, curve(middle=1e-3, edge_lr=20.0))
-    assert verdict.suggestion == pytest.approx(descent(LRS, curve(middle=1e-3, edge_lr=20.0)).lr)
+    assert verdict.suggestion == pytest.approx(blend(LRS, curve(middle=1e-3, edge_lr=20.0)).lr)
     assert verdict.text.endswith("The loss flattens and does not rise up to LR 1.0e+01: no edge was seen.")
 
 
@@ -259,8 +270,8 @@ def test_the_verdict_names_its_rule_and_the_neighbours():
     verdict = suggest(LRS, curve())
     assert (verdict.rule, verdict.reason, verdict.widen) == (DEFAULT_RULE, "found", None)
     assert verdict.text == (
-        "Maximum LR 3.54e-03 (rule: descent; beside it: edge 9.1e-02, steepest 1.0e-02, minimum 4.2e-02, "
-        "valley 4.3e-04, smith 4.2e-01). The loss turns up again after LR 4.2e-01."
+        "Maximum LR 9.20e-03 (rule: blend; beside it: descent 3.5e-03, edge 9.1e-02, steepest 1.0e-02, "
+        "minimum 4.2e-02, valley 4.3e-04, smith 4.2e-01). The loss turns up again after LR 4.2e-01."
     )
 
 
@@ -308,7 +319,7 @@ NO_SUGGESTION = {
         [1.0, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.0] + [9.0] * (STEPS - 10),
         "range starts too high",
         "down",
-        "No suggestion: the loss falls at the very start of the range, and rule descent would be below it. "
+        "No suggestion: the loss falls at the very start of the range, and rule blend would be below it. "
         "Set min_lr below 1.0e-07.",
     ),
 }
@@ -327,14 +338,14 @@ def test_a_rule_that_needs_a_rise_says_so():
     assert (verdict.suggestion, verdict.reason, verdict.widen) == (None, "no edge", "up")
     assert verdict.text == (
         "No suggestion: the loss flattens but does not rise up to LR 1.0e+01, and rule edge needs a rise. "
-        "Set max_lr above 1.0e+01, or use rule descent."
+        "Set max_lr above 1.0e+01, or use rule blend."
     )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((LRS, [1.0] * STEPS, None, "best"), "rule must be one of descent, edge, .* got 'best'"),
+        ((LRS, [1.0] * STEPS, None, "best"), "rule must be one of blend, descent, edge, .* got 'best'"),
         (([], []), "got 0 LRs and 0 losses"),
         ((LRS, [1.0]), "got 100 LRs and 1 losses"),
         ((LRS, [1.0] * STEPS, [1.0]), "training_losses must be as many as losses; got 1 and 100"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lr_callbacks.range_test.result import RangeTestResult
 
 MEANINGS = {
+    "blend": "mean of descent (4 parts), edge and minimum (1 each)",
     "descent": "most of the first descent is made; less the narrower it is",
     "edge": "a tenth of the gain is lost again, divided by 5.6",
     "steepest": "the loss falls fastest",
@@ -33,7 +34,7 @@ def range_test(
     min_lr: float | None = None,
     max_lr: float | None = None,
     num_steps: int | None = None,
-    rule: Literal["descent", "edge", "steepest", "minimum", "valley", "smith"] | None = None,
+    rule: Literal["blend", "descent", "edge", "steepest", "minimum", "valley", "smith"] | None = None,
     judge: Literal["probe", "training", "validation"] | None = None,
     optimizer: int | None = None,
 ) -> None:
@@ -48,7 +49,7 @@ def range_test(
         min_lr: First LR of the sweep (default 1e-7).
         max_lr: Last LR of the sweep (default 10).
         num_steps: Optimizer steps of the sweep (default 100).
-        rule: How the LR is read off the curve (default descent); the table shows all.
+        rule: How the LR is read off the curve (default blend); the table shows all.
         judge: The loss of fixed training batches (probe, the default), of each training batch, of validation batches.
         optimizer: Index of the optimizer to sweep, counted from 0; needed where there are several.
     """

@@ -40,8 +40,8 @@ class LRRangeTest(LRCallback):
         max_lr: Last LR of the sweep, above `min_lr`.
         num_steps: Optimizer steps of the sweep, at least 10; the loader is gone through again if it is shorter.
         mode: ``"exponential"`` or ``"linear"`` growth.
-        rule: How the LR is read off the curve: ``"descent"``, ``"edge"``, ``"steepest"``, ``"minimum"``, ``"valley"``
-            or ``"smith"``. All are reported.
+        rule: How the LR is read off the curve: ``"blend"``, ``"descent"``, ``"edge"``, ``"steepest"``, ``"minimum"``,
+            ``"valley"`` or ``"smith"``. All are reported.
         apply: Whether to set the LRs.
         optimizer: Index of the optimizer to sweep, counted from 0; None if there is only one.
         judge: What is judged after each step: ``"probe"``, the loss of ``training_step`` on fixed batches, without
@@ -80,7 +80,7 @@ class LRRangeTest(LRCallback):
         max_lr: float = 10.0,
         num_steps: int = 100,
         mode: Mode = "exponential",
-        rule: Literal["descent", "edge", "steepest", "minimum", "valley", "smith"] = DEFAULT_RULE,  # type: ignore[assignment]
+        rule: Literal["blend", "descent", "edge", "steepest", "minimum", "valley", "smith"] = DEFAULT_RULE,  # type: ignore[assignment]
         apply: bool = True,
         *,
         optimizer: int | None = None,

@@ -14,7 +14,7 @@ from typing import Literal
 from lr_callbacks.range_test.curve import Curve, read_curve, still_falling
 from lr_callbacks.range_test.rules import RULES, Suggestion
 
-DEFAULT_RULE = "descent"
+DEFAULT_RULE = "blend"
 
 Reason = Literal["found", "diverged at once", "no descent", "flat", "still falling", "no edge", "range starts too high"]
 
@@ -63,7 +63,7 @@ def suggest(
     Example:
         >>> verdict = suggest([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1.0, 0.9, 0.3, 0.0, 5.0])
         >>> f"{verdict.suggestion:.5f}", verdict.reason
-        ('0.00051', 'found')
+        ('0.00221', 'found')
         >>> suggest([1e-4, 1e-3], [float("nan"), 1.0]).reason
         'diverged at once'
     """
