@@ -60,4 +60,4 @@ def test_the_quick_run_prints_the_default_rule_ahead_of_lightnings_finder():
     command = [sys.executable, str(BENCHMARKS / "suggestion.py"), "--quick"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     means = {cells[1].strip(): float(cells[2]) for cells in (line.split("|") for line in lines[2:])}
-    assert means["**descent (default)**"] < 0.2 < means["Lightning `lr_find`"]
+    assert means["**blend (default)**"] < 0.2 < means["Lightning `lr_find`"]
