@@ -101,7 +101,11 @@ class Duration:
 
     @classmethod
     def find(cls, text: str) -> Duration | None:
-        """The duration that a text with a unit is, or None if it is none."""
+        """The duration that a text with a unit is, or None if it is none.
+
+        Raises:
+            ValueError: If its unit is known and its number is negative, not whole for steps, or above 100 %.
+        """
         if _seconds(text) is not None:
             return cls.parse(text)
         match = _PATTERN.fullmatch(text)

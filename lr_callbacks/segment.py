@@ -17,6 +17,10 @@ class Group:
         warmup_end: First step after the last warm-up of this group; 0 without one.
         optimizer: Index of the optimizer that it belongs to.
         added: Whether it was added in mid-training.
+
+    Example:
+        >>> Group(position=0, base_lr=0.1, largest_base_lr=0.1, warmup_end=0).factor_of(0.025)
+        0.25
     """
 
     position: int
@@ -42,6 +46,11 @@ class Segment:
         momentum: Momentum as a function of the steps since `start`, for schedules that move it.
         landmarks: Steps since `start` worth showing in the plan, such as the peak.
         only_now: Whether the factor is that of now, whatever step is asked for: a schedule that goes step by step.
+
+    Example:
+        >>> halved = Segment(start=10, factor=lambda t: 0.5**t)
+        >>> [halved.factor_at(step) for step in (0, 10, 12)]
+        [1.0, 1.0, 0.25]
     """
 
     start: int

@@ -25,6 +25,9 @@ class Ticks:
         interval: What a tick is: ``"step"`` or ``"epoch"``.
         who: Name of the callback, for error messages.
 
+    Raises:
+        MisconfigurationException: If ``interval="epoch"`` and the length of an epoch is not known.
+
     Example:
         >>> run = Horizon(total_steps=100, epochs=((0, 10),))
         >>> ticks = Ticks(run, start=5, interval="epoch")

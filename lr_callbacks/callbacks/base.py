@@ -42,6 +42,14 @@ class LRCallback(Callback):
     Raises:
         TypeError: If an argument has a wrong type.
         ValueError: If `optimizer` is negative or `groups` is empty.
+
+    Example:
+        >>> from lr_callbacks import preview
+        >>> class Tenth(LRCallback):
+        ...     def segment(self, horizon, group):
+        ...         return Segment(start=0, end=2, factor=lambda t: 0.1 if t < 2 else 1.0)
+        >>> preview([Tenth()], base_lrs=0.1, total_steps=4)[:, 0].tolist()
+        [0.010000000000000002, 0.010000000000000002, 0.1, 0.1]
     """
 
     anneals_to_end: ClassVar[bool] = False
@@ -210,11 +218,23 @@ class ScheduleCallback(LRCallback):
     """An LR callback with a beginning: by default the end of the warm-up of its group.
 
     Args:
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``
-            or ``"10%"``; None for the end of the group's warm-up (0 without one). Before it, the schedule holds its
-            first value.
-        optimizer: Index of the optimizer to drive; None for all.
-        groups: Parameter groups to drive; None for all.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up (0 without one). Before it, the schedule
+            holds its first value.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+
+    Raises:
+        TypeError: If `start` is a bare float or an argument has a wrong type.
+        ValueError: If `start` is no length, `optimizer` is negative or `groups` is empty.
+
+    Example:
+        >>> from lr_callbacks import preview
+        >>> class Halved(ScheduleCallback):
+        ...     def segment(self, horizon, group):
+        ...         return Segment(start=self.start_step(horizon, group), factor=lambda t: 0.5**t)
+        >>> preview([Halved(start="50%")], base_lrs=0.1, total_steps=4)[:, 0].tolist()
+        [0.1, 0.1, 0.1, 0.05]
     """
 
     def __init__(self, *, start: int | str | None = None, optimizer: int | None = None, groups: Groups = None) -> None:
@@ -230,5 +250,9 @@ class ScheduleCallback(LRCallback):
         return self.steps(horizon, "start", self.start)
 
     def steps(self, horizon: Horizon, name: str, value: int | str) -> int:
-        """One of the callback's durations in optimizer steps."""
+        """One of the callback's durations in optimizer steps.
+
+        Raises:
+            MisconfigurationException: If it needs a length of the run that is not known.
+        """
         return horizon.steps(Duration.parse(value, name=name), f"{type(self).__name__}: {name}")

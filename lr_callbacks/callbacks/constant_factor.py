@@ -22,11 +22,13 @@ class ConstantFactor(IntervalSchedule):
     its end.
 
     Args:
-        total_steps: Length T: an int (optimizer steps), ``"2 epochs"`` or ``"5%"`` (of the run).
+        total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"5%"`` (of the run) or ``"30 min"`` (by the
+            wall clock).
         factor: LR until then as a fraction of the base LR, at least 0.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -39,6 +41,9 @@ class ConstantFactor(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[ConstantFactor("2 epochs", factor=0.1)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([ConstantFactor("50%", factor=0.1)], 0.1, total_steps=4)[:, 0].tolist()]
+        [0.01, 0.01, 0.1, 0.1]
 
     References:
         torch ``ConstantLR``.

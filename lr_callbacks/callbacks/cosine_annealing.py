@@ -24,10 +24,12 @@ class CosineAnnealing(IntervalSchedule):
 
     Args:
         eta_min: LR at the end, absolute, at least 0.
-        total_steps: Length T: an int (optimizer steps), ``"2 epochs"`` or ``"50%"``; None for the rest of the run.
+        total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
+            ``"30 min"`` (by the wall clock); None for the rest of the run.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -40,6 +42,10 @@ class CosineAnnealing(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[CosineAnnealing(eta_min=1e-5)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> lrs = preview([CosineAnnealing(eta_min=0.02, total_steps=4)], 0.1, total_steps=6)
+        >>> [round(lr, 6) for lr in lrs[:, 0].tolist()]
+        [0.1, 0.088284, 0.06, 0.031716, 0.02, 0.02]
 
     References:
         Loshchilov & Hutter, SGDR, 2017, arXiv:1608.03983, eq. 5 (without restarts); torch ``CosineAnnealingLR``.

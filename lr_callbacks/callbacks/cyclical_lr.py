@@ -30,8 +30,9 @@ class CyclicalLR(IntervalSchedule):
         base_lr: The bottom, absolute, of the group with the largest LR; at least 0 and below the top. (Not the base LR
             of the product of factors, which is the LR that the optimizer was configured with.)
         max_lr: The top, absolute, of that group; None: each group's top is the LR that it was configured with.
-        step_size_up: Length U of the way up: an int (optimizer steps), ``"2 epochs"`` or ``"5%"`` (of the run).
-        step_size_down: Length D of the way down; None for the same as the way up.
+        step_size_up: Length U of the way up: an int (optimizer steps), ``"2 epochs"``, ``"5%"`` (of the run) or
+            ``"30 min"`` (by the wall clock).
+        step_size_down: Length D of the way down, in the same units; None for the same as the way up.
         mode: ``"triangular"``, ``"triangular2"`` or ``"exp_range"``.
         gamma: For ``"exp_range"``: what each step multiplies the height by, in (0, 1].
         cycle_momentum: Whether to move the momentum (SGD's and RMSprop's ``momentum`` where it is not 0, the first beta
@@ -40,7 +41,8 @@ class CyclicalLR(IntervalSchedule):
         max_momentum: Momentum at the bottom, in [0, 1).
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -54,6 +56,10 @@ class CyclicalLR(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[CyclicalLR(0.001, 0.01, step_size_up="2 epochs")], logger=False)
+        >>> from lr_callbacks import preview
+        >>> lrs = preview([CyclicalLR(0.02, step_size_up=2, mode="triangular2")], 0.1, total_steps=7)
+        >>> [round(lr, 6) for lr in lrs[:, 0].tolist()]
+        [0.02, 0.06, 0.1, 0.06, 0.02, 0.04, 0.06]
 
     References:
         Smith, Cyclical Learning Rates for Training Neural Networks, 2017, arXiv:1506.01186; torch ``CyclicLR``.

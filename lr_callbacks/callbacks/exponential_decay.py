@@ -24,13 +24,14 @@ class ExponentialDecay(IntervalSchedule):
     Args:
         gamma: What every `step_size` multiplies by, in (0, 1]; give this or `rate`.
         rate: Natural decay rate k for every `step_size`, >= 0; give this or `gamma`.
-        step_size: Length s: an int (optimizer steps), ``"2 epochs"`` or ``"10%"`` (of the run); None for one step (one
-            epoch with ``interval="epoch"``).
+        step_size: Length s: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or ``"30 min"`` (by the
+            wall clock); None for one step (one epoch with ``interval="epoch"``).
         staircase: Whether it falls only every `step_size`, in stairs.
         offset: 0, or 1 to count from 1 as many tutorials do.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -44,6 +45,10 @@ class ExponentialDecay(IntervalSchedule):
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[ExponentialDecay(gamma=0.95, interval="epoch")], logger=False)
         >>> stairs = ExponentialDecay(rate=0.5, step_size="10 epochs", staircase=True, offset=1, interval="epoch")
+        >>> from lr_callbacks import preview
+        >>> lrs = preview([ExponentialDecay(gamma=0.5, step_size=2)], 0.1, total_steps=5)
+        >>> [round(lr, 6) for lr in lrs[:, 0].tolist()]
+        [0.1, 0.070711, 0.05, 0.035355, 0.025]
 
     References:
         torch ``ExponentialLR``; Keras ``ExponentialDecay``; TensorFlow ``natural_exp_decay``.

@@ -24,6 +24,10 @@ class Shape:
         length: Tick from which the factor no longer moves; None for a schedule without end.
         momentum: Momentum as a function of the tick, for schedules that move it.
         landmarks: Ticks worth showing in the plan, such as the peak.
+
+    Example:
+        >>> Shape(lambda t: 0.5**t).factor(2)
+        0.25
     """
 
     factor: Callable[[int], float]
@@ -38,14 +42,24 @@ class IntervalSchedule(ScheduleCallback):
     Args:
         interval: ``"step"``: it moves at every optimizer step. ``"epoch"``: its time counts epochs, and the factor is
             held over each; the epoch in which the schedule begins is the first. Lengths are then given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive; None for all.
-        groups: Parameter groups to drive; None for all.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
+        optimizer: Index of the optimizer to drive, counted from 0; None for all.
+        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
     Raises:
-        ValueError: If `interval` is neither of the two.
+        TypeError: If `start` is a bare float or an argument has a wrong type.
+        ValueError: If `interval` is neither of the two, or another argument is outside its range.
         MisconfigurationException: At the start of the training, if ``interval="epoch"`` and the length of an epoch is
             not known.
+
+    Example:
+        >>> from lr_callbacks import preview
+        >>> class Halved(IntervalSchedule):
+        ...     def shape(self, ticks, group):
+        ...         return Shape(lambda t: 0.5**t)
+        >>> preview([Halved(interval="epoch")], base_lrs=0.1, total_steps=4, steps_per_epoch=2)[:, 0].tolist()
+        [0.1, 0.1, 0.05, 0.05]
     """
 
     def __init__(

@@ -22,11 +22,12 @@ class InverseSqrt(IntervalSchedule):
     After ``Warmup(s)`` these are the LRs of the original, ``base_lr * sqrt(s / step)``, without a jump.
 
     Args:
-        timescale: Length s in which the LR falls to ``1 / sqrt(2)``: an int (optimizer steps), ``"2 epochs"`` or
-            ``"5%"`` (of the run); None for the length of the group's warm-up.
+        timescale: Length s in which the LR falls to ``1 / sqrt(2)``: an int (optimizer steps), ``"2 epochs"``,
+            ``"5%"`` (of the run) or ``"30 min"`` (by the wall clock); None for the length of the group's warm-up.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -38,8 +39,10 @@ class InverseSqrt(IntervalSchedule):
 
     Example:
         >>> from lightning.pytorch import Trainer
-        >>> from lr_callbacks import Warmup
+        >>> from lr_callbacks import Warmup, preview
         >>> trainer = Trainer(callbacks=[Warmup(4000, start_factor=0.0), InverseSqrt()], logger=False)
+        >>> [round(lr, 6) for lr in preview([InverseSqrt(1)], 0.1, total_steps=4)[:, 0].tolist()]
+        [0.1, 0.070711, 0.057735, 0.05]
 
     References:
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, eq. 3; transformers

@@ -27,7 +27,8 @@ class LambdaFactor(IntervalSchedule):
             callback that can be pickled: not a lambda). It gets t, an int, and returns a number of at least 0.
         options: Further arguments of the function, by name; the functions of `lr_callbacks.schedules` take theirs so.
         interval: ``"step"``: t counts optimizer steps; ``"epoch"``: t counts epochs, and the factor is held over each.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"`` or
+            ``"10%"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -45,6 +46,9 @@ class LambdaFactor(IntervalSchedule):
         >>> trainer = Trainer(callbacks=[LambdaFactor(halve, interval="epoch")], logger=False)
         >>> LambdaFactor("lr_callbacks.schedules.rex_factor", {"total_steps": 400})
         LambdaFactor(function='lr_callbacks.schedules.rex_factor', options={'total_steps': 400})
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([LambdaFactor(halve)], 0.1, total_steps=4)[:, 0].tolist()]
+        [0.1, 0.05, 0.025, 0.0125]
 
     References:
         torch ``LambdaLR``.
@@ -109,7 +113,8 @@ class MultiplicativeFactor(LambdaFactor):
             callback that can be pickled: not a lambda). It gets t, an int >= 1, and returns a number of at least 0.
         options: Further arguments of the function, by name.
         interval: ``"step"``: t counts optimizer steps; ``"epoch"``: t counts epochs, and the factor is held over each.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"`` or
+            ``"10%"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -125,6 +130,9 @@ class MultiplicativeFactor(LambdaFactor):
         >>> def shrink(step):
         ...     return 1 - 1 / (step + 100)
         >>> trainer = Trainer(callbacks=[MultiplicativeFactor(shrink)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([MultiplicativeFactor(shrink)], 0.1, total_steps=4)[:, 0].tolist()]
+        [0.1, 0.09901, 0.098039, 0.097087]
 
     References:
         torch ``MultiplicativeLR``.

@@ -30,7 +30,8 @@ class OneCycle(ScheduleCallback):
     Args:
         max_lr: The peak: all groups are scaled by one number so that the largest peaks here. None: each group peaks at
             the LR that it was configured with.
-        total_steps: Length T: an int (optimizer steps), ``"2 epochs"`` or ``"50%"``; None for the rest of the run.
+        total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
+            ``"30 min"`` (by the wall clock); None for the rest of the run.
         pct_start: Fraction of the cycle spent climbing, in [0, 1]; at most 0.5 with three phases.
         anneal_strategy: ``"cos"`` or ``"linear"``.
         cycle_momentum: Whether to move the momentum (SGD's and RMSprop's ``momentum`` where it is not 0, the first beta
@@ -40,7 +41,8 @@ class OneCycle(ScheduleCallback):
         div_factor: Peak over first LR, above 0.
         final_div_factor: First LR over last LR, above 0.
         three_phase: Whether to come back to the first LR before the final annealing.
-        start: Where the cycle begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the cycle begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -53,6 +55,10 @@ class OneCycle(ScheduleCallback):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[OneCycle(max_lr=0.1, pct_start=0.25)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> lrs = preview([OneCycle(pct_start=0.4, final_div_factor=10.0)], 0.1, total_steps=5)
+        >>> [round(lr, 6) for lr in lrs[:, 0].tolist()]
+        [0.004, 0.1, 0.0751, 0.0253, 0.0004]
 
     References:
         Smith & Topin, Super-Convergence, 2018, arXiv:1708.07120; torch ``OneCycleLR``.

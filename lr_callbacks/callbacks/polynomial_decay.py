@@ -25,10 +25,12 @@ class PolynomialDecay(IntervalSchedule):
         power: Exponent p, above 0: 1 is a line; above 1 it falls faster at first.
         end_factor: LR at the end as a fraction of the base LR, at least 0; 0 unless `end_lr` is given.
         end_lr: LR at the end, absolute, at least 0; give this or `end_factor`.
-        total_steps: Length T: an int (optimizer steps), ``"2 epochs"`` or ``"50%"``; None for the rest of the run.
+        total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
+            ``"30 min"`` (by the wall clock); None for the rest of the run.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -41,6 +43,10 @@ class PolynomialDecay(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[PolynomialDecay(power=2.0, end_lr=1e-5)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> lrs = preview([PolynomialDecay(power=2.0, end_lr=0.02, total_steps=2)], 0.1, total_steps=4)
+        >>> [round(lr, 6) for lr in lrs[:, 0].tolist()]
+        [0.1, 0.04, 0.02, 0.02]
 
     References:
         torch ``PolynomialLR``; Keras ``PolynomialDecay``; Chen et al., DeepLab, 2016, arXiv:1606.00915, section 4.1.2.
@@ -104,10 +110,12 @@ class LinearDecay(IntervalSchedule):
     Args:
         end_factor: LR at the end as a fraction of the base LR, at least 0.
         start_factor: LR at the first step as a fraction of the base LR, at least 0.
-        total_steps: Length T: an int (optimizer steps), ``"2 epochs"`` or ``"50%"``; None for the rest of the run.
+        total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
+            ``"30 min"`` (by the wall clock); None for the rest of the run.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -120,6 +128,9 @@ class LinearDecay(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[LinearDecay(end_factor=0.01)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([LinearDecay(total_steps=4)], 0.1, total_steps=6)[:, 0].tolist()]
+        [0.1, 0.075, 0.05, 0.025, 0.0, 0.0]
 
     References:
         torch ``LinearLR``; Defazio et al., Optimal Linear Decay Learning Rate Schedules, 2023, arXiv:2310.07831.

@@ -50,8 +50,8 @@ class ReduceLROnPlateau(EvaluationCallback):
         eps: A reduction that changes the LR by no more than this is not made, >= 0.
         every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
         name: Tells apart two instances that monitor the same metric on the same groups; part of their checkpoint key.
-        start: From which step on to judge, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``
-            or ``"10%"``; None for the end of the group's warm-up.
+        start: From which step on to judge, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -67,6 +67,12 @@ class ReduceLROnPlateau(EvaluationCallback):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[ReduceLROnPlateau("val_loss", patience=3, min_lr=1e-6)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> losses = [3.0, 2.0, 2.0, 2.0]
+        >>> callback = ReduceLROnPlateau("val_loss", patience=1)
+        >>> lrs = preview([callback], 0.1, total_steps=5, steps_per_epoch=1, metrics=losses)
+        >>> [round(lr, 6) for lr in lrs[:, 0].tolist()]
+        [0.1, 0.1, 0.1, 0.1, 0.01]
 
     References:
         torch ``ReduceLROnPlateau``.

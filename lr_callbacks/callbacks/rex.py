@@ -20,10 +20,12 @@ class Rex(IntervalSchedule):
 
     Args:
         end_factor: LR at the end as a fraction of the base LR, at least 0.
-        total_steps: Length T: an int (optimizer steps), ``"2 epochs"`` or ``"50%"``; None for the rest of the run.
+        total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
+            ``"30 min"`` (by the wall clock); None for the rest of the run.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -36,6 +38,9 @@ class Rex(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[Rex()], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([Rex(total_steps=4)], 0.1, total_steps=6)[:, 0].tolist()]
+        [0.1, 0.085714, 0.066667, 0.04, 0.0, 0.0]
 
     References:
         Chen, Wolfe & Kyrillidis, REX: Revisiting Budgeted Training with an Improved Schedule, 2021, arXiv:2107.04197.

@@ -27,12 +27,15 @@ class SGDR(ScheduleCallback):
     The values are those of torch ``CosineAnnealingWarmRestarts`` with the optimizer step as its epoch.
 
     Args:
-        T_0: Length of the first cycle: an int (optimizer steps), ``"2 epochs"`` or ``"10%"``; at least one step.
+        T_0: Length of the first cycle: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or
+            ``"30 min"`` (by the wall clock); at least one step.
         T_mult: Each cycle is so many times as long as the one before, >= 1; may be a float.
         eta_min: Lowest LR, absolute, >= 0.
         cycle_decay: Each cycle's peak is so many times as high as the one before, in (0, 1].
-        cycle_warmup: Length of a linear ramp from `eta_min` at the start of each cycle, shorter than `T_0`; 0 for none.
-        start: Where the first cycle begins, counted from the start of the run; None for the end of the group's warm-up.
+        cycle_warmup: Length of a linear ramp from `eta_min` at the start of each cycle, in the same units and shorter
+            than `T_0`; 0 for none.
+        start: Where the first cycle begins, counted from the start of the run: an int (optimizer steps),
+            ``"2 epochs"``, ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -45,6 +48,9 @@ class SGDR(ScheduleCallback):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[SGDR("2 epochs", T_mult=2, eta_min=1e-5)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([SGDR(2, T_mult=2, eta_min=0.02)], 0.1, total_steps=7)[:, 0].tolist()]
+        [0.1, 0.06, 0.1, 0.088284, 0.06, 0.031716, 0.1]
 
     References:
         Loshchilov & Hutter, SGDR, 2017, arXiv:1608.03983, eq. 5; torch ``CosineAnnealingWarmRestarts``.

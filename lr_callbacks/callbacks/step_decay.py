@@ -23,12 +23,14 @@ class StepDecay(IntervalSchedule):
     epochs from 1 and so decays one step (or epoch) earlier each time.
 
     Args:
-        step_size: Length s between two decays: an int (optimizer steps), ``"2 epochs"`` or ``"10%"`` (of the run).
+        step_size: Length s between two decays: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or
+            ``"30 min"`` (by the wall clock).
         gamma: What each decay multiplies by, in (0, 1].
         offset: 0 or 1.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -41,6 +43,9 @@ class StepDecay(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[StepDecay("30 epochs", interval="epoch")], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([StepDecay(2, gamma=0.5)], 0.1, total_steps=5)[:, 0].tolist()]
+        [0.1, 0.1, 0.05, 0.05, 0.025]
 
     References:
         torch ``StepLR``; He et al., Deep Residual Learning, 2015, arXiv:1512.03385, section 3.4.
@@ -85,11 +90,13 @@ class MultiStepDecay(IntervalSchedule):
 
     Args:
         milestones: Where it decays, counted from the start of the schedule: a list of ints (optimizer steps),
-            ``"30 epochs"`` or ``"50%"`` (of the run), in any order; one given twice counts twice.
+            ``"30 epochs"``, ``"50%"`` (of the run) or ``"30 min"`` (by the wall clock), in any order; one given twice
+            counts twice.
         gamma: What each milestone multiplies by, in (0, 1].
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -101,6 +108,9 @@ class MultiStepDecay(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[MultiStepDecay(["50%", "75%"])], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([MultiStepDecay(["50%", "75%"])], 0.1, total_steps=4)[:, 0].tolist()]
+        [0.1, 0.1, 0.01, 0.001]
 
     References:
         torch ``MultiStepLR``; He et al., Deep Residual Learning, 2015, arXiv:1512.03385, section 4.2.

@@ -66,9 +66,12 @@ class TorchScheduler(EvaluationCallback):
         >>> from lightning.pytorch import Trainer
         >>> from torch.optim.lr_scheduler import StepLR
         >>> trainer = Trainer(callbacks=[TorchScheduler(StepLR, interval="epoch", step_size=30)], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([TorchScheduler(StepLR, step_size=2)], 0.1, total_steps=4)[:, 0].tolist()]
+        [0.1, 0.1, 0.01, 0.01]
 
     References:
-        ``torch.optim.lr_scheduler``; jsonargparse's callables with a class as their return type.
+        torch ``LRScheduler`` and all that derive from it; jsonargparse's callables with a class as their return type.
     """
 
     advances: ClassVar[bool] = True

@@ -22,8 +22,8 @@ class Warmup(LRCallback):
     Every other schedule on the same groups begins at step T by default, and plateau reduction does not judge before it.
 
     Args:
-        duration: Length T: an int (optimizer steps, not batches, under gradient accumulation), ``"2 epochs"`` or
-            ``"5%"`` (of the run). 0 is no warm-up.
+        duration: Length T: an int (optimizer steps, not batches, under gradient accumulation), ``"2 epochs"``,
+            ``"5%"`` (of the run) or ``"30 min"`` (by the wall clock). 0 is no warm-up.
         shape: ``"linear"`` (the values of torch ``LinearLR``), ``"exponential"``, ``"cosine"`` or ``"constant"`` (the
             values of torch ``ConstantLR``).
         start_factor: LR at the first step as a fraction of the base LR, in [0, 1]; above 0 for ``"exponential"``.
@@ -39,6 +39,9 @@ class Warmup(LRCallback):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[Warmup("5%"), Warmup(100, shape="cosine", groups="head")], logger=False)
+        >>> from lr_callbacks import preview
+        >>> [round(lr, 6) for lr in preview([Warmup(4, start_factor=0.2)], 0.1, total_steps=6)[:, 0].tolist()]
+        [0.02, 0.04, 0.06, 0.08, 0.1, 0.1]
 
     References:
         Goyal et al., Accurate, Large Minibatch SGD, 2017, arXiv:1706.02677, section 2.2; torch ``LinearLR``.

@@ -23,8 +23,8 @@ class WarmupStableDecay(IntervalSchedule):
     time T (one after the last of T steps), and held.
 
     Args:
-        warmup_steps: Length W of the ramp: an int (optimizer steps), ``"2 epochs"`` or ``"5%"`` (of the run); 0 for
-            none, as after a `Warmup` callback.
+        warmup_steps: Length W of the ramp: an int (optimizer steps), ``"2 epochs"``, ``"5%"`` (of the run) or
+            ``"30 min"`` (by the wall clock); 0 for none, as after a `Warmup` callback.
         decay_steps: Length D of the decay, in the same units.
         decay_shape: ``"linear"``, ``"cosine"`` or ``"1-sqrt"``.
         start_factor: LR at the first step of the ramp as a fraction of the base LR, in [0, 1].
@@ -32,7 +32,8 @@ class WarmupStableDecay(IntervalSchedule):
         total_steps: Length T in the same units, at least W + D; None for the rest of the run.
         interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
             held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run; None for the end of the group's warm-up.
+        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
+            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
 
@@ -45,6 +46,10 @@ class WarmupStableDecay(IntervalSchedule):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[WarmupStableDecay("5%", "20%", decay_shape="1-sqrt")], logger=False)
+        >>> from lr_callbacks import preview
+        >>> lrs = preview([WarmupStableDecay(2, 2, total_steps=6)], 0.1, total_steps=8)
+        >>> [round(lr, 6) for lr in lrs[:, 0].tolist()]
+        [0.0, 0.05, 0.1, 0.1, 0.1, 0.05, 0.0, 0.0]
 
     References:
         Hu et al., MiniCPM, 2024, arXiv:2404.06395, section 4; Hägele et al., Scaling Laws and Compute-Optimal Training

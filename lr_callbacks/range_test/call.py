@@ -39,10 +39,18 @@ def lr_range_test(
         verbose: Whether to log the verdict.
 
     Returns:
-        The result.
+        The curve, what each rule reads off it, and the verdict.
 
     Raises:
-        MisconfigurationException: As `LRRangeTest` does.
+        MisconfigurationException: As `LRRangeTest` does, or if the trainer skips the test (``fast_dev_run``).
+
+    Example:
+        >>> from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
+        >>> options = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False}
+        >>> trainer = Trainer(max_epochs=1, enable_checkpointing=False, **options)
+        >>> result = lr_range_test(trainer, DigitsClassifier(), DigitsDataModule(), verbose=False)
+        >>> 0.001 < result.suggestion < 0.1
+        True
     """
     test = test or LRRangeTest()
     options = {**test.arguments(), "apply": False}

@@ -56,12 +56,24 @@ def cyclical_momentum(
 ) -> float:
     """Cycle the momentum against the LR: `max_momentum` at the bottom, `base_momentum` at the first peak of the LR.
 
-    ``max_momentum - (max_momentum - base_momentum) * h * scale``, with h, scale and the other arguments as in
-    `cyclical_factor`. First step: `max_momentum`. It has no end.
+    ``max_momentum - (max_momentum - base_momentum) * h * scale``, with h and scale as in `cyclical_factor`. First step:
+    `max_momentum`. It has no end.
+
+    Args:
+        step: Steps since the first cycle began, >= 0.
+        step_size_up: Steps of the way up of the LR, >= 1.
+        step_size_down: Steps of the way down of the LR, >= 1.
+        mode: How the height of the cycles changes.
+        gamma: For exp_range: what each step multiplies the height by, in (0, 1].
+        base_momentum: Momentum at the first peak of the LR, in [0, 1).
+        max_momentum: Momentum at the bottom of the LR, in [0, 1).
 
     Example:
         >>> [round(cyclical_momentum(t, step_size_up=2, step_size_down=2), 4) for t in range(5)]
         [0.9, 0.85, 0.8, 0.85, 0.9]
+
+    References:
+        torch ``CyclicLR``.
     """
     height, scale = _height(step, step_size_up, step_size_down, mode, gamma)
     return max_momentum - (max_momentum - base_momentum) * height * scale

@@ -19,6 +19,14 @@ def one_cycle_phases(
     so small that the way up has no length, would divide by zero there or never reach the peak; here the peak lies on a
     step: the last of one step, the first of two, the second of three.
 
+    Args:
+        total_steps: Length in optimizer steps, >= 1.
+        pct_start: Fraction of the cycle spent climbing, in [0, 1].
+        three_phase: Whether to come back to the first value before the end.
+
+    Returns:
+        For each phase that has a length: the step at which it ends, and what it does.
+
     Example:
         >>> one_cycle_phases(100, pct_start=0.3, three_phase=False)
         ((29.0, 'up'), (99, 'down and out'))
@@ -72,6 +80,13 @@ def one_cycle_curve(
     values: tuple[float, float, float, float],
 ) -> OneCycleCurve:
     """The curve through four values: first, at the peak, when the way down is done (three phases), and last.
+
+    Args:
+        total_steps: Length in optimizer steps, >= 1.
+        pct_start: Fraction of the cycle spent climbing, in [0, 1].
+        anneal_strategy: ``"cos"`` or ``"linear"``.
+        three_phase: Whether to come back to the third value before the end.
+        values: The four values, in that order; the third plays no part with two phases.
 
     Example:
         >>> curve = one_cycle_curve(5, 0.4, "linear", False, (0.0, 1.0, 0.0, 0.0))
@@ -139,11 +154,24 @@ def one_cycle_momentum(
 ) -> float:
     """Cycle the momentum against the LR: `max_momentum` at the ends, `base_momentum` at the peak of the LR.
 
-    Same phases and arguments as `one_cycle_factor`. First and last step: `max_momentum`.
+    In each phase of `one_cycle_factor`, from a to b and with x from 0 to 1: ``b + (a - b) * (1 + cos(pi * x)) / 2`` or
+    ``a + (b - a) * x``. First and last step: `max_momentum`, which is held from there on.
+
+    Args:
+        step: Optimizer steps since the cycle began, >= 0.
+        total_steps: Length in optimizer steps, >= 1.
+        pct_start: Fraction of the cycle in which the LR climbs, in [0, 1].
+        anneal_strategy: ``"cos"`` or ``"linear"``.
+        base_momentum: Momentum at the peak of the LR, in [0, 1).
+        max_momentum: Momentum at both ends, in [0, 1).
+        three_phase: Whether to come back to `max_momentum` before the LR goes to its end value.
 
     Example:
         >>> [round(one_cycle_momentum(t, total_steps=10), 4) for t in (0, 2, 9, 99)]
         [0.95, 0.85, 0.95, 0.95]
+
+    References:
+        torch ``OneCycleLR``; Smith & Topin, Super-Convergence, 2018, arXiv:1708.07120.
     """
     ends = (max_momentum, base_momentum, max_momentum, max_momentum)
     return one_cycle_curve(total_steps, pct_start, anneal_strategy, three_phase, ends)(step)

@@ -10,6 +10,14 @@ def restart_cycle(step: int, *, T_0: int, T_mult: float = 1.0) -> tuple[int, int
 
     Cycle n lasts ``T_0 * T_mult ** n`` steps, rounded to whole steps (halves up), so that each begins on a step.
 
+    Args:
+        step: Optimizer steps since the first cycle began, >= 0.
+        T_0: Length of the first cycle in optimizer steps, >= 1.
+        T_mult: Each cycle is so many times as long as the one before, >= 1.
+
+    Returns:
+        Number of the cycle, counted from 0; steps since it began; its length in steps.
+
     Example:
         >>> [restart_cycle(t, T_0=2, T_mult=2) for t in (0, 1, 2, 5, 6)]
         [(0, 0, 2), (0, 1, 2), (1, 0, 4), (1, 3, 4), (2, 0, 8)]

@@ -6,7 +6,7 @@ import math
 
 
 def constant_factor(step: int, *, total_steps: int, factor: float = 1 / 3) -> float:
-    """Hold `factor` for `total_steps` steps, then 1.
+    """Hold `factor` for `total_steps` steps, then 1: ``factor if step < total_steps else 1``.
 
     First step: `factor`. Reached: 1 at step `total_steps` (one after the last of them).
 

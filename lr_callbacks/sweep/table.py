@@ -30,6 +30,11 @@ class Row:
         epochs: Epochs that were trained, all seeds together.
         seconds: Their duration.
         runs: Folders of the logs.
+
+    Example:
+        >>> row = Row({"lr": 0.1}, [0.5, 0.7])
+        >>> round(row.mean, 3), round(row.spread, 3)
+        (0.6, 0.141)
     """
 
     point: dict[str, Any]
