@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, adam, fit, sgd
 
 import lr_callbacks as lc
+from lr_callbacks.callbacks.interval import IntervalSchedule
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.segment import Group
 
@@ -127,3 +128,9 @@ def test_after_a_warm_up_that_is_longer_than_the_run_a_schedule_has_yet_to_begin
 def test_two_that_anneal_to_the_end_are_refused():
     with pytest.raises(MisconfigurationException, match="each of them anneals to the end of the run"):
         fit(lc.Rex(), lc.CosineAnnealing())
+
+
+def test_every_schedule_that_counts_in_ticks_is_in_the_table():
+    public = [getattr(lc, name) for name in lc.__all__]
+    schedules = {cls for cls in public if isinstance(cls, type) and issubclass(cls, IntervalSchedule)}
+    assert {type(make()) for make in CALLBACKS.values()} == schedules

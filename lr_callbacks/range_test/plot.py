@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lr_callbacks.extras import require_extra
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -21,14 +23,11 @@ def draw(result: RangeTestResult) -> Figure:
     """Loss against LR, the training loss behind it, a line at the suggestion, a mark on the curve for each other rule.
 
     Raises:
-        ModuleNotFoundError: If matplotlib is missing.
+        ModuleNotFoundError: If matplotlib is missing; the message names the extra.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "plot() needs matplotlib; install the extra: pip install 'lr-callbacks[plot]'"
-        ) from error
+    require_extra("plot", "matplotlib", what="The picture of a range test")
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xscale("log")

@@ -107,7 +107,7 @@ class SweepTable:
         return self.rows[0]
 
     def within(self, tolerance: float = 0.02) -> list[Row]:
-        """The points that are nearly as good as the best: |mean - best| <= tolerance |best|.
+        """The points that are nearly as good as the best: ``|mean - best| <= tolerance * |best|``.
 
         Args:
             tolerance: Share of the best value, such as 0.02 for 2 %.

@@ -1,0 +1,27 @@
+# Everything that is run on the project, by the tools of the environment that is active. `make` alone checks it all.
+.PHONY: all lint types tests packaging bench pictures docs
+
+all: lint types docs packaging tests
+
+lint:
+	ruff check .
+	ruff format --check .
+
+types:
+	mypy
+
+tests:
+	pytest
+
+packaging:
+	pytest -m packaging
+
+bench:
+	python benchmarks/overhead.py
+	python benchmarks/startup.py
+
+pictures:
+	python configs/draw_pictures.py
+
+docs:
+	python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet docs site

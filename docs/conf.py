@@ -1,0 +1,128 @@
+"""How the reference is built: `make docs`, which fails on a name that leads nowhere or that the reference lacks."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import docstring_parser
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+import lr_callbacks
+from lr_callbacks import LRCallback, schedules
+from lr_callbacks.commands import COMMANDS, FLAGS
+
+project, version, release = "lr_callbacks", lr_callbacks.__version__, lr_callbacks.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = f"lr_callbacks {version}"
+html_show_copyright = False
+html_copy_source = False
+
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_typehints = "signature"
+autodoc_default_options = {"exclude-members": "__init__, __new__"}
+napoleon_custom_sections = [("References", "References")]
+napoleon_use_rtype = False
+
+nitpicky = True
+nitpick_ignore_regex = [(r"py:.*", r"(?!lr_callbacks\.).*")]  # torch, Lightning and Python have references of their own
+default_role = "name"
+
+PLACES = {
+    "lr_callbacks": [*lr_callbacks.__all__],
+    "lr_callbacks.callbacks.base": ["ScheduleCallback"],
+    "lr_callbacks.callbacks.interval": ["IntervalSchedule", "Shape"],
+    "lr_callbacks.demo": ["DigitsClassifier", "DigitsDataModule"],
+    "lr_callbacks.durations": ["Duration"],
+    "lr_callbacks.horizon": ["Horizon"],
+    "lr_callbacks.plateau": ["PlateauState"],
+    "lr_callbacks.schedules": [name for name in schedules.__all__ if inspect.isfunction(getattr(schedules, name))],
+    "lr_callbacks.segment": ["Segment", "Group"],
+    "lr_callbacks.sweep": ["SweepTable", "Row"],
+    "lr_callbacks.ticks": ["Ticks"],
+}
+"""What the reference must have, module by module."""
+TARGETS = {name: f"{module}.{name}" for module, names in PLACES.items() for name in names}
+OF_OTHERS = re.compile(r"[A-Z]\w*_\w+|LearningRateMonitor")
+"""What begins with a capital in single backticks and is no class of ours: `T_0` and its like are arguments."""
+
+
+def name_role(role: str, raw: str, text: str, *_: Any) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+    """Single backticks in a docstring: a link where they hold a name of ours, else an argument or a word of code."""
+    head, dot, rest = text.partition(".")
+    ours = head in TARGETS or (head[:1].isupper() and not OF_OTHERS.fullmatch(head) and head.isidentifier())
+    if not ours:
+        return [nodes.literal(raw, text)], []
+    target = TARGETS.get(head, f"lr_callbacks.{head}") + dot + rest  # one that is not there fails the build
+    link = addnodes.pending_xref(raw, reftype="obj", refdomain="py", reftarget=target, refwarn=True)
+    link += nodes.literal(raw, text)
+    return [link], []
+
+
+class Listed(SphinxDirective):
+    """Document every name of a kind, so that a new one needs no entry."""
+
+    def listed(self, kind: str, module: str, names: list[str]) -> list[nodes.Node]:
+        """The names, each with what its docstring says."""
+        return self.parse_text_to_nodes("\n\n".join(f".. auto{kind}:: {module}.{name}" for name in names))
+
+
+class Schedules(Listed):
+    """Every public callback with a schedule, in the order of the alphabet."""
+
+    def run(self) -> list[nodes.Node]:
+        """Find them."""
+        public = {name: getattr(lr_callbacks, name) for name in sorted(lr_callbacks.__all__, key=str.lower)}
+        kinds = {name: cls for name, cls in public.items() if inspect.isclass(cls) and issubclass(cls, LRCallback)}
+        return self.listed("class", "lr_callbacks", [n for n, cls in kinds.items() if cls.drives and cls != LRCallback])
+
+
+class Factors(Listed):
+    """Every pure function of `lr_callbacks.schedules`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Find them."""
+        return self.listed("function", "lr_callbacks.schedules", PLACES["lr_callbacks.schedules"])
+
+
+class Commands(SphinxDirective):
+    """The subcommands beside LightningCLI's: sentence and flags from where `lr-callbacks --help` has them."""
+
+    def run(self) -> list[nodes.Node]:
+        """A list of flags for each command."""
+        lines: list[str] = []
+        for name, command in COMMANDS.items():
+            told = docstring_parser.parse(inspect.getdoc(command) or "", docstring_parser.DocstringStyle.GOOGLE)
+            lines += [f"``lr-callbacks {name}``", f"    {told.short_description}", ""]
+            for param in told.params:
+                if inspect.signature(command).parameters[param.arg_name].kind == inspect.Parameter.KEYWORD_ONLY:
+                    dashed = param.arg_name.replace("_", "-")
+                    flag = dashed if dashed in FLAGS.get(name, {}) else param.arg_name
+                    lines += [f"    ``--{flag}``", f"        {' '.join((param.description or '').split())}", ""]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def require_all(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn, and so fail, if the reference lacks a name."""
+    found = env.domains.python_domain.objects
+    missing = [target for target in TARGETS.values() if target not in found]
+    if missing:
+        logging.getLogger(__name__).warning("the reference lacks %s", ", ".join(missing))
+
+
+def setup(app: Sphinx) -> None:
+    """Enter what this file defines."""
+    app.add_role("name", name_role)
+    app.add_directive("schedules", Schedules)
+    app.add_directive("factors", Factors)
+    app.add_directive("commands", Commands)
+    app.connect("env-check-consistency", require_all)

@@ -1,0 +1,65 @@
+"""CONTRIBUTING.md: its list of files is the list of files, and its recipe works as it is written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+HOUSE, RECIPE = (TEXT.partition(f"## {head}\n")[2].partition("\n## ")[0] for head in ("The house", "Add a schedule"))
+
+
+def test_the_house_has_every_module_once_and_no_other():
+    listed = re.findall(r"^\| `(lr_callbacks/\S+)` \|", HOUSE, re.M)
+    assert sorted(listed) == sorted(str(p.relative_to(ROOT)) for p in (ROOT / "lr_callbacks").rglob("*.py"))
+
+
+def test_the_house_has_every_folder_beside_the_package():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    folders = {name.split("/")[0] for name in listed if "/" in name and not name.startswith(".")}
+    assert {f"`{folder}/`" for folder in folders - {"lr_callbacks"}} == set(re.findall(r"^\| (`\S+/`) \|", HOUSE, re.M))
+
+
+def test_every_file_that_is_named_is_there():
+    named = re.findall(r"`((?:lr_callbacks|tests|configs|docs|benchmarks|examples|\.ci)/[\w./]+)`", TEXT)
+    new = {"lr_callbacks/callbacks/inverse_time.py", "tests/test_inverse_time.py"}  # those that the recipe adds
+    assert new <= set(named)
+    assert [name for name in named if not (ROOT / name).exists() and name not in new] == []
+
+
+def test_the_recipe_for_a_schedule_works_as_written(tmp_path):
+    schedule, entry, test = re.findall(r"```python\n(.*?)```", RECIPE, re.S)
+    for folder in ("lr_callbacks", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "lr_callbacks/callbacks/inverse_time.py").write_text(schedule)
+    (tmp_path / "tests/test_inverse_time.py").write_text(test)
+    contents, table = tmp_path / "lr_callbacks/__init__.py", tmp_path / "tests/test_shapes_in_a_trainer.py"
+    line = "from lr_callbacks.callbacks.inverse_time import InverseTime\n"
+    text = contents.read_text().replace(
+        "from lr_callbacks.callbacks.lambda", line + "from lr_callbacks.callbacks.lambda"
+    )
+    contents.write_text(text.replace('    "InverseSqrt",\n', '    "InverseSqrt",\n    "InverseTime",\n'))
+    table.write_text(table.read_text().replace("CALLBACKS = {\n", "CALLBACKS = {\n" + entry))
+
+    files = ["lr_callbacks/callbacks/inverse_time.py", "tests/test_inverse_time.py"]
+    batteries = ["tests/test_docstrings.py", "tests/test_shapes_in_a_trainer.py"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+    def call(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    call("ruff", "check", *files, str(contents))
+    call("ruff", "format", "--check", *files)
+    pick = "inverse_time or InverseTime or inverse-time or every_schedule"
+    printed = call("pytest", "-n0", "-p", "no:cacheprovider", "-k", pick, *files, *batteries)
+    assert re.search(r"\b1[0-9] passed", printed), printed
