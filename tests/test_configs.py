@@ -10,7 +10,8 @@ from torch_schedulers import IDS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 NO_SCHEDULES = ("range_test", "sweep", "one_cycle_auto")  # their LRs are found by training
-SCHEDULES = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem not in NO_SCHEDULES)
+BY_TIME = ("wall_clock",)  # what a step uses depends on when it begins
+SCHEDULES = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem not in (*NO_SCHEDULES, *BY_TIME))
 TORCH = [path for path in SCHEDULES if path.stem.startswith("torch_")]
 FAST = ("--trainer.enable_checkpointing=false", "--trainer.num_sanity_val_steps=0")
 EPOCHS, STEPS = 3, 120
@@ -42,7 +43,7 @@ EXPECTED = {
 
 def test_each_configuration_is_tested():
     # sweep and range_test are no fits: tests of these commands run them
-    elsewhere = {path.stem for path in TORCH} | {"sweep", "range_test"}
+    elsewhere = {path.stem for path in TORCH} | {"sweep", "range_test", *BY_TIME}
     assert {path.stem for path in CONFIGS.glob("*.yaml")} - elsewhere == set(EXPECTED)
 
 
@@ -95,3 +96,15 @@ def test_the_plateau_configuration_reduces_within_its_epochs(workplace):
     assert rates[0] == pytest.approx(0.03, rel=1e-6)
     assert 1e-4 * 0.99 < rates[-1] < 0.03
     assert all(after in (before, pytest.approx(before / 2)) for before, after in pairwise(rates))
+
+
+def test_the_wall_clock_configuration_is_at_its_end_when_the_time_is_up(workplace):
+    cli = run("fit", f"--config={CONFIGS / 'wall_clock.yaml'}", "--trainer.max_time=00:00:00:08")
+    rates = list(scalars("runs/wall_clock/version_0", "lr-SGD").values())
+    peak = rates.index(max(rates))
+    assert len(rates) == cli.trainer.global_step
+    assert rates[0] == pytest.approx(0.01, rel=1e-3)
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert 0.02 < rates[peak] < 0.0300001
+    assert rates[-1] < 0.3 * rates[peak]
