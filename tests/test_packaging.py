@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import venv
 import zipfile
@@ -77,6 +78,19 @@ def python(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = built.glob("*.whl")
     call(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, folder=folder)
     return python
+
+
+@pytest.fixture(scope="module")
+def full(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs of an environment that has the wheel and all extras."""
+    folder = tmp_path_factory.mktemp("full")
+    venv.create(folder)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "extras.pth").write_text(sysconfig.get_path("purelib"))
+    (wheel,) = built.glob("*.whl")
+    options = ("--no-deps", "--no-index", "--ignore-installed")
+    call(sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", *options, wheel, folder=folder)
+    return folder / "bin"
 
 
 def needed(*names: str) -> list[metadata.Distribution]:
@@ -163,3 +177,11 @@ def test_without_extras_what_needs_one_says_which(code, extra, python, tmp_path)
     last = call(python, "-c", code, folder=tmp_path, fails=True).strip().splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: ")
     assert last.endswith(f'pip install "lr-callbacks[{extra}]"')
+
+
+def test_with_the_extras_the_config_of_the_readme_trains_far_from_the_sources(full, tmp_path):
+    (tmp_path / "my_run.yaml").write_text(re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0])
+    where = call(full / "python", "-c", "import lr_callbacks; print(lr_callbacks.__file__)", folder=tmp_path)
+    assert where.startswith(str(full.parent))
+    printed = call(full / "lr-callbacks", "fit", "--config=my_run.yaml", "--trainer.max_epochs=1", folder=tmp_path)
+    assert "40 optimizer steps" in printed
