@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 HOUSE, RECIPE = (TEXT.partition(f"## {head}\n")[2].partition("\n## ")[0] for head in ("The house", "Add a schedule"))
@@ -21,6 +23,8 @@ def test_the_house_has_every_module_once_and_no_other():
 
 def test_the_house_has_every_folder_beside_the_package():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    if not listed:
+        pytest.skip("needs a git clone, to tell the project's folders from others")
     folders = {name.split("/")[0] for name in listed if "/" in name and not name.startswith(".")}
     assert {f"`{folder}/`" for folder in folders - {"lr_callbacks"}} == set(re.findall(r"^\| (`\S+/`) \|", HOUSE, re.M))
 
@@ -41,10 +45,8 @@ def test_the_recipe_for_a_schedule_works_as_written(tmp_path):
     (tmp_path / "tests/test_inverse_time.py").write_text(test)
     contents, table = tmp_path / "lr_callbacks/__init__.py", tmp_path / "tests/test_shapes_in_a_trainer.py"
     line = "from lr_callbacks.callbacks.inverse_time import InverseTime\n"
-    text = contents.read_text().replace(
-        "from lr_callbacks.callbacks.lambda", line + "from lr_callbacks.callbacks.lambda"
-    )
-    contents.write_text(text.replace('    "InverseSqrt",\n', '    "InverseSqrt",\n    "InverseTime",\n'))
+    text = contents.read_text().replace("from lr_callbacks.preview", line + "from lr_callbacks.preview")
+    contents.write_text(text.replace("__all__ = [\n", '__all__ = [\n    "InverseTime",\n'))
     table.write_text(table.read_text().replace("CALLBACKS = {\n", "CALLBACKS = {\n" + entry))
 
     files = ["lr_callbacks/callbacks/inverse_time.py", "tests/test_inverse_time.py"]
@@ -58,6 +60,7 @@ def test_the_recipe_for_a_schedule_works_as_written(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    call("ruff", "check", "--fix", str(contents))  # sorts, as the recipe says
     call("ruff", "check", *files, str(contents))
     call("ruff", "format", "--check", *files)
     pick = "inverse_time or InverseTime or inverse-time or every_schedule"
