@@ -39,6 +39,9 @@ class LRMonitor(LearningRateMonitor):
     Example:
         >>> from lightning.pytorch import Trainer
         >>> trainer = Trainer(callbacks=[LRMonitor(prog_bar=True)], logger=False, enable_checkpointing=False)
+
+    References:
+        Lightning ``LearningRateMonitor``.
     """
 
     def __init__(
