@@ -24,6 +24,7 @@ html_theme = "furo"
 html_title = f"lr_callbacks {version}"
 html_show_copyright = False
 html_copy_source = False
+smartquotes = False  # a flag begins with two hyphens
 
 add_module_names = False
 autodoc_member_order = "bysource"
@@ -104,10 +105,14 @@ class Commands(SphinxDirective):
             told = docstring_parser.parse(inspect.getdoc(command) or "", docstring_parser.DocstringStyle.GOOGLE)
             lines += [f"``lr-callbacks {name}``", f"    {told.short_description}", ""]
             for param in told.params:
-                if inspect.signature(command).parameters[param.arg_name].kind == inspect.Parameter.KEYWORD_ONLY:
+                found = inspect.signature(command).parameters[param.arg_name]
+                if found.kind == inspect.Parameter.KEYWORD_ONLY:
                     dashed = param.arg_name.replace("_", "-")
                     flag = dashed if dashed in FLAGS.get(name, {}) else param.arg_name
-                    lines += [f"    ``--{flag}``", f"        {' '.join((param.description or '').split())}", ""]
+                    text = " ".join((param.description or "").split())
+                    if found.default not in (None, False) and "default" not in text.lower():
+                        text += f" Default: ``{found.default}``."
+                    lines += [f"    ``--{flag}``", f"        {text}", ""]
         return self.parse_text_to_nodes("\n".join(lines))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -27,6 +28,23 @@ def test_the_house_has_every_folder_beside_the_package():
         pytest.skip("needs a git clone, to tell the project's folders from others")
     folders = {name.split("/")[0] for name in listed if "/" in name and not name.startswith(".")}
     assert {f"`{folder}/`" for folder in folders - {"lr_callbacks"}} == set(re.findall(r"^\| (`\S+/`) \|", HOUSE, re.M))
+
+
+def test_a_file_that_is_called_pure_imports_nothing_but_the_standard_library_and_other_pure_files():
+    labels = dict(re.findall(r"^\| `lr_callbacks/(\S+)\.py` \| (\w+)", HOUSE, re.M))
+    shapes = {path.stem for path in (ROOT / "lr_callbacks/schedules").glob("*.py")}
+    pure = {name for name, label in labels.items() if label == "pure"} | {f"schedules/{name}" for name in shapes}
+    known = {f"lr_callbacks.{name.replace('/', '.')}".removesuffix(".__init__") for name in pure}
+    assert len(pure) >= 15
+    for name in sorted(pure):
+        for node in ast.parse((ROOT / "lr_callbacks" / f"{name}.py").read_text()).body:
+            modules = (
+                [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in getattr(node, "names", [])]
+            )
+            for module in modules if isinstance(node, ast.Import | ast.ImportFrom) else []:
+                assert module in known or module.partition(".")[0] in sys.stdlib_module_names, (
+                    f"{name} imports {module}"
+                )
 
 
 def test_every_file_that_is_named_is_there():
