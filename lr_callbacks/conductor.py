@@ -74,6 +74,7 @@ class Conductor:
         self._started = True
         automatic, num_optimizers = module.automatic_optimization, len(trainer.optimizers)
         horizon = horizon_of(trainer, automatic_optimization=automatic, num_optimizers=num_optimizers)
+        horizon = _of_all_ranks(trainer, horizon)
         horizon, clock = self._by_time(trainer, horizon)
         countable = trainer.global_step == 0 or (automatic and num_optimizers == 1)
         for driver in self.drivers:
@@ -174,6 +175,20 @@ class Conductor:
         """Take all hooks off; safe to call at any time and more than once."""
         for driver in self.drivers:
             driver.end()
+
+
+def _of_all_ranks(trainer: Trainer, horizon: Horizon) -> Horizon:
+    """Rank zero's horizon, on all ranks: where their loaders differ in length, their LRs must not."""
+    if trainer.world_size == 1:
+        return horizon
+    leader = trainer.strategy.broadcast(horizon)
+    if not trainer.strategy.reduce_boolean_decision(leader == horizon):
+        rank_zero_warn(
+            f"The ranks have train dataloaders of different lengths; the LR plan is made for rank zero's ({leader})."
+            " Unless max_steps ends the run before, Lightning waits for ever for the rank that has run out of batches:"
+            " give all ranks the same number, or set limit_train_batches to the smallest."
+        )
+    return leader
 
 
 def _scales(trainer: Trainer) -> bool:

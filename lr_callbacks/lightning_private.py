@@ -50,7 +50,7 @@ def validation_is_due(trainer: Trainer) -> bool:
     A checkpoint that is written here makes Lightning skip that validation when it resumes. Nothing public tells.
     """
     loop = trainer.fit_loop.epoch_loop
-    progress: Any = loop.batch_progress.total
+    progress: Any = loop.batch_progress.current  # the total is left behind when a run is resumed twice
     fetcher = trainer.fit_loop._data_fetcher
     batch_is_over = progress.processed == progress.ready == progress.completed + 1
     return trainer.training and batch_is_over and fetcher is not None and loop._should_check_val_fx(fetcher)

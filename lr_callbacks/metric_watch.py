@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -46,20 +47,18 @@ class MetricWatch:
         now = trainer.callback_metrics.get(self.monitor)
         if self.validation_is_over:
             self.validation_is_over, self._validated_in_epoch = False, True
-            if now is not None and now is not self._before_validation:
-                self._comes_from_validation = True
-                return self._agreed(trainer, now)
-        elif (
-            self.epoch_is_over and not self._comes_from_validation and now is not None and now is not self._before_epoch
-        ):
-            self.epoch_is_over = False
-            return self._agreed(trainer, now)
-        return None
+            value = self._agreed(trainer, None if now is self._before_validation else now)
+            self._comes_from_validation |= value is not None
+        elif self.epoch_is_over and not self._comes_from_validation:
+            value = self._agreed(trainer, None if now is self._before_epoch else now)
+            self.epoch_is_over = value is None
+        else:
+            return None
+        return value
 
     def value(self, trainer: Trainer) -> float | None:
         """The value as it stands."""
-        now = trainer.callback_metrics.get(self.monitor)
-        return None if now is None else self._agreed(trainer, now)
+        return self._agreed(trainer, trainer.callback_metrics.get(self.monitor))
 
     @property
     def may_come_from_validation(self) -> bool:
@@ -78,17 +77,32 @@ class MetricWatch:
             f" self.log({self.monitor!r}, ...) in training_step or validation_step, or monitor one of those."
         )
 
-    def _agreed(self, trainer: Trainer, value: Tensor) -> float:
-        """One value for all ranks: the mean, so that all take the same decision."""
-        self._seen = True
+    def _agreed(self, trainer: Trainer, mine: Tensor | None) -> float | None:
+        """One value for all ranks, the mean over those that have one, so that all take the same decision."""
         if trainer.world_size == 1:
-            return float(value)
-        everyone = trainer.strategy.all_gather(value.detach().to(trainer.strategy.root_device).float())
-        mean, spread = float(everyone.mean()), float(everyone.max() - everyone.min())
-        if spread != 0 and not self._warned:
+            value = None if mine is None else float(mine)
+        else:
+            value = self._mean_over_ranks(trainer, mine)
+        self._seen |= value is not None
+        return value
+
+    def _mean_over_ranks(self, trainer: Trainer, mine: Tensor | None) -> float | None:
+        """All ranks call it, also those that have logged nothing: who waits for them would wait for ever."""
+        entry = [0.0, 0.0] if mine is None else [float(mine), 1.0]
+        everyone = trainer.strategy.all_gather(
+            torch.tensor(entry, dtype=torch.float64, device=trainer.strategy.root_device)
+        ).reshape(-1, 2)
+        values = everyone[everyone[:, 1] > 0, 0]
+        if len(values) == 0:
+            return None
+        alike = bool(((values == values[0]) | (values.isnan() & values[0].isnan())).all())
+        if not self._warned and not (alike and len(values) == len(everyone)):
             self._warned = True
+            which = f"is logged on {len(values)} of {len(everyone)} ranks only"
+            if len(values) == len(everyone):
+                which = f"differs between the ranks (spread {float(values.max() - values.min()):.3g})"
             rank_zero_warn(
-                f"{self.monitor!r} differs between the ranks (spread {spread:.3g}), so it is not synchronised; its mean"
-                f" is monitored. Log it with self.log({self.monitor!r}, ..., sync_dist=True)."
+                f"{self.monitor!r} {which}, so it is not synchronised; its mean is monitored. Log it on all ranks with"
+                f" self.log({self.monitor!r}, ..., sync_dist=True)."
             )
-        return mean
+        return float(values[0] if alike else values.mean())

@@ -46,6 +46,11 @@ def test_an_unknown_option_is_named(workplace, capsys):
     assert said.endswith("--help\n")
 
 
+def test_a_scheduler_option_of_lightnings_is_refused_and_not_stepped_once_an_epoch_in_silence(workplace, capsys):
+    said = fails(capsys, "fit", "--lr_scheduler=OneCycleLR", "--lr_scheduler.total_steps=96")
+    assert "--lr_scheduler=OneCycleLR" in said
+
+
 @pytest.mark.parametrize(
     ("flags", "rule"),
     [

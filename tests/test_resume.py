@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -326,3 +327,13 @@ def test_changed_lengths_are_told_even_where_the_arguments_are_the_same(tmp_path
     run([SGDR("1 epochs"), save])
     with pytest.warns(UserWarning, match=r"T_0 5 steps.*T_0 3 steps"):
         run([SGDR("1 epochs")], ckpt_path=save.saved[0], accumulate_grad_batches=2)
+
+
+def test_a_validation_that_is_due_is_known_as_such_in_a_run_that_was_resumed_twice_at_the_end_of_an_epoch(tmp_path):
+    saves = [SaveAt(tmp_path / str(life), "on_train_batch_end") for life in range(3)]
+    run([plateau(), saves[0]])
+    for before, after in pairwise(saves):
+        run([plateau(), after], ckpt_path=before.saved[4])
+    due = [torch.load(save.saved[4], weights_only=True)["callbacks"][plateau().state_key] for save in saves]
+    assert [state["validation_due"] for state in due] == [True, True, True]
+    assert [state["num_evaluations"] for state in due] == [0, 1, 2]

@@ -165,6 +165,10 @@ def test_smoothing_is_a_weighted_mean_of_the_past():
     assert smooth(losses, beta) == pytest.approx(expected, rel=1e-12)
 
 
+def test_smoothing_leaves_a_constant_loss_where_it_is_from_the_first_value_on():
+    assert smooth([0.7] * 30, 0.98) == pytest.approx([0.7] * 30, rel=1e-12)
+
+
 # ---------------------------------------------------------------- what no loss may break
 
 anything = st.floats(allow_nan=True, allow_infinity=True)

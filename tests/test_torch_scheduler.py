@@ -225,6 +225,28 @@ class ByHand(Net):
         return [sgd((0.1,))([self.body]), sgd((0.02,))([self.head])]
 
 
+def test_a_finished_run_that_is_resumed_and_saved_keeps_what_its_scheduler_has_learnt(tmp_path):
+    def callback():
+        return TorchScheduler(lr_scheduler.ReduceLROnPlateau, monitor="scripted", patience=0, factor=0.5)
+
+    class Save(Callback):
+        def __init__(self, path):
+            self.path = path
+
+        def teardown(self, trainer, *_, **__):
+            trainer.save_checkpoint(self.path)
+
+    def module():
+        return Net(sgd((0.1,)), metrics=[1.0])
+
+    paths = [str(tmp_path / f"{number}.ckpt") for number in range(3)]
+    fit(callback(), Save(paths[0]), module=module(), batches=2, val=True, max_epochs=2)
+    nothing = fit(callback(), Save(paths[1]), module=module(), batches=2, val=True, max_epochs=2, ckpt_path=paths[0])
+    longer = fit(callback(), module=module(), batches=2, val=True, max_epochs=4, ckpt_path=paths[1])
+    assert nothing.lrs == {}
+    assert longer.of_group() == [0.05, 0.05, 0.025, 0.025]
+
+
 @pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
 def test_epochs_that_are_counted_as_they_end_are_counted_right_from_every_step(tmp_path):
     def callbacks():

@@ -97,6 +97,8 @@ class EvaluationCallback(ScheduleCallback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge a metric that this validation has logged."""
+        if trainer.sanity_checking:
+            return
         self._listen(trainer)
         self._watch.validation_is_over = self._validation_due = False
         self._judged_validation = True

@@ -269,10 +269,9 @@ class TorchScheduler(EvaluationCallback):
     def state_dict(self) -> dict[str, Any]:
         """The schedulers' own states and the stand-ins' numbers; an evaluation that is due is judged before."""
         self._before_saving()
-        optimizers = {
-            str(index): {"rounds": self._rounds.get(index, 0), "foreign": foreign.state_dict()}
-            for index, foreign in self._foreign.items()
-        }
+        optimizers = {str(index): state for index, state in self._restored.items()}  # the training has yet to begin
+        for index, foreign in self._foreign.items():
+            optimizers[str(index)] = {"rounds": self._rounds.get(index, 0), "foreign": foreign.state_dict()}
         return {
             "optimizers": optimizers,
             "validation_due": self._validation_due,

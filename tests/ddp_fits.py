@@ -1,0 +1,242 @@
+"""Fits of every callback on two ranks, one after another in the same two processes: a start costs more than a fit."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.loggers.logger import DummyLogger
+from processes import start
+from support import Net, Recorder, adam, loader, sgd, trainer
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader
+from torch_schedulers import CASES, halved, shrink
+
+from lr_callbacks import (
+    SGDR,
+    ConstantFactor,
+    CosineAnnealing,
+    CyclicalLR,
+    ExponentialDecay,
+    InverseSqrt,
+    LambdaFactor,
+    LinearDecay,
+    LRMonitor,
+    LRRangeTest,
+    MultiplicativeFactor,
+    MultiStepDecay,
+    OneCycle,
+    PolynomialDecay,
+    ReduceLROnPlateau,
+    Rex,
+    SnapshotCheckpoint,
+    StepDecay,
+    TorchScheduler,
+    Warmup,
+    WarmupStableDecay,
+)
+
+BATCHES, EPOCHS = 5, 4  # of one rank
+METRICS = [3.0, 2.0, 2.5, 1.0]
+
+
+class Ranked(Net):
+    """Logs a metric that is another one on each rank; the mean over the ranks is that of a single process."""
+
+    def __init__(self, optimizer: Any = None, spread: float = 0.0, only_on: int | None = None, **log: Any) -> None:
+        super().__init__(optimizer or sgd((0.1, 0.03)))
+        self.spread, self.only_on, self.log_options = spread, only_on, log
+
+    def metric(self) -> torch.Tensor:
+        scripted = METRICS[min(self.current_epoch, len(METRICS) - 1)]
+        mine = self.spread * (1 - 2 * self.global_rank) if self.trainer.world_size > 1 else 0.0
+        return torch.tensor(scripted + mine * (self.current_epoch + 1))
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        self.log("train_metric", self.metric(), on_step=False, on_epoch=True, **self.log_options)
+        self.log("step_metric", self.metric() + batch_idx % 3, **self.log_options)
+        return super().training_step(batch, batch_idx)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        if self.only_on in (None, self.global_rank):
+            self.log("val_metric", self.metric(), **self.log_options)
+
+
+class Gan(LightningModule):
+    """Two optimizers by hand; the second steps on every other batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.first, self.second = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        optimizers = self.optimizers()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        self.manual_backward((self.second(self.first(batch[0])) - batch[1]).square().mean())
+        for optimizer in optimizers if batch_idx % 2 else optimizers[:1]:
+            optimizer.step()
+
+    def configure_optimizers(self) -> Any:
+        return [adam((0.1,))([self.first]), sgd((0.2,))([self.second])]
+
+
+class Uneven:
+    """A loader whose rank has another number of batches: 5 on rank zero, 7 on rank one."""
+
+    def __len__(self) -> int:
+        return BATCHES + 2 * int(os.environ.get("RANK", 0))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(loader(len(self))))
+
+
+def ragged() -> DataLoader[Any]:
+    """18 samples in batches of 2 on each of two ranks: the last batch of each has one."""
+    return DataLoader(loader(9).dataset, batch_size=2)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit: what makes its callbacks (from its folder) and its module, and how it is run."""
+
+    callbacks: Callable[[Path], list[Callback]]
+    module: Callable[[], LightningModule] = Ranked
+    data: Callable[[], Any] = lambda: loader(2 * BATCHES)
+    alone: Callable[[], Any] = lambda: loader(BATCHES)  # what one process is given to take the same steps
+    trainer: dict[str, Any] = field(default_factory=dict)
+    saves: bool = False
+
+    def run(self, folder: Path, resume: str | None = None, **options: Any) -> dict[str, Any]:
+        """What this rank saw: the LRs and momenta of every step, what was warned of, and what callbacks found."""
+        torch.manual_seed(0)
+        recorder, callbacks = Recorder(), self.callbacks(folder)
+        run = trainer(*callbacks, recorder, **{"max_epochs": EPOCHS, **self.trainer, **options})
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            data = self.data() if run.world_size > 1 else self.alone()
+            run.fit(self.module(), data, loader(2), ckpt_path=resume)
+        if self.saves:
+            run.save_checkpoint(folder / "end.ckpt")
+        plateaus = [c.state.num_reductions for c in callbacks if isinstance(c, ReduceLROnPlateau)]
+        return {
+            "lrs": {str(number): lrs for number, lrs in recorder.lrs.items()},
+            "momenta": {str(number): momenta for number, momenta in recorder.momenta.items()},
+            "warned": [str(each.message) for each in caught],
+            "reductions": plateaus,
+            "paths": [Path(p).name for c in callbacks if isinstance(c, SnapshotCheckpoint) for p in c.paths],
+            "found": [c.result.suggestion for c in callbacks if isinstance(c, LRRangeTest)],
+        }
+
+
+def plateau(monitor: str = "val_metric", **options: Any) -> ReduceLROnPlateau:
+    return ReduceLROnPlateau(monitor, **{"patience": 0, "factor": 0.5, **options})
+
+
+def split() -> Ranked:
+    """By its own metric rank zero would never reduce, and rank one always."""
+    return Ranked(spread=-2.0)
+
+
+SCHEDULES: dict[str, Fit] = {
+    "Warmup": Fit(lambda _: [Warmup("30%")]),
+    "OneCycle": Fit(lambda _: [OneCycle(max_lr=0.5)]),
+    "SGDR": Fit(lambda _: [SGDR("1 epoch", T_mult=1.5)]),
+    "ConstantFactor": Fit(lambda _: [ConstantFactor(7)]),
+    "CosineAnnealing": Fit(lambda _: [CosineAnnealing(eta_min=0.01)]),
+    "CyclicalLR": Fit(lambda _: [CyclicalLR(0.01, step_size_up=3)]),
+    "ExponentialDecay": Fit(lambda _: [ExponentialDecay(0.9)]),
+    "InverseSqrt": Fit(lambda _: [InverseSqrt(3)]),
+    "LambdaFactor": Fit(lambda _: [LambdaFactor(halved)]),
+    "MultiplicativeFactor": Fit(lambda _: [MultiplicativeFactor(shrink)]),
+    "PolynomialDecay": Fit(lambda _: [PolynomialDecay(power=2.0)]),
+    "LinearDecay": Fit(lambda _: [LinearDecay()]),
+    "Rex": Fit(lambda _: [Rex()]),
+    "StepDecay": Fit(lambda _: [StepDecay("1 epoch", interval="epoch")]),
+    "MultiStepDecay": Fit(lambda _: [MultiStepDecay([4, 9])]),
+    "WarmupStableDecay": Fit(lambda _: [WarmupStableDecay("10%", "20%")]),
+    "Warmup, SGDR, ReduceLROnPlateau": Fit(lambda _: [Warmup(3), SGDR(6), plateau()]),
+    "two optimizers": Fit(lambda _: [SGDR(4, optimizer=0), OneCycle(total_steps=9, optimizer=1)], Gan),
+    "accumulation": Fit(lambda _: [OneCycle()], trainer={"accumulate_grad_batches": 2}),
+    "LRMonitor": Fit(lambda _: [OneCycle(), LRMonitor()], trainer={"logger": DummyLogger()}),
+    "SnapshotCheckpoint": Fit(
+        lambda folder: [SGDR(6), SnapshotCheckpoint(folder)], trainer={"enable_checkpointing": True}
+    ),
+    "uneven last batches": Fit(lambda _: [OneCycle(), plateau()], data=ragged),
+    **{
+        f"TorchScheduler, {case.name}": Fit(lambda _, case=case: [TorchScheduler(**case.in_python())])
+        for case in CASES
+    },
+}  # fmt: skip
+
+PLATEAUS: dict[str, Fit] = {
+    "validation": Fit(lambda _: [plateau()], split),
+    "training": Fit(lambda _: [plateau("train_metric")], split),
+    "steps": Fit(lambda _: [plateau("step_metric", every_n_steps=4)], split),
+    "torch": Fit(
+        lambda _: [
+            TorchScheduler(lr_scheduler.ReduceLROnPlateau, monitor="val_metric", mode="min", patience=0, factor=0.5)
+        ],
+        split,
+    ),
+}
+
+OTHERS: dict[str, Fit] = {
+    "synchronised": Fit(lambda _: [plateau()], lambda: Ranked(spread=-2.0, sync_dist=True)),
+    "one rank alone": Fit(lambda _: [plateau()], lambda: Ranked(only_on=1)),
+    "uneven numbers": Fit(
+        lambda _: [Warmup("1 epoch"), StepDecay("1 epoch")],
+        data=Uneven,
+        trainer={"max_steps": 5, "use_distributed_sampler": False},
+    ),
+    "range test": Fit(lambda _: [LRRangeTest(1e-4, num_steps=12), OneCycle()]),
+}
+
+RESUMED = Fit(lambda _: [Warmup(3), SGDR(6), plateau(), OneCycle(total_steps=18, groups=1)], saves=True)
+
+FITS = {"schedules": SCHEDULES, "plateaus": PLATEAUS, "others": OTHERS}
+
+
+def rank(number: int, port: int, folder: str, fits: str, resume: str | None) -> None:
+    """One of two processes: all fits of a group, and what they left as JSON."""
+    os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "NODE_RANK": "0", "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    log = os.open(f"{folder}/log{number}.txt", os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
+    torch.set_num_threads(1)
+    chosen = {"resumed": RESUMED} if fits == "resumed" else FITS[fits]
+    left = {name: fit.run(Path(folder), resume, strategy="ddp", devices=2) for name, fit in chosen.items()}
+    Path(folder, f"rank{number}.json").write_text(json.dumps(left))
+    torch.distributed.destroy_process_group()
+
+
+def on_two_ranks(folder: Path, fits: str, resume: str | None = None) -> list[dict[str, Any]]:
+    """Run a group of fits in two processes; what each rank saw, by the names of the fits."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [start(rank, number, port, str(folder), fits, resume) for number in (0, 1)]
+    waited = time.monotonic()
+    while any(process.is_alive() for process in processes) and time.monotonic() - waited < 240:
+        wait([process.sentinel for process in processes if process.is_alive()], timeout=10)
+        if any(process.exitcode for process in processes):
+            break  # the other one would wait for it for ever
+    for process in processes:
+        process.kill()
+        process.join()
+    for number, process in sorted(enumerate(processes), key=lambda each: each[1].exitcode, reverse=True):
+        assert process.exitcode == 0, Path(folder, f"log{number}.txt").read_text()[-3000:]
+    return [json.loads(Path(folder, f"rank{number}.json").read_text()) for number in (0, 1)]
