@@ -55,6 +55,7 @@ class Driver:
         self._warned = False
         self._bases: list[float] = []
         self._hooks: list[Callable[[], None]] = []
+        pg.require_lrs(optimizer, self.name)
         self._configured = read_configured(optimizer, self.name)
         self._configured_momenta = [pg.get_momentum(group) for group in optimizer.param_groups]
 

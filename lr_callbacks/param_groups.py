@@ -36,6 +36,22 @@ _OF_A_STATE = (STEP, PLAN, ELAPSED, LEFT_LR)
 _OURS = (CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, *_OF_A_STATE)
 
 
+def require_lrs(optimizer: Optimizer, name: str) -> None:
+    """Refuse an optimizer that has no LRs to set.
+
+    Raises:
+        MisconfigurationException: Naming the group and the way out.
+    """
+    for number, group in enumerate(optimizer.param_groups):
+        lr = group.get("lr")
+        if isinstance(lr, bool) or not isinstance(lr, int | float | Tensor):
+            raise MisconfigurationException(
+                f"group {number} of {name} has no LR that could be set: group['lr'] must be a number or a tensor, got"
+                f" {lr!r}; give it one, or remove the LR callbacks from the Trainer (an optimizer that finds its LR"
+                " itself needs none)"
+            )
+
+
 def get_lr(group: ParamGroup) -> float:
     """The LR of a group as a float (a tensor LR is read from its device)."""
     return float(group["lr"])

@@ -36,6 +36,7 @@ def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optim
         raise MisconfigurationException(
             "LRRangeTest cannot tell steps apart where training_step takes a dataloader_iter; give it a batch."
         )
+    pg.require_lrs(optimizer, f"optimizer {trainer.optimizers.index(optimizer)} ({type(optimizer).__name__})")
     if not any(pg.get_lr(group) > 0 for group in optimizer.param_groups):
         raise MisconfigurationException(
             f"LRRangeTest sweeps the LRs of {type(optimizer).__name__} in the ratio in which they are configured, and"
