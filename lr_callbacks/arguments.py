@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
+from collections.abc import Mapping
+from typing import Any, get_args
+
+LARGEST_COUNT = 2**53
 
 
 def require(ok: bool, name: str, rule: str, value: object) -> None:
@@ -19,6 +22,37 @@ def require(ok: bool, name: str, rule: str, value: object) -> None:
         raise ValueError(f"{name} must be {rule}, got {value!r}")
 
 
+def is_finite(value: object) -> bool:
+    """Whether a value is a number, and one that a float can hold: no bool, no NaN, nothing infinite or huge.
+
+    Example:
+        >>> is_finite(1), is_finite(True), is_finite(float("nan")), is_finite(10**400)
+        (True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number from 0 to 2**53, beyond which a float no longer counts."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT
+
+
+def state_of(what: str, state: object) -> dict[str, Any]:
+    """The state of something from a checkpoint, as a dict of its own.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+        raise ValueError(f"the state of {what} must be a dict with names as keys, got {state!r}")
+    return dict(state)
+
+
 def number(name: str, value: object) -> float:
     """The value as a finite float.
 
@@ -28,7 +62,7 @@ def number(name: str, value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    require(math.isfinite(value), name, "finite", value)
+    require(is_finite(value), name, "finite", value)
     return float(value)
 
 

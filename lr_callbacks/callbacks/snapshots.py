@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from lr_callbacks.arguments import state_of
 from lr_callbacks.callbacks.sgdr import SGDR
 
 
@@ -94,8 +95,16 @@ class SnapshotCheckpoint(ModelCheckpoint):
         return {**super().state_dict(), "paths": list(self.paths)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the files of the run that is resumed."""
-        self.paths = [str(path) for path in state_dict.get("paths", [])]
+        """Go on with the files of the run that is resumed.
+
+        Raises:
+            ValueError: If the state is not one of a `SnapshotCheckpoint`.
+        """
+        state_dict = state_of("SnapshotCheckpoint", state_dict)
+        paths = state_dict.get("paths", [])
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+            raise ValueError(f"the state of SnapshotCheckpoint: paths must be a list of texts, got {paths!r}")
+        self.paths = list(paths)
         super().load_state_dict({key: held for key, held in state_dict.items() if key != "paths"})
 
     def _save(self, trainer: Trainer) -> None:

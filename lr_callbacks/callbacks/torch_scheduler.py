@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import one_of, require, whole
+from lr_callbacks.arguments import is_count, one_of, require, state_of, whole
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.foreign import Foreign, validated
@@ -285,6 +285,7 @@ class TorchScheduler(EvaluationCallback):
         Raises:
             ValueError: If it is not the state of a `TorchScheduler`.
         """
+        state_dict = state_of("a TorchScheduler", state_dict)
         optimizers, due = state_dict.get("optimizers"), state_dict.get("validation_due")
         closed = state_dict.get("epochs_closed", 0)
         if not isinstance(optimizers, Mapping) or not isinstance(due, bool):
@@ -292,15 +293,16 @@ class TorchScheduler(EvaluationCallback):
                 f"the state of a TorchScheduler must have optimizers and validation_due (True or False), got"
                 f" {state_dict!r}"
             )
-        whole("the state's epochs_closed", closed)
+        require(is_count(closed), "epochs_closed in the state of a TorchScheduler", "a whole number >= 0", closed)
         self._validation_due, self._epochs_closed, self._restored = due, closed, {}
         for index, state in optimizers.items():
-            if not str(index).isdigit() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
+            if not str(index).isdecimal() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
                 raise ValueError(
                     "the state of a TorchScheduler must map the indices of optimizers to rounds and foreign, got"
                     f" {index!r}: {state!r}"
                 )
-            whole("the state's rounds", state["rounds"])
+            rounds = state["rounds"]
+            require(is_count(rounds), "rounds in the state of a TorchScheduler", "a whole number >= 0", rounds)
             self._restored[int(index)] = {"rounds": state["rounds"], "foreign": validated(state["foreign"])}
 
     def __getstate__(self) -> dict[str, Any]:
