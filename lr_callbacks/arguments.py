@@ -53,8 +53,8 @@ def state_of(what: str, state: object) -> dict[str, Any]:
     return dict(state)
 
 
-def number(name: str, value: object) -> float:
-    """The value as a finite float.
+def number(name: str, value: object, *, finite: bool = True) -> float:
+    """The value as a float, a finite one unless it may be another.
 
     Raises:
         TypeError: If it is no number.
@@ -62,7 +62,7 @@ def number(name: str, value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    require(is_finite(value), name, "finite", value)
+    require(not finite or is_finite(value), name, "finite", value)
     return float(value)
 
 
@@ -77,6 +77,27 @@ def whole(name: str, value: object, *, minimum: int = 0) -> int:
         raise TypeError(f"{name} must be an int, got {value!r}")
     require(value >= minimum, name, f"at least {minimum}", value)
     return value
+
+
+def flag(name: str, value: object) -> bool:
+    """The value as a bool: a text such as ``"false"`` would count as true.
+
+    Raises:
+        TypeError: If it is no bool.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def optional_name(name: str, value: object) -> None:
+    """Require a text, or None.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} must be a text, or None, got {value!r}")
 
 
 def one_of(name: str, value: object, choices: object) -> None:

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.arguments import state_of
+from lr_callbacks.arguments import flag, state_of
 from lr_callbacks.callbacks.sgdr import SGDR
 
 
@@ -41,6 +41,11 @@ class SnapshotCheckpoint(ModelCheckpoint):
     def __init__(
         self, dirpath: str | Path | None = None, filename: str = "snapshot-{step}", save_weights_only: bool = False
     ) -> None:
+        if dirpath is not None and not isinstance(dirpath, str | Path):
+            raise TypeError(f"dirpath must be a path, or None, got {dirpath!r}")
+        if not isinstance(filename, str):
+            raise TypeError(f"filename must be a text, such as 'snapshot-{{step}}', got {filename!r}")
+        flag("save_weights_only", save_weights_only)
         super().__init__(
             dirpath, filename, save_top_k=-1, save_weights_only=save_weights_only, save_on_train_epoch_end=False
         )

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import is_count, one_of, require, state_of, whole
+from lr_callbacks.arguments import is_count, one_of, optional_name, require, state_of, whole
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.foreign import Foreign, validated
@@ -99,7 +99,11 @@ class TorchScheduler(EvaluationCallback):
             )
         one_of("interval", interval, Interval)
         whole("frequency", frequency, minimum=1)
+        optional_name("monitor", monitor)
+        optional_name("name", name)
         if schedulers is not None:
+            if not isinstance(schedulers, list):
+                raise TypeError(f"schedulers must be a list of schedulers, got {schedulers!r}")
             require(len(schedulers) > 0, "schedulers", "a list of at least one scheduler", schedulers)
             require(not kwargs, "the keyword arguments", "given to each of schedulers on its own", kwargs)
             _check_milestones(milestones, len(schedulers))
@@ -332,6 +336,8 @@ def _called(scheduler: Any) -> Callable[..., Any]:
 
 def _check_milestones(milestones: list[int] | None, schedulers: int) -> None:
     if milestones is not None:
+        if not isinstance(milestones, list):
+            raise TypeError(f"milestones must be a list of numbers of steps, got {milestones!r}")
         for milestone in milestones:
             whole("milestones", milestone, minimum=1)
         require(milestones == sorted(set(milestones)), "milestones", "increasing", milestones)
