@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
+from collections.abc import Mapping
+from typing import Any, get_args
+
+LARGEST_COUNT = 2**53
 
 
 def require(ok: bool, name: str, rule: str, value: object) -> None:
@@ -19,8 +22,39 @@ def require(ok: bool, name: str, rule: str, value: object) -> None:
         raise ValueError(f"{name} must be {rule}, got {value!r}")
 
 
-def number(name: str, value: object) -> float:
-    """The value as a finite float.
+def is_finite(value: object) -> bool:
+    """Whether a value is a number, and one that a float can hold: no bool, no NaN, nothing infinite or huge.
+
+    Example:
+        >>> is_finite(1), is_finite(True), is_finite(float("nan")), is_finite(10**400)
+        (True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number from 0 to 2**53, beyond which a float no longer counts."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT
+
+
+def state_of(what: str, state: object) -> dict[str, Any]:
+    """The state of something from a checkpoint, as a dict of its own.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+        raise ValueError(f"the state of {what} must be a dict with names as keys, got {state!r}")
+    return dict(state)
+
+
+def number(name: str, value: object, *, finite: bool = True) -> float:
+    """The value as a float, a finite one unless it may be another.
 
     Raises:
         TypeError: If it is no number.
@@ -28,7 +62,7 @@ def number(name: str, value: object) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    require(math.isfinite(value), name, "finite", value)
+    require(not finite or is_finite(value), name, "finite", value)
     return float(value)
 
 
@@ -43,6 +77,27 @@ def whole(name: str, value: object, *, minimum: int = 0) -> int:
         raise TypeError(f"{name} must be an int, got {value!r}")
     require(value >= minimum, name, f"at least {minimum}", value)
     return value
+
+
+def flag(name: str, value: object) -> bool:
+    """The value as a bool: a text such as ``"false"`` would count as true.
+
+    Raises:
+        TypeError: If it is no bool.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def optional_name(name: str, value: object) -> None:
+    """Require a text, or None.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} must be a text, or None, got {value!r}")
 
 
 def one_of(name: str, value: object, choices: object) -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BaseFinetuning
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.driver import Driver
 from lr_callbacks.horizon import Horizon, horizon_of
+from lr_callbacks.lightning_private import has_no_optimizer
 from lr_callbacks.plan import describe
 from lr_callbacks.two_masters import refuse_other_masters, refuse_rivals
 from lr_callbacks.wall_clock import TimeHorizon, WallClock, clock_of, goes_by_time, refuse_steppers, time_limit
@@ -33,8 +35,8 @@ class Conductor:
         drivers: One for each optimizer that is driven.
 
     Raises:
-        MisconfigurationException: If a callback wants an optimizer that does not exist or stands in the list twice, or
-            somebody else sets the LR too.
+        MisconfigurationException: If there is no optimizer, a callback wants one that does not exist or stands in the
+            list twice, or somebody else sets the LR too.
     """
 
     def __init__(self, trainer: Trainer, callbacks: Sequence[LRCallback]) -> None:
@@ -44,6 +46,11 @@ class Conductor:
         self._stepped = False
         self._epoch_began_at: list[int] | None = None
         self._length_told = False
+        if has_no_optimizer(trainer):
+            raise MisconfigurationException(
+                f"configure_optimizers returned no optimizer, so there is no LR to drive; return one, or remove"
+                f" {', '.join(type(callback).__name__ for callback in callbacks)} from the Trainer's callbacks"
+            )
         for number, callback in enumerate(callbacks):
             if any(callback is other for other in callbacks[:number]):
                 raise MisconfigurationException(f"{callback!r} stands twice among the Trainer's callbacks; remove one")
@@ -128,7 +135,7 @@ class Conductor:
         self._stepped = any(driver.taken for driver in self.drivers)
         if self._stepped:
             refuse_other_masters(trainer, self.drivers)
-        elif len(trainer.optimizers) == 1 and not _scales(trainer) and trainer.global_step > self.drivers[0].step:
+        elif _must_have_stepped(trainer) and trainer.global_step > self.drivers[0].step:
             raise MisconfigurationException(
                 f"{self.drivers[0].name} stepped without calling its step hooks, so steps cannot be counted and the LR"
                 " would stay frozen. Let its step() be the one that torch.optim.Optimizer wraps (no override on the"
@@ -144,7 +151,7 @@ class Conductor:
         for driver, before in zip(self.drivers, began, strict=True):
             run, taken = driver.horizon, driver.taken - before
             expected = _steps_in(run, trainer.current_epoch)
-            if len(trainer.optimizers) > 1 and taken == 0 and trainer.current_epoch == 0:
+            if not _must_have_stepped(trainer) and taken == 0 and trainer.current_epoch == 0:
                 self._length_told = True
                 rank_zero_warn(
                     f"{driver.name} did not step in the first epoch, or does so without calling its step hooks; its LR"
@@ -189,6 +196,12 @@ def _of_all_ranks(trainer: Trainer, horizon: Horizon) -> Horizon:
             " give all ranks the same number, or set limit_train_batches to the smallest."
         )
     return leader
+
+
+def _must_have_stepped(trainer: Trainer) -> bool:
+    """Whether ``trainer.global_step`` counts real steps: not of several optimizers, nor where some may be skipped."""
+    decides = is_overridden("optimizer_step", trainer.lightning_module)
+    return len(trainer.optimizers) == 1 and not decides and not _scales(trainer)
 
 
 def _scales(trainer: Trainer) -> bool:

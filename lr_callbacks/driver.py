@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.base_lrs import read_configured, take_configured, take_restored
+from lr_callbacks.group_checks import check_numbers, require_lrs
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.lanes import Lane, build_lanes
 from lr_callbacks.segment import Segment
@@ -55,6 +56,8 @@ class Driver:
         self._warned = False
         self._bases: list[float] = []
         self._hooks: list[Callable[[], None]] = []
+        require_lrs(optimizer, self.name)
+        check_numbers(optimizer)
         self._configured = read_configured(optimizer, self.name)
         self._configured_momenta = [pg.get_momentum(group) for group in optimizer.param_groups]
 
@@ -87,6 +90,7 @@ class Driver:
         """
         self.horizon, self._finetuned = horizon, finetuned
         groups = self.optimizer.param_groups
+        check_numbers(self.optimizer)
         restored = pg.get_count(self.optimizer)
         lrs_then, plan_then, same = [pg.get_lr(group) for group in groups], pg.get_plan(self.optimizer), False
         if restored is None:
@@ -167,6 +171,7 @@ class Driver:
 
     def _after_load(self, optimizer: Optimizer) -> None:
         """Somebody has loaded another state in mid-training: go on from its count, or from ours if it has none."""
+        check_numbers(optimizer)
         self.step = pg.get_count(optimizer) or self.step
         self.now = self.step if self.clock is None else self.clock.elapsed
         pg.forget_count(optimizer)

@@ -27,6 +27,8 @@ _SECONDS = {
 }
 _TIME = re.compile(r"(?:\s*(?:\d+\.?\d*|\.\d+)\s*[a-zA-Z]+)+\s*")
 _TIME_PART = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zA-Z]+)")
+LONGEST = 1e15
+"""Steps or epochs that no run has, and that a float still counts one by one."""
 WAYS_OUT = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
 
 
@@ -69,7 +71,7 @@ class Duration:
         Raises:
             TypeError: If `value` is neither an ``int`` nor a ``str``: ``1`` and ``1.0`` must not mean different things.
             ValueError: If the unit is unknown, the number is negative, zero where `minimum` is 1, not whole for steps,
-                or above 100 %.
+                above 100 %, or longer than any run.
 
         Example:
             >>> Duration.parse(0.1, name="warmup")
@@ -93,6 +95,8 @@ class Duration:
             raise ValueError(f"{name} must not be negative, got {value!r}; {WAYS_OUT}")
         if number == 0 and minimum > 0:
             raise ValueError(f"{name} must be longer than nothing, got {value!r}; {WAYS_OUT}")
+        if unit != "percent" and number >= LONGEST:
+            raise ValueError(f"{name} must be below {LONGEST:g}, got {value!r}; {WAYS_OUT}")
         if unit == "percent" and number > 100:
             raise ValueError(f"{name} must be at most 100% of the run, got {value!r}; {WAYS_OUT}")
         if unit == "steps" and not number.is_integer():
@@ -127,7 +131,8 @@ def time_text(seconds: float) -> str:
     """
     if seconds < 60:
         return f"{seconds:.4g} s"
-    return f"{seconds / 60:.4g} min" if seconds < 3600 else f"{seconds / 3600:.4g} h"
+    number, unit = (seconds / 60, "min") if seconds < 3600 else (seconds / 3600, "h")
+    return f"{number:.4g} {unit}" if number < 9999.5 else f"{number:.0f} {unit}"
 
 
 def _seconds(text: str) -> float | None:

@@ -11,9 +11,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from lr_callbacks import param_groups as pg
+from lr_callbacks.arguments import is_count, is_finite
 from lr_callbacks.foreign_state import is_plain, plain, put_back, same
 
 STATE_KEYS = ("count", "initial", "now")
+_PARAMS = frozenset({"params"})
 
 
 class StandIn(Optimizer):
@@ -121,7 +123,9 @@ class Foreign:
                 " driven"
             )
         self.count = state["count"]
-        state_now = put_back(_state_of(self.scheduler), initial["scheduler"], now["scheduler"])
+        methods = {name for part in _parts(self.scheduler) for name in dir(type(part))}
+        closed = frozenset({"optimizer", *methods})
+        state_now = put_back(_state_of(self.scheduler), initial["scheduler"], now["scheduler"], closed=closed)
         if hasattr(self.scheduler, "load_state_dict"):
             self.scheduler.load_state_dict(state_now)
         else:
@@ -129,7 +133,7 @@ class Foreign:
         groups = zip(self._optimizer.param_groups, initial["groups"], now["groups"], strict=True)
         for group, before, after in groups:
             today = pg.get_lr(group)
-            group.update(put_back({key: held for key, held in group.items() if key != "params"}, before, after))
+            group.update(put_back({k: v for k, v in group.items() if k != "params"}, before, after, closed=_PARAMS))
             if after["lr"] != before["lr"] and before["lr"] not in (0, today):
                 group["lr"] = after["lr"] / before["lr"] * today  # another base LR is configured today
         self._read()
@@ -144,7 +148,7 @@ def validated(state: object) -> dict[str, Any]:
     if not isinstance(state, Mapping) or set(state) != set(STATE_KEYS):
         raise ValueError(f"the state of a foreign scheduler must have just the keys {list(STATE_KEYS)}, got {state!r}")
     count = state["count"]
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+    if not is_count(count):
         raise ValueError(f"the state of a foreign scheduler is damaged: count must be an int >= 0, got {count!r}")
     for name in ("initial", "now"):
         part = state[name]
@@ -153,7 +157,7 @@ def validated(state: object) -> dict[str, Any]:
             and set(part) == {"scheduler", "groups"}
             and isinstance(part["scheduler"], dict)
             and isinstance(part["groups"], list)
-            and all(isinstance(g, dict) and type(g.get("lr")) in (int, float) for g in part["groups"])
+            and all(isinstance(g, dict) and is_finite(g.get("lr")) for g in part["groups"])
             and is_plain(part["scheduler"])
             and is_plain(part["groups"])
         ):

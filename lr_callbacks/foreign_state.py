@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from lr_callbacks.arguments import is_finite
+
 _DROP = object()
 
 
@@ -59,10 +61,20 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other or (one != one and other != other))
 
 
-def put_back(held: Any, initial: Any, now: Any) -> Any:
+def put_back(held: Any, initial: Any, now: Any, *, name: str = "", closed: frozenset[str] = frozenset()) -> Any:
     """A copy of `held` in which what has moved between `initial` and `now` (both plain) has its value in `now`.
 
     Everything else stays as it is held, as the object that it is; containers keep their types.
+
+    Args:
+        held: What is there today.
+        initial: What was there when the scheduler that left the state was built.
+        now: What was there when it left the state.
+        name: What is put back, for the error message.
+        closed: Names that nothing may be put back under unless they hold plain values already: a scheduler's methods.
+
+    Raises:
+        ValueError: If `now` is of another kind than what is held.
 
     Example:
         >>> put_back({"gamma": 0.5, "last_epoch": 0}, {"gamma": 0.1, "last_epoch": 0}, {"gamma": 0.1, "last_epoch": 7})
@@ -74,11 +86,39 @@ def put_back(held: Any, initial: Any, now: Any) -> Any:
         return held
     if isinstance(held, dict) and isinstance(now, dict):
         before = initial if isinstance(initial, dict) else {}
-        moved = {key: put_back(held.get(key), before.get(key), value) for key, value in now.items()}
+        moved = {}
+        for key, value in now.items():
+            inner = f"{name}[{key!r}]"
+            if key in held:
+                moved[key] = put_back(held[key], before.get(key), value, name=inner, closed=closed)
+            elif key in closed:
+                raise ValueError(
+                    f"the state of a foreign scheduler is damaged: {inner} must not be there, got {value!r}"
+                )
+            elif key not in before or not same(before[key], value):
+                moved[key] = value  # what it learns only when it is stepped
         return {**held, **moved}
     if isinstance(held, list | tuple) and isinstance(now, list) and len(held) == len(now):
         known = isinstance(initial, list) and len(initial) == len(now)
         return type(held)(
-            put_back(value, initial[place] if known else _DROP, now[place]) for place, value in enumerate(held)
+            put_back(value, initial[place] if known else _DROP, now[place], name=f"{name}[{place}]", closed=closed)
+            for place, value in enumerate(held)
         )
+    rule = _broken_rule(_plain(held), now)
+    if rule is not None:
+        raise ValueError(f"the state of a foreign scheduler is damaged: {name} must be {rule}, got {now!r}")
     return now
+
+
+def _broken_rule(held: Any, now: Any) -> str | None:
+    """What a value must be to take the place of the one that is held, if it is not; None if it may."""
+    if held is _DROP:
+        return "left to the scheduler"
+    if held is None or held != held:
+        return None
+    if isinstance(held, bool | str | list | dict):
+        kind = {bool: "True or False", str: "a text", list: "a list", dict: "a dict"}[type(held)]
+        return None if type(now) is type(held) else kind
+    if isinstance(held, int):
+        return None if is_finite(now) else "a finite number"
+    return None if type(now) in (int, float) and now == now else "a number"

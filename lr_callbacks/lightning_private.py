@@ -10,6 +10,7 @@ from typing import Any
 from lightning.fabric.utilities.data import _set_sampler_epoch, sized_len
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.core.optimizer import _MockOptimizer
 from lightning.pytorch.trainer.call import _call_strategy_hook
 from lightning.pytorch.trainer.connectors.data_connector import (
     _parse_num_batches,
@@ -42,6 +43,11 @@ def schedulers_on(optimizer: Optimizer) -> list[object]:
         if issubclass(type(candidate), LRScheduler | TorchReduceLROnPlateau)  # isinstance would ask lazy proxies
         and getattr(candidate, "optimizer", None) is optimizer
     ]
+
+
+def has_no_optimizer(trainer: Trainer) -> bool:
+    """Whether ``configure_optimizers`` returned None: Lightning then puts a mock in the optimizer's place."""
+    return any(isinstance(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
 
 
 def validation_is_due(trainer: Trainer) -> bool:

@@ -14,6 +14,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lr_callbacks.arguments import is_count
+
 ParamGroup = dict[str, Any]
 
 BASE_LR = "initial_lr"
@@ -33,6 +35,8 @@ ELAPSED = "lr_callbacks_elapsed"
 LEFT_LR = "lr_callbacks_left_lr"
 """Only in a saved state: the LR then, so that one that a user has changed since can be told from it."""
 _OF_A_STATE = (STEP, PLAN, ELAPSED, LEFT_LR)
+NUMBERS = ("lr", BASE_LR, CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, LEFT_LR)
+"""What must be numbers in a group that carries anything of ours."""
 _OURS = (CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, *_OF_A_STATE)
 
 
@@ -118,7 +122,7 @@ def get_count(optimizer: Optimizer) -> int | None:
         ValueError: If what it has brought is no count.
     """
     count = optimizer.param_groups[0].get(STEP)
-    if count is not None and (not isinstance(count, int) or count < 0):
+    if count is not None and not is_count(count):
         raise ValueError(f"the step count in the optimizer's state must be a whole number >= 0, got {count!r}")
     return count
 
@@ -130,14 +134,21 @@ def get_elapsed(optimizer: Optimizer) -> int | None:
         ValueError: If what it says is no such number.
     """
     elapsed = optimizer.param_groups[0].get(ELAPSED)
-    if elapsed is not None and (type(elapsed) is not int or elapsed < 0):
+    if elapsed is not None and not is_count(elapsed):
         raise ValueError(f"the elapsed milliseconds in the optimizer's state must be whole and >= 0, got {elapsed!r}")
     return elapsed
 
 
 def get_plan(optimizer: Optimizer) -> list[str] | None:
-    """The plan that the optimizer's state has brought, if any."""
-    return optimizer.param_groups[0].get(PLAN)
+    """The plan that the optimizer's state has brought, if any.
+
+    Raises:
+        ValueError: If what it has brought is no list of texts.
+    """
+    plan: list[str] | None = optimizer.param_groups[0].get(PLAN)
+    if plan is not None and not (isinstance(plan, list) and all(isinstance(line, str) for line in plan)):
+        raise ValueError(f"{PLAN} in the optimizer's state must be a list of texts, got {plan!r}")
+    return plan
 
 
 def write_count(groups: list[ParamGroup], count: int, plan: list[str], elapsed: int | None = None) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from lr_callbacks.arguments import is_count, is_finite
+
 Mode = Literal["min", "max"]
 ThresholdMode = Literal["rel", "abs"]
 
@@ -80,9 +82,7 @@ class PlateauState:
         if not isinstance(saved, Mapping) or set(saved) != names:
             raise ValueError(f"the state of a plateau reduction must have just the keys {sorted(names)}, got {saved!r}")
         for name, value in saved.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-            if not (value is None or number if name == "best" else count):
+            if not (value is None or is_finite(value) if name == "best" else is_count(value)):
                 kind = "a finite number or None" if name == "best" else "a whole number >= 0"
                 raise ValueError(f"the state of a plateau reduction is damaged: {name} must be {kind}, got {value!r}")
         return cls(**saved)  # type: ignore[arg-type]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from lightning.pytorch import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -22,9 +23,6 @@ from lr_callbacks.foreign import StandIn
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.two_masters import refuse_rivals
 from lr_callbacks.wall_clock import EvenPace, TimeHorizon, goes_by_time, refuse_steppers
-
-if TYPE_CHECKING:
-    from lightning.pytorch import Callback
 
 BaseLRs = float | Sequence[float] | Mapping[str, float]
 
@@ -67,6 +65,11 @@ def preview(
         >>> preview([Warmup("2 min", start_factor=0.0)], 0.1, total_steps=4, max_time="4 min")[:, 0].tolist()
         [0.0, 0.05, 0.1, 0.1]
     """
+    if not isinstance(callbacks, list | tuple) or not all(isinstance(each, Callback) for each in callbacks):
+        raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}; write preview([...], ...)")
+    for metric in metrics:
+        number("metrics", metric, finite=False)
+    whole("optimizer", optimizer)
     whole("total_steps", total_steps, minimum=1)
     if steps_per_epoch is not None:
         whole("steps_per_epoch", steps_per_epoch, minimum=1)

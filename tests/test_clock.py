@@ -311,3 +311,28 @@ def test_what_only_the_run_can_show_is_refused_before_the_first_step(callback, m
     with pytest.raises(MisconfigurationException, match=message):
         fit(callback, module=module)
     assert module.trainer.global_step == 0
+
+
+class TakesTheSecondStep(Net):
+    """Its first batch only adds to the gradients; it decides so in its own ``optimizer_step``."""
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        if batch_idx:
+            optimizer.step(closure=optimizer_closure)
+        else:
+            optimizer_closure()
+
+
+def test_a_module_that_leaves_out_its_first_step_is_not_taken_for_an_optimizer_without_hooks():
+    with pytest.warns(UserWarning, match=r"optimizer 0 \(SGD\) took 3 steps in epoch 0, where the LR plan counted on"):
+        recorder = fit(SGDR(3), module=TakesTheSecondStep(sgd((0.1,))), batches=4, max_epochs=1)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=3) for t in range(3)])
+
+
+def test_a_module_that_never_lets_its_optimizer_step_is_told_after_the_first_epoch():
+    class Never(TakesTheSecondStep):
+        def optimizer_step(self, *args: Any, optimizer_closure: Any = None) -> None:
+            args[-1]()
+
+    with pytest.warns(UserWarning, match=r"optimizer 0 \(SGD\) did not step in the first epoch"):
+        fit(SGDR(3), module=Never(sgd((0.1,))), batches=2, max_epochs=2)

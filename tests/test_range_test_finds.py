@@ -517,7 +517,7 @@ def test_the_state_loads_with_weights_only(tmp_path):
     [
         ({"losses": [1.0]}, "losses must have"),
         ({"lrs": "many"}, "lrs must be a list of numbers"),
-        ({"suggestion": "high"}, "suggestion must be a float or None"),
+        ({"suggestion": "high"}, "suggestion must be a float above 0 or None"),
         ({"more": 1}, "must have the fields"),
     ],
 )

@@ -6,7 +6,7 @@ from functools import partial
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.arguments import number, one_of, require
+from lr_callbacks.arguments import flag, number, one_of, require
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
 from lr_callbacks.schedules import CyclicalMode, cyclical_factor, cyclical_momentum
@@ -91,6 +91,7 @@ class CyclicalLR(IntervalSchedule):
         if step_size_down is not None:
             self.check_length("step_size_down", step_size_down)
         one_of("mode", mode, CyclicalMode)
+        flag("cycle_momentum", cycle_momentum)
         require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
         for name, value in (("base_momentum", base_momentum), ("max_momentum", max_momentum)):
             require(0 <= number(name, value) < 1, name, "at least 0 and below 1", value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from lr_callbacks.arguments import number, one_of, require
+from lr_callbacks.arguments import flag, number, one_of, require
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
 from lr_callbacks.schedules import exponential_factor, natural_exponential_factor, step_decay_factor
@@ -76,6 +76,7 @@ class ExponentialDecay(IntervalSchedule):
             require(number("rate", rate) >= 0, "rate", "at least 0", rate)
         if step_size is not None:
             self.check_length("step_size", step_size)
+        flag("staircase", staircase)
         one_of("offset", offset, Literal[0, 1])
         self.gamma = gamma
         self.rate = rate

@@ -6,6 +6,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from typing_extensions import override
 
+from lr_callbacks.arguments import flag
 from lr_callbacks.lightning_private import is_accumulating
 
 
@@ -51,6 +52,9 @@ class LRMonitor(LearningRateMonitor):
         log_weight_decay: bool = False,
         prog_bar: bool = False,
     ) -> None:
+        flags = {"log_momentum": log_momentum, "log_weight_decay": log_weight_decay, "prog_bar": prog_bar}
+        for name, value in flags.items():
+            flag(name, value)
         super().__init__(logging_interval, log_momentum, log_weight_decay)
         self.prog_bar = prog_bar
 

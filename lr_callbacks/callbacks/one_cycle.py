@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.arguments import number, one_of, require
+from lr_callbacks.arguments import flag, number, one_of, require
 from lr_callbacks.callbacks.base import Groups, ScheduleCallback
 from lr_callbacks.durations import Duration
 from lr_callbacks.horizon import Horizon
@@ -88,6 +88,8 @@ class OneCycle(ScheduleCallback):
             require(number("max_lr", max_lr) > 0, "max_lr", "above 0 (None for the optimizer's own LR)", max_lr)
         if total_steps is not None:
             Duration.parse(total_steps, name="total_steps", minimum=1)
+        flag("cycle_momentum", cycle_momentum)
+        flag("three_phase", three_phase)
         require(0 <= number("pct_start", pct_start) <= 1, "pct_start", "between 0 and 1", pct_start)
         if three_phase:
             require(

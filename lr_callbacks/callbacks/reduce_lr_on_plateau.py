@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import number, one_of, require, whole
+from lr_callbacks.arguments import number, one_of, optional_name, require, state_of, whole
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.horizon import Horizon
@@ -108,6 +108,7 @@ class ReduceLROnPlateau(EvaluationCallback):
         for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
             require(number("min_lr", lowest) >= 0, "min_lr", "at least 0", min_lr)
         require(number("eps", eps) >= 0, "eps", "at least 0", eps)
+        optional_name("name", name)
         if every_n_steps is not None:
             whole("every_n_steps", every_n_steps, minimum=1)
         self.mode = mode
@@ -250,7 +251,7 @@ class ReduceLROnPlateau(EvaluationCallback):
         Raises:
             ValueError: If it is not the state of a `ReduceLROnPlateau`.
         """
-        learnt = dict(state_dict)
+        learnt = state_of("a plateau reduction", state_dict)
         due = learnt.pop("validation_due", False)
         require(isinstance(due, bool), "validation_due", "True or False in the state of a plateau reduction", due)
         self.state, self._validation_due = PlateauState.from_dict(learnt), due

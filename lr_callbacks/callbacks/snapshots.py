@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from lr_callbacks.arguments import flag, state_of
 from lr_callbacks.callbacks.sgdr import SGDR
 
 
@@ -40,6 +41,11 @@ class SnapshotCheckpoint(ModelCheckpoint):
     def __init__(
         self, dirpath: str | Path | None = None, filename: str = "snapshot-{step}", save_weights_only: bool = False
     ) -> None:
+        if dirpath is not None and not isinstance(dirpath, str | Path):
+            raise TypeError(f"dirpath must be a path, or None, got {dirpath!r}")
+        if not isinstance(filename, str):
+            raise TypeError(f"filename must be a text, such as 'snapshot-{{step}}', got {filename!r}")
+        flag("save_weights_only", save_weights_only)
         super().__init__(
             dirpath, filename, save_top_k=-1, save_weights_only=save_weights_only, save_on_train_epoch_end=False
         )
@@ -94,8 +100,16 @@ class SnapshotCheckpoint(ModelCheckpoint):
         return {**super().state_dict(), "paths": list(self.paths)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the files of the run that is resumed."""
-        self.paths = [str(path) for path in state_dict.get("paths", [])]
+        """Go on with the files of the run that is resumed.
+
+        Raises:
+            ValueError: If the state is not one of a `SnapshotCheckpoint`.
+        """
+        state_dict = state_of("SnapshotCheckpoint", state_dict)
+        paths = state_dict.get("paths", [])
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+            raise ValueError(f"the state of SnapshotCheckpoint: paths must be a list of texts, got {paths!r}")
+        self.paths = list(paths)
         super().load_state_dict({key: held for key, held in state_dict.items() if key != "paths"})
 
     def _save(self, trainer: Trainer) -> None:

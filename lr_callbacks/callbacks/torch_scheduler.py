@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import one_of, require, whole
+from lr_callbacks.arguments import is_count, one_of, optional_name, require, state_of, whole
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.foreign import Foreign, validated
@@ -99,7 +99,11 @@ class TorchScheduler(EvaluationCallback):
             )
         one_of("interval", interval, Interval)
         whole("frequency", frequency, minimum=1)
+        optional_name("monitor", monitor)
+        optional_name("name", name)
         if schedulers is not None:
+            if not isinstance(schedulers, list):
+                raise TypeError(f"schedulers must be a list of schedulers, got {schedulers!r}")
             require(len(schedulers) > 0, "schedulers", "a list of at least one scheduler", schedulers)
             require(not kwargs, "the keyword arguments", "given to each of schedulers on its own", kwargs)
             _check_milestones(milestones, len(schedulers))
@@ -284,6 +288,7 @@ class TorchScheduler(EvaluationCallback):
         Raises:
             ValueError: If it is not the state of a `TorchScheduler`.
         """
+        state_dict = state_of("a TorchScheduler", state_dict)
         optimizers, due = state_dict.get("optimizers"), state_dict.get("validation_due")
         closed = state_dict.get("epochs_closed", 0)
         if not isinstance(optimizers, Mapping) or not isinstance(due, bool):
@@ -291,15 +296,16 @@ class TorchScheduler(EvaluationCallback):
                 f"the state of a TorchScheduler must have optimizers and validation_due (True or False), got"
                 f" {state_dict!r}"
             )
-        whole("the state's epochs_closed", closed)
+        require(is_count(closed), "epochs_closed in the state of a TorchScheduler", "a whole number >= 0", closed)
         self._validation_due, self._epochs_closed, self._restored = due, closed, {}
         for index, state in optimizers.items():
-            if not str(index).isdigit() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
+            if not str(index).isdecimal() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
                 raise ValueError(
                     "the state of a TorchScheduler must map the indices of optimizers to rounds and foreign, got"
                     f" {index!r}: {state!r}"
                 )
-            whole("the state's rounds", state["rounds"])
+            rounds = state["rounds"]
+            require(is_count(rounds), "rounds in the state of a TorchScheduler", "a whole number >= 0", rounds)
             self._restored[int(index)] = {"rounds": state["rounds"], "foreign": validated(state["foreign"])}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -329,6 +335,8 @@ def _called(scheduler: Any) -> Callable[..., Any]:
 
 def _check_milestones(milestones: list[int] | None, schedulers: int) -> None:
     if milestones is not None:
+        if not isinstance(milestones, list):
+            raise TypeError(f"milestones must be a list of numbers of steps, got {milestones!r}")
         for milestone in milestones:
             whole("milestones", milestone, minimum=1)
         require(milestones == sorted(set(milestones)), "milestones", "increasing", milestones)

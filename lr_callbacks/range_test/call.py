@@ -8,6 +8,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from lr_callbacks.arguments import flag
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.range_test.memento import Memento
 from lr_callbacks.range_test.random_state import remember_random_state
@@ -42,6 +43,7 @@ def lr_range_test(
         The curve, what each rule reads off it, and the verdict.
 
     Raises:
+        TypeError: If an argument has a wrong type.
         MisconfigurationException: As `LRRangeTest` does, or if the trainer skips the test (``fast_dev_run``).
 
     Example:
@@ -52,6 +54,12 @@ def lr_range_test(
         >>> 0.001 < result.suggestion < 0.1
         True
     """
+    for name, value, cls in (("trainer", trainer, Trainer), ("module", module, LightningModule)):
+        if not isinstance(value, cls):
+            raise TypeError(f"{name} must be a lightning.pytorch {cls.__name__}, got {value!r}")
+    if test is not None and not isinstance(test, LRRangeTest):
+        raise TypeError(f"test must be an LRRangeTest with the arguments of the test, or None, got {test!r}")
+    flag("verbose", verbose)
     test = test or LRRangeTest()
     options = {**test.arguments(), "apply": False}
     finder = _OnlyTest(**options)

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.optim import Optimizer
 
 from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import number, one_of, require, whole
+from lr_callbacks.arguments import flag, number, one_of, require, state_of, whole
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.range_test.judge import Judged
 from lr_callbacks.range_test.log import log_to_tensorboard
@@ -95,6 +95,8 @@ class LRRangeTest(LRCallback):
         whole("num_steps", num_steps, minimum=10)
         one_of("mode", mode, Mode)
         require(rule in RULES, "rule", "one of " + ", ".join(map(repr, RULES)), rule)
+        flag("apply", apply)
+        flag("offload", offload)
         one_of("judge", judge, Judged)
         require(monitor is None or isinstance(monitor, str), "monitor", "the name of a logged value, or None", monitor)
         whole("probe_samples", probe_samples, minimum=1)
@@ -168,7 +170,7 @@ class LRRangeTest(LRCallback):
         Raises:
             ValueError: If the state is not one of a range test.
         """
-        self._result = RangeTestResult.from_dict(state_dict.get("result", {}))
+        self._result = RangeTestResult.from_dict(state_of("LRRangeTest", state_dict).get("result", {}))
         self._restored = True
 
     def describe(self) -> str:

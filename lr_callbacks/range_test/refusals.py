@@ -14,6 +14,7 @@ from lr_callbacks import param_groups as pg
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.foreign_factory import unwrap
+from lr_callbacks.group_checks import require_lrs
 from lr_callbacks.lightning_private import schedulers_on
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optim
         raise MisconfigurationException(
             "LRRangeTest cannot tell steps apart where training_step takes a dataloader_iter; give it a batch."
         )
+    require_lrs(optimizer, f"optimizer {trainer.optimizers.index(optimizer)} ({type(optimizer).__name__})")
     if not any(pg.get_lr(group) > 0 for group in optimizer.param_groups):
         raise MisconfigurationException(
             f"LRRangeTest sweeps the LRs of {type(optimizer).__name__} in the ratio in which they are configured, and"

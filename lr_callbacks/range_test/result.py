@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lr_callbacks.arguments import state_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -89,21 +91,40 @@ class RangeTestResult:
             ValueError: If an entry is missing or of the wrong type.
         """
         try:
-            result = cls(**state)
+            result = cls(**state_of("a range test", state))
         except TypeError as error:
             raise ValueError(f"state of a range test must have the fields of RangeTestResult: {error}") from error
         columns = {"lrs": result.lrs, "losses": result.losses, "training_losses": result.training_losses}
         for name, column in columns.items():
-            if not isinstance(column, list) or not all(isinstance(value, int | float) for value in column):
+            if not isinstance(column, list) or not all(type(value) in (int, float) for value in column):
                 raise ValueError(f"state of a range test: {name} must be a list of numbers, got {column!r}")
             if len(column) != len(result.lrs):
                 raise ValueError(f"state of a range test: {name} must have {len(result.lrs)} values, got {len(column)}")
-        if result.suggestion is not None and not isinstance(result.suggestion, float):
-            raise ValueError(f"state of a range test: suggestion must be a float or None, got {result.suggestion!r}")
+        if not _is_lr(result.suggestion):
+            raise ValueError(
+                f"state of a range test: suggestion must be a float above 0 or None, got {result.suggestion!r}"
+            )
+        if not isinstance(result.suggestions, dict) or not all(
+            isinstance(name, str) and _is_lr(lr) for name, lr in result.suggestions.items()
+        ):
+            raise ValueError(
+                "state of a range test: suggestions must map names of rules to floats above 0 or None, got"
+                f" {result.suggestions!r}"
+            )
+        for name in ("verdict", "rule", "judge"):
+            if not isinstance(getattr(result, name), str):
+                raise ValueError(f"state of a range test: {name} must be a text, got {getattr(result, name)!r}")
+        if not isinstance(result.notes, list) or not all(isinstance(note, str) for note in result.notes):
+            raise ValueError(f"state of a range test: notes must be a list of texts, got {result.notes!r}")
         return result
 
     def __str__(self) -> str:
         return " ".join([self.verdict, *self.notes])
+
+
+def _is_lr(value: object) -> bool:
+    """Whether a value is an LR as a rule gives it, or None."""
+    return value is None or (isinstance(value, float) and 0 < value < math.inf)
 
 
 def _finite(value: Any) -> Any:

@@ -1,0 +1,113 @@
+"""Every argument of every public class and function refuses what is no good, with its name, its rule and the value."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+from bad_arguments import NO_RULE, REQUIRED, ROWS, Row
+from torch.optim.lr_scheduler import StepLR
+
+import lr_callbacks as lc
+
+TABLE = [(name, argument, row) for name, rows in ROWS.items() for argument, of in rows.items() for row in of]
+
+
+def arguments_for(name: str, argument: str, value: Any) -> dict[str, Any]:
+    """What to call it with, the bad value among it."""
+    given = REQUIRED.get(name, dict)()
+    if (name, argument) == ("ExponentialDecay", "rate"):
+        given = {}
+    if name == "TorchScheduler" and argument in ("schedulers", "milestones"):
+        given = {"schedulers": [lambda o: StepLR(o, 1)] * 3}
+    if (name, argument) == ("TorchScheduler", "scheduler"):
+        given = {}
+    return {**given, **(value if argument == "kwargs" else {argument: value})}
+
+
+@pytest.mark.parametrize(("name", "argument", "row"), TABLE, ids=[f"{n}-{a}-{r[0]!r:.20}" for n, a, r in TABLE])
+def test_a_bad_value_is_refused_with_name_rule_and_value(name: str, argument: str, row: Row):
+    value, error, rule = row
+    with pytest.raises(error) as refused:
+        getattr(lc, name)(**arguments_for(name, argument, value))
+    said = str(refused.value)
+    if rule:
+        assert re.match(rf"`?{argument}`?(\[1\])? ", said), said
+        assert rule.removeprefix("[1] ") in said
+    if name != "LRMonitor" and isinstance(value, int | float | str) and len(repr(value)) < 50:
+        assert f"got {value!r}" in said.replace("`", "")
+
+
+@pytest.mark.parametrize("name", sorted(set(lc.__all__) - {"grid_search", "RangeTestResult"}))
+def test_every_argument_stands_in_the_table(name):
+    arguments = set(inspect.signature(getattr(lc, name)).parameters)
+    if name in NO_RULE:
+        arguments -= set(re.findall(r"\w+", NO_RULE[name].partition(":")[0]))
+    assert set(ROWS.get(name, {})) == arguments
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "message"),
+    [
+        (
+            lambda: lc.ExponentialDecay(),
+            ValueError,
+            "exactly one of gamma and rate must be given, got gamma=None and rate=None",
+        ),
+        (
+            lambda: lc.PolynomialDecay(end_lr=0.1, end_factor=0.2),
+            ValueError,
+            "at most one of end_factor and end_lr may be given, got end_factor=0.2 and end_lr=0.1",
+        ),
+        (
+            lambda: lc.OneCycle(pct_start=0.6, three_phase=True),
+            ValueError,
+            "pct_start must be at most 0.5 with three_phase=True, or two phases overlap, got 0.6",
+        ),
+        (
+            lambda: lc.Warmup(5, shape="exponential", start_factor=0),
+            ValueError,
+            "start_factor must be above 0 for the exponential shape, got 0",
+        ),
+        (
+            lambda: lc.TorchScheduler(),
+            ValueError,
+            "TorchScheduler takes either scheduler (one) or schedulers (a list), got neither",
+        ),
+        (
+            lambda: lc.TorchScheduler(StepLR, schedulers=[StepLR]),
+            ValueError,
+            "TorchScheduler takes either scheduler (one) or schedulers (a list), got both",
+        ),
+        (
+            lambda: lc.TorchScheduler(schedulers=[StepLR], step_size=3),
+            ValueError,
+            "the keyword arguments must be given to each of schedulers on its own, got {'step_size': 3}",
+        ),
+        (
+            lambda: lc.TorchScheduler(StepLR),
+            TypeError,
+            "StepLR() cannot be built: missing a required argument: 'step_size'",
+        ),
+        (
+            lambda: lc.MultiStepDecay(["1.5 epochs"], interval="epoch"),
+            ValueError,
+            "milestones[0] must be a whole number of epochs with interval='epoch', got '1.5 epochs'",
+        ),
+        (
+            lambda: lc.StepDecay("30 s", interval="epoch"),
+            ValueError,
+            "step_size must be in epochs or % with interval='epoch', got '30 s'",
+        ),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(build, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        build()
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED.keys() - {"lr_range_test", "preview"}))
+def test_what_the_rows_stand_beside_is_itself_right(name):
+    assert getattr(lc, name)(**REQUIRED[name]()) is not None
