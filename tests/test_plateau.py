@@ -198,7 +198,7 @@ def test_a_metric_that_nobody_logs_is_an_error_that_lists_what_was(options):
 def test_each_reduction_is_told_with_the_old_and_the_new_lr(caplog):
     with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
         fit(ReduceLROnPlateau("metric", patience=0), module=Scripted([1.0, 2.0]), batches=2, max_epochs=2, val=True)
-    assert "ReduceLROnPlateau: metric is 2, best 1, 1 evaluations without improvement" in caplog.text
+    assert "ReduceLROnPlateau: metric is 2, best 1, 1 evaluation without improvement" in caplog.text
     assert "LR 0.1, 0.02 -> 0.01, 0.002 at step 4" in caplog.text
 
 

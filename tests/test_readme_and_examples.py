@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,19 +42,51 @@ def test_the_config_example_runs(tmp_path):
 
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 ARGUMENTS = {"compare_schedules.py": ["--quick"]}
+LAUNCHERS = {"ddp_torchrun.py": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]}
 PRINTS = {
     "compare_schedules.py": [" 1  ", "14  ", "comparison/comparison.png", "1 epochs, 1 seed(s)"],
     "plain_trainer.py": ["Warmup 0-8", "OneCycle 8-160", "train_loss 0."],
     "snapshot_ensemble.py": ["last model", "ensemble of"],
+    "ddp_torchrun.py": ["2 ranks, 128 steps each; the same LR at every step: True", "LR at the end: 0.0"],
+    "finetuning.py": [
+        "epoch 2: middle 4.9e-03  head 4.9e-02\n",
+        "epoch 3: middle 4.7e-03  head 4.7e-02  backbone 4.7e-04\n",
+        "epoch 4: middle 3.8e-03  head 3.8e-02  backbone 9.4e-04\n",
+        "validation accuracy 0.",
+    ],
+    "range_test.py": ["1.0e-07  ####", "weights as before the test: True", "Maximum LR", "val_acc 0.9"],
     "gan.py": ["OneCycle 10-40", "SGDR from 0", "generator: LR 4.00e-09 at the end; trainer.global_step 160"],
 }
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs_and_prints_what_it_promises(name, tmp_path):
-    printed = run(str(ROOT / "examples" / name), *ARGUMENTS.get(name, []), folder=tmp_path)
+    launched = LAUNCHERS.get(name, [])
+    printed = run(*launched, str(ROOT / "examples" / name), *ARGUMENTS.get(name, []), folder=tmp_path)
     for text in PRINTS[name]:
         assert text in printed
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("plot", ["Warmup 0-40", "CosineAnnealing 40-800", "Picture     lr_plot.png"]),
+        ("fit", ["Trained 25 epochs, 800 optimizer steps", "val_acc 0.9", "tensorboard --logdir runs"]),
+    ],
+)
+def test_the_example_of_an_own_module_runs_as_its_configuration_says(command, says, tmp_path):
+    folder = shutil.copytree(ROOT / "examples" / "own_module", tmp_path / "own", ignore=shutil.ignore_patterns("runs"))
+    assert f"lr-callbacks {command} --config config.yaml" in (folder / "config.yaml").read_text()
+    quiet = [f"--trainer.{flag}=false" for flag in ("enable_progress_bar", "enable_model_summary")]
+    printed = run("-m", "lr_callbacks", command, "--config", "config.yaml", *quiet, folder=folder)
+    for text in says:
+        assert text in printed
+
+
+def test_the_readme_lists_every_example():
+    linked = set(re.findall(r"\]\(examples/([\w.]+)\)", README))
+    there = {path.name for path in (ROOT / "examples").iterdir() if not path.name.startswith(("_", "."))}
+    assert linked == there
 
 
 @pytest.mark.parametrize("command", [["overhead.py", "--quick"], ["startup.py", "1"]], ids=lambda command: command[0])

@@ -155,7 +155,8 @@ class ReduceLROnPlateau(EvaluationCallback):
 
     def describe(self) -> str:
         """What is watched."""
-        return f"× {self.factor:g} after {self.patience} evaluations of {self.monitor} without improvement"
+        judged = f"{_evaluations(self.patience + 1)} of {self.monitor} {'bring' if self.patience else 'brings'}"
+        return f"× {self.factor:g} whenever {judged} no improvement"
 
     def phase_at(self, step: int, segment: Segment) -> str:
         """How patient it is."""
@@ -227,7 +228,7 @@ class ReduceLROnPlateau(EvaluationCallback):
             if self._lrs() != old:
                 best = "none yet" if self.state.best is None else f"{self.state.best:.6g}"
                 rank_zero_info(
-                    f"ReduceLROnPlateau: {self.monitor} is {value:.6g}, best {best}, {self.patience + 1} evaluations"
+                    f"ReduceLROnPlateau: {self.monitor} is {value:.6g}, best {best}, {_evaluations(self.patience + 1)}"
                     f" without improvement: LR {_text(old)} -> {_text(self._lrs())} at step {self._step()}"
                 )
 
@@ -264,3 +265,7 @@ def _held(factor: float, step: int) -> float:
 
 def _text(lrs: list[float]) -> str:
     return ", ".join(f"{lr:.4g}" for lr in lrs[:4]) + (", ..." if len(lrs) > 4 else "")
+
+
+def _evaluations(number: int) -> str:
+    return f"{number} evaluation{'s' * (number != 1)}"
