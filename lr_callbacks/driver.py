@@ -235,15 +235,16 @@ class Driver:
         self._bases = [group[pg.BASE_LR] for group in groups]
 
     def _rebase(self, number: int) -> None:
-        group = self.optimizer.param_groups[number]
-        factor = self.lane_of(number).factor_at(self.now)
+        group, lane = self.optimizer.param_groups[number], self.lane_of(number)
+        factor = dict(zip(lane.groups, lane.factors_at(self.now), strict=True))[number]
         lr = pg.get_lr(group)
         group[pg.BASE_LR] = lr / factor if factor != 0 else lr
 
     def _find_foreign_lrs(self) -> None:
         for lane in self.lanes:
-            factor = lane.factor_at(self.now)
-            for number in lane.groups if lane.callbacks else ():
+            if not lane.callbacks:
+                continue
+            for number, factor in zip(lane.groups, lane.factors_at(self.now), strict=True):
                 group = self.optimizer.param_groups[number]
                 ours = group[pg.BASE_LR] * factor
                 if pg.holds_lr(group, ours):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from operator import mul
 from typing import TYPE_CHECKING
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.horizon import Horizon
+from lr_callbacks.schedules.curve import Curve, Curves
 from lr_callbacks.segment import Group, Segment
 
 if TYPE_CHECKING:
@@ -19,26 +21,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lane:
-    """Groups of one optimizer that share all factors.
+    """Groups of one optimizer that share all factors, or at least the way along which their factors go.
 
     Attributes:
         groups: Their places in ``optimizer.param_groups``.
         callbacks: What drives them; empty for groups that nobody drives.
-        segments: What each of the callbacks does to them.
+        segments: What each of the callbacks does to the first of them.
+        curves: Where a factor is not the same for all of them: what each of the callbacks does to them together, None
+            for those that do the same to all. Empty where all factors are shared.
         mover: The segment that moves their momentum, if one does.
     """
 
     groups: tuple[int, ...]
     callbacks: tuple[LRCallback, ...]
     segments: tuple[Segment, ...]
+    curves: tuple[Curves | None, ...]
     mover: Segment | None
 
-    def factor_at(self, step: int) -> float:
-        """The product of all factors, in an order that does not depend on the Trainer's list."""
-        product = 1.0
-        for segment in self.segments:
-            product *= segment.factor_at(step)
-        return product
+    def factor_at(self, step: int) -> float | list[float]:
+        """The product of all factors, one number or one a group, in an order that does not depend on the Trainer."""
+        if not self.curves:
+            product = 1.0
+            for segment in self.segments:
+                product *= segment.factor_at(step)
+            return product
+        products = ones = [1.0] * len(self.groups)
+        for segment, curves in zip(self.segments, self.curves, strict=True):
+            if curves is not None:
+                own = curves(max(0, step - segment.start))
+                products = own if products is ones else list(map(mul, products, own))
+            elif (factor := segment.factor_at(step)) != 1.0:
+                products = [product * factor for product in products]
+        return products
+
+    def factors_at(self, step: int) -> list[float]:
+        """The product of all factors of each group."""
+        factor = self.factor_at(step)
+        return factor if isinstance(factor, list) else [factor] * len(self.groups)
 
     def check(self, step: int) -> None:
         """Refuse a factor that no schedule may have.
@@ -53,7 +72,7 @@ class Lane:
 
 
 def build_lanes(optimizer: Optimizer, index: int, callbacks: Sequence[LRCallback], horizon: Horizon) -> list[Lane]:
-    """Give each group its segments; groups that share all of them go into one lane.
+    """Give each group its segments; groups that share all of them, or their ways, go into one lane.
 
     Args:
         optimizer: The optimizer, its base LRs written.
@@ -69,24 +88,36 @@ def build_lanes(optimizer: Optimizer, index: int, callbacks: Sequence[LRCallback
     positions = {c: {number: position for position, number in enumerate(numbers)} for c, numbers in chosen}
     bases = [group.get(pg.REFERENCE_LR, group.get(pg.BASE_LR, 0.0)) for group in groups]
     largest = {c: max((bases[number] for number in numbers), default=0.0) for c, numbers in chosen}
-    shared: dict[tuple[object, ...], list[int]] = {}
+    shared: dict[tuple[tuple[LRCallback, ...], tuple[Hashable, ...]], list[int]] = {}
     for number, base in enumerate(bases):
         mine = tuple(callback for callback in callbacks if number in positions[callback])
-        key = (mine, *(callback.lane_key(positions[callback][number], base) for callback in mine))
-        shared.setdefault(key, []).append(number)
+        keys = tuple(callback.lane_key(positions[callback][number], base) for callback in mine)
+        shared.setdefault((mine, keys), []).append(number)
 
-    def lane(numbers: list[int]) -> Lane:
-        first = numbers[0]
-        mine = tuple(callback for callback in callbacks if first in positions[callback])
-        added, warmup_end = pg.REFERENCE_LR in groups[first], 0
+    def segments_of(number: int, mine: tuple[LRCallback, ...]) -> tuple[Segment, ...]:
+        added, warmup_end = pg.REFERENCE_LR in groups[number], 0
         segments: dict[LRCallback, Segment] = {}
         for callback in sorted(mine, key=lambda callback: not callback.is_warmup):
-            position = positions[callback][first]
-            group = Group(position, bases[first], largest[callback], warmup_end, index, added)
+            position = positions[callback][number]
+            group = Group(position, bases[number], largest[callback], warmup_end, index, added)
             segments[callback] = callback.segment(horizon, group)
             if callback.is_warmup:
                 warmup_end = max(warmup_end, segments[callback].end or 0)
-        mover = next((segments[callback] for callback in mine if segments[callback].momentum is not None), None)
-        return Lane(tuple(numbers), mine, tuple(segments[callback] for callback in mine), mover)
+        return tuple(segments[callback] for callback in mine)
 
-    return [lane(numbers) for numbers in shared.values()]
+    def lane(numbers: list[int], mine: tuple[LRCallback, ...]) -> Lane:
+        of_base = {bases[number]: segments_of(number, mine) for number in reversed(numbers)}
+        segments = of_base[bases[numbers[0]]]
+        factors = [[of_base[bases[number]][place].factor for number in numbers] for place in range(len(mine))]
+        mover = next((segment for segment in segments if segment.momentum is not None), None)
+        curves = tuple(map(_together, factors))
+        return Lane(tuple(numbers), mine, segments, curves if any(curves) else (), mover)
+
+    return [lane(numbers, key[0]) for key, numbers in shared.items()]
+
+
+def _together(factors: Sequence[Callable[[int], float]]) -> Curves | None:
+    """Factors that are not all the same but go along one way."""
+    curves = [factor for factor in factors if isinstance(factor, Curve)]
+    differ = any((curve.legs, curve.scale) != (curves[0].legs, curves[0].scale) for curve in curves)
+    return Curves(curves) if differ else None

@@ -53,14 +53,20 @@ def set_lr(group: ParamGroup, lr: float) -> None:
         group["lr"] = lr
 
 
-def scale_lrs(groups: Iterable[ParamGroup], factor: float) -> None:
-    """Write ``base LR * factor`` into each of the groups: the one rule, in one place."""
+def scale_lrs(groups: Sequence[ParamGroup], factor: float | list[float]) -> None:
+    """Write ``base LR * factor`` into each of the groups, of one factor or one for each: the rule, in one place."""
+    if isinstance(factor, list):
+        for group, own in zip(groups, factor, strict=True):
+            if type(group["lr"]) is float:
+                group["lr"] = group[BASE_LR] * own
+            else:
+                set_lr(group, group[BASE_LR] * own)
+        return
     for group in groups:
-        lr = group["lr"]
-        if type(lr) is not float and isinstance(lr, Tensor):
-            lr.fill_(group[BASE_LR] * factor)
-        else:
+        if type(group["lr"]) is float:
             group["lr"] = group[BASE_LR] * factor
+        else:
+            set_lr(group, group[BASE_LR] * factor)
 
 
 def holds_lr(group: ParamGroup, lr: float) -> bool:

@@ -71,15 +71,15 @@ def _lrs(horizon: Horizon, driver: Driver, lane: Lane) -> list[str]:
     last = None if horizon.total_steps is None else max(horizon.total_steps - 1, 0)
     if not only_now:
         steps = {step for step in steps if last is None or step <= last} | ({last} if last is not None else set())
-    factors = {step: lane.factor_at(step) for step in sorted(steps)}
-    peak = max(factors, key=lambda step: (factors[step], -step))
-    shown = list(dict.fromkeys([min(factors), peak, max(factors)]))
+    factors = {step: lane.factors_at(step) for step in sorted(steps)}
     lines = []
-    for number in lane.groups[:4]:
+    for place, number in enumerate(lane.groups[:4]):
+        peak = max(factors, key=lambda step: (factors[step][place], -step))
+        shown = list(dict.fromkeys([min(factors), peak, max(factors)]))
         group = driver.optimizer.param_groups[number]
         label = f"group {group.get('name', number)}: " if len(driver.optimizer.param_groups) > 1 else ""
-        values = ", ".join(f"{group[pg.BASE_LR] * factors[step]:.3g} {horizon.moment(step)}" for step in shown)
+        values = ", ".join(f"{group[pg.BASE_LR] * factors[step][place]:.3g} {horizon.moment(step)}" for step in shown)
         lines.append(f"{label}LR {values}")
     if len(lane.groups) > 4:
-        lines.append(f"... and {len(lane.groups) - 4} more groups with the same factors")
+        lines.append(f"... and {len(lane.groups) - 4} more groups on the same schedule")
     return lines

@@ -64,15 +64,3 @@ class Segment:
         """The factor at optimizer step `step`."""
         since = step - self.start
         return self.factor(since if since > 0 else 0)
-
-
-@dataclass(frozen=True)
-class Scaled:
-    """A factor times a constant: a schedule whose peak is not the base LR."""
-
-    factor: Callable[[int], float]
-    scale: float
-
-    def __call__(self, step: int) -> float:
-        """The scaled factor."""
-        return self.factor(step) * self.scale

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, TypeVar
 
 from lr_callbacks.durations import Duration
 from lr_callbacks.horizon import Horizon
+from lr_callbacks.schedules.curve import Curve
 
 Interval = Literal["step", "epoch"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -96,16 +98,18 @@ class Ticks:
 
     def held(self, function: Callable[[int], float]) -> Callable[[int], float]:
         """A function of ticks as one of the optimizer steps since the start."""
-        return function if self.interval == "step" else Held(function, self)
+        if self.interval == "step":
+            return function
+        return replace(function, way=Held(function.way, self)) if isinstance(function, Curve) else Held(function, self)
 
 
 @dataclass(frozen=True)
-class Held:
+class Held(Generic[T]):
     """A function of ticks, held over each of them."""
 
-    function: Callable[[int], float]
+    function: Callable[[int], T]
     ticks: Ticks
 
-    def __call__(self, since: int) -> float:
+    def __call__(self, since: int) -> T:
         """The value, `since` optimizer steps after the start."""
         return self.function(self.ticks.at(since))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from functools import partial
 
 from lr_callbacks.arguments import number, require
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
-from lr_callbacks.schedules import cosine_factor
+from lr_callbacks.schedules import Curve, cosine_factor
 from lr_callbacks.segment import Group
 from lr_callbacks.ticks import Interval, Ticks
 
@@ -73,12 +72,9 @@ class CosineAnnealing(IntervalSchedule):
     def shape(self, ticks: Ticks, group: Group) -> Shape:
         """The half cosine of one group."""
         total = self.length(ticks, "total_steps", self.total_steps)
-        eta_min = group.factor_of(self.eta_min)
-        return Shape(partial(cosine_factor, total_steps=total, eta_min=eta_min), length=total)
-
-    def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """An absolute `eta_min` is another factor for every base LR."""
-        return base_lr if self.eta_min else None
+        return Shape(
+            Curve.above(group.factor_of(self.eta_min), partial(cosine_factor, total_steps=total)), length=total
+        )
 
     def describe(self) -> str:
         """Length and floor."""

@@ -9,8 +9,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lr_callbacks.arguments import flag, number, one_of, require
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
-from lr_callbacks.schedules import CyclicalMode, cyclical_factor, cyclical_momentum
-from lr_callbacks.segment import Group, Scaled, Segment
+from lr_callbacks.schedules import CyclicalMode, cyclical_curve
+from lr_callbacks.segment import Group, Segment
 from lr_callbacks.ticks import Interval, Ticks
 
 
@@ -111,20 +111,12 @@ class CyclicalLR(IntervalSchedule):
         self._check_bounds(top, group.largest_base_lr)
         up = self.length(ticks, "step_size_up", self.step_size_up)
         down = up if self.step_size_down is None else self.length(ticks, "step_size_down", self.step_size_down)
-        height = partial(cyclical_factor, step_size_up=up, step_size_down=down, mode=self.mode, gamma=self.gamma)
-        momentum = partial(
-            cyclical_momentum,
-            step_size_up=up,
-            step_size_down=down,
-            mode=self.mode,
-            gamma=self.gamma,
-            base_momentum=self.base_momentum,
-            max_momentum=self.max_momentum,
-        )
-        factor = partial(height, base_factor=self.base_lr / top)
+        cycles = partial(cyclical_curve, up, down, self.mode, self.gamma)
         scale = 1.0 if self.max_lr is None else self.max_lr / group.largest_base_lr
         return Shape(
-            Scaled(factor, scale), momentum=momentum if self.cycle_momentum else None, landmarks=(up, up + down)
+            cycles(bottom=self.base_lr / top, top=1.0, scale=scale),
+            momentum=cycles(bottom=self.max_momentum, top=self.base_momentum) if self.cycle_momentum else None,
+            landmarks=(up, up + down),
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from functools import partial
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -11,7 +11,7 @@ from lr_callbacks.callbacks.base import Groups, ScheduleCallback
 from lr_callbacks.durations import Duration
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.schedules import AnnealStrategy, one_cycle_curve, one_cycle_phases
-from lr_callbacks.segment import Group, Scaled, Segment
+from lr_callbacks.segment import Group, Segment
 
 
 class OneCycle(ScheduleCallback):
@@ -119,24 +119,20 @@ class OneCycle(ScheduleCallback):
         else:
             total = self.steps(horizon, "total_steps", self.total_steps)
         scale = 1.0 if self.max_lr is None else self._scale(group, self.max_lr)
+        # a line is rounded as torch rounds it, which depends on the LR; half a cosine is not touched by that
         unit = group.base_lr * scale if group.base_lr and self.anneal_strategy == "linear" else 1.0
         first = unit / self.div_factor
         lrs = (first, unit, first, first / self.final_div_factor)
         momenta = (self.max_momentum, self.base_momentum, self.max_momentum, self.max_momentum)
-        curve = one_cycle_curve(total, self.pct_start, self.anneal_strategy, self.three_phase, lrs)
-        momentum = one_cycle_curve(total, self.pct_start, self.anneal_strategy, self.three_phase, momenta)
+        cycle = partial(one_cycle_curve, total, self.pct_start, self.anneal_strategy, self.three_phase)
         peak = round(one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)[0][0])
         return Segment(
             start=start,
             end=start + total,
-            factor=curve if scale == unit else Scaled(curve, scale / unit),
-            momentum=momentum if self.cycle_momentum else None,
+            factor=cycle(lrs, scale / unit),
+            momentum=cycle(momenta) if self.cycle_momentum else None,
             landmarks=(peak,),
         )
-
-    def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """A line is rounded as torch rounds it, which depends on the LR; half a cosine is not touched by that."""
-        return base_lr if self.anneal_strategy == "linear" else None
 
     def _scale(self, group: Group, max_lr: float) -> float:
         if group.largest_base_lr == 0:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from functools import partial
 
 from lr_callbacks.arguments import number, require
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
-from lr_callbacks.schedules import linear_factor, polynomial_factor
+from lr_callbacks.schedules import Curve, linear_factor, polynomial_factor
 from lr_callbacks.segment import Group
 from lr_callbacks.ticks import Interval, Ticks
 
@@ -87,11 +86,8 @@ class PolynomialDecay(IntervalSchedule):
         """The decay of one group."""
         total = self.length(ticks, "total_steps", self.total_steps)
         end = group.factor_of(self.end_lr) if self.end_lr is not None else self.end_factor or 0.0
-        return Shape(partial(polynomial_factor, total_steps=total, power=self.power, end_factor=end), length=total)
-
-    def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """An absolute `end_lr` is another factor for every base LR."""
-        return base_lr if self.end_lr else None
+        left = partial(polynomial_factor, total_steps=total, power=self.power)
+        return Shape(Curve.above(end, left), length=total)
 
     def describe(self) -> str:
         """Power and end."""

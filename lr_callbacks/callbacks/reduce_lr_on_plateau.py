@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -17,6 +16,7 @@ from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
+from lr_callbacks.schedules import Curve
 from lr_callbacks.segment import Group, Segment
 
 
@@ -139,19 +139,22 @@ class ReduceLROnPlateau(EvaluationCallback):
     # ------------------------------------------------------------------ the factor
     def segment(self, horizon: Horizon, group: Group) -> Segment:
         """The factor of now, whatever the step; the groups are resolved anew after each reduction."""
-        return Segment(self.start_step(horizon, group), partial(_held, self._factor(group.position, group.base_lr)))
+        return Segment(self.start_step(horizon, group), Curve(_stand, ((self._factor(group), 0.0),)))
 
     def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """Groups share the factor that they have in common now; absolute floors may tell them apart."""
-        return self._factor(position, base_lr)
+        """Groups that have a floor in common are reduced alike."""
+        return self._floor(position)
 
-    def _factor(self, position: int, base_lr: float) -> float:
-        """The factor of now; a group that was added later has the first of several floors."""
+    def _floor(self, position: int) -> float:
+        """The lowest LR of a group; one that was added later has the first of several floors."""
         floors = self.min_lr if isinstance(self.min_lr, list) else [self.min_lr]
-        lowest = floors[position] if position < len(floors) else floors[0]
-        unit = 1 / base_lr if base_lr else 0.0
-        reductions = self.state.num_reductions
-        return plateau_factor(reductions, factor=self.factor, min_factor=lowest * unit, eps=self.eps * unit)
+        return floors[position] if position < len(floors) else floors[0]
+
+    def _factor(self, group: Group) -> float:
+        """The factor of now."""
+        unit = group.factor_of(1.0)
+        lowest, eps = self._floor(group.position) * unit, self.eps * unit
+        return plateau_factor(self.state.num_reductions, factor=self.factor, min_factor=lowest, eps=eps)
 
     def describe(self) -> str:
         """What is watched."""
@@ -258,9 +261,9 @@ class ReduceLROnPlateau(EvaluationCallback):
         self.state, self._validation_due = PlateauState.from_dict(learnt), due
 
 
-def _held(factor: float, step: int) -> float:
-    """The same factor at every step."""
-    return factor
+def _stand(step: int) -> tuple[int, float]:
+    """The way of a factor that does not move by itself."""
+    return 0, 0.0
 
 
 def _text(lrs: list[float]) -> str:

@@ -11,7 +11,7 @@ from lr_callbacks.arguments import number, require
 from lr_callbacks.callbacks.base import Groups, ScheduleCallback
 from lr_callbacks.durations import Duration
 from lr_callbacks.horizon import Horizon
-from lr_callbacks.schedules import restart_cycle, sgdr_factor
+from lr_callbacks.schedules import Curve, restart_cycle, sgdr_factor
 from lr_callbacks.segment import Group, Segment
 
 
@@ -93,19 +93,15 @@ class SGDR(ScheduleCallback):
                 f"SGDR: cycle_warmup={self.cycle_warmup!r} ({horizon.length(ramp)}) must be shorter than"
                 f" T_0={self.T_0!r} ({horizon.length(first)})"
             )
-        factor = partial(
-            sgdr_factor,
-            T_0=first,
-            T_mult=self.T_mult,
-            eta_min=group.factor_of(self.eta_min),
-            cycle_decay=self.cycle_decay,
-            cycle_warmup=ramp,
-        )
-        return Segment(start=self.start_step(horizon, group), factor=factor, landmarks=(ramp,))
+        eta_min = group.factor_of(self.eta_min)
+        cycles = partial(sgdr_factor, T_0=first, T_mult=self.T_mult, cycle_warmup=ramp)
+        decaying = partial(cycles, cycle_decay=self.cycle_decay, eta_min=eta_min)
+        factor = decaying if self.cycle_decay != 1 or not self.eta_min else Curve.above(eta_min, cycles)
+        return Segment(start=self.start_step(horizon, group), factor=factor, landmarks=(ramp, first))
 
     def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """An absolute `eta_min` is another factor for every base LR."""
-        return base_lr if self.eta_min else None
+        """Where peaks decay as far as an absolute `eta_min`, groups of different base LRs have no way in common."""
+        return base_lr if self.eta_min and self.cycle_decay != 1 else None
 
     def describe(self) -> str:
         """Cycle length and floor."""
@@ -116,6 +112,5 @@ class SGDR(ScheduleCallback):
         """The cycle, counted from 1."""
         if step < segment.start:
             return "waiting"
-        assert isinstance(segment.factor, partial)
-        first, mult = segment.factor.keywords["T_0"], segment.factor.keywords["T_mult"]
-        return f"cycle {restart_cycle(step - segment.start, T_0=first, T_mult=mult)[0] + 1}"
+        first = segment.landmarks[1]
+        return f"cycle {restart_cycle(step - segment.start, T_0=first, T_mult=self.T_mult)[0] + 1}"

@@ -5,8 +5,9 @@ and follows torch's order of operations where torch has the schedule, so that bo
 an optimizer step, or an epoch where a schedule is held over epochs; all lengths are in the same unit.
 """
 
-from lr_callbacks.schedules.anneal import ANNEAL, AnnealStrategy, cosine_anneal, linear_anneal
-from lr_callbacks.schedules.cyclical import CyclicalMode, cyclical_factor, cyclical_momentum
+from lr_callbacks.schedules.anneal import AnnealStrategy, cosine_anneal, linear_anneal
+from lr_callbacks.schedules.curve import Curve
+from lr_callbacks.schedules.cyclical import CyclicalMode, cyclical_curve, cyclical_factor, cyclical_momentum
 from lr_callbacks.schedules.decay import (
     exponential_factor,
     inverse_sqrt_factor,
@@ -27,14 +28,15 @@ from lr_callbacks.schedules.to_end import (
 from lr_callbacks.schedules.wsd import DecayShape, warmup_stable_decay_factor
 
 __all__ = [
-    "ANNEAL",
     "AnnealStrategy",
+    "Curve",
     "CyclicalMode",
     "DecayShape",
     "WarmupShape",
     "constant_factor",
     "cosine_anneal",
     "cosine_factor",
+    "cyclical_curve",
     "cyclical_factor",
     "cyclical_momentum",
     "exponential_factor",

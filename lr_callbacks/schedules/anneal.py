@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 AnnealStrategy = Literal["cos", "linear"]
@@ -41,6 +40,3 @@ def linear_anneal(start: float, end: float, fraction: float) -> float:
         0.75
     """
     return (end - start) * fraction + start
-
-
-ANNEAL: dict[str, Callable[[float, float, float], float]] = {"cos": cosine_anneal, "linear": linear_anneal}

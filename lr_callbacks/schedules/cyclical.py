@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Literal
+
+from lr_callbacks.schedules.curve import Curve, Way
 
 CyclicalMode = Literal["triangular", "triangular2", "exp_range"]
 
@@ -40,8 +43,7 @@ def cyclical_factor(
     References:
         Smith, Cyclical Learning Rates for Training Neural Networks, 2017, arXiv:1506.01186; torch ``CyclicLR``.
     """
-    height, scale = _height(step, step_size_up, step_size_down, mode, gamma)
-    return base_factor + (1.0 - base_factor) * height * scale
+    return cyclical_curve(step_size_up, step_size_down, mode, gamma, bottom=base_factor, top=1.0)(step)
 
 
 def cyclical_momentum(
@@ -75,16 +77,42 @@ def cyclical_momentum(
     References:
         torch ``CyclicLR``.
     """
-    height, scale = _height(step, step_size_up, step_size_down, mode, gamma)
-    return max_momentum - (max_momentum - base_momentum) * height * scale
+    return cyclical_curve(step_size_up, step_size_down, mode, gamma, bottom=max_momentum, top=base_momentum)(step)
 
 
-def _height(step: int, up: int, down: int, mode: CyclicalMode, gamma: float) -> tuple[float, float]:
-    """Height within the cycle, in [0, 1], and the scale of this cycle or step, in torch's order of operations."""
-    total, ratio = float(up) + float(down), float(up) / (float(up) + float(down))
-    cycle = math.floor(1 + step / total)
-    inside = 1.0 + step / total - cycle
-    height = inside / ratio if inside <= ratio else (inside - 1) / (ratio - 1)
-    if mode == "triangular2":
-        return height, 0.5 ** (cycle - 1)
-    return height, float(gamma**step) if mode == "exp_range" else 1.0
+@lru_cache(maxsize=64)
+def cyclical_way(step_size_up: int, step_size_down: int, mode: CyclicalMode, gamma: float) -> Way:
+    """The way of all values that cycle: their height, in [0, 1], times its scale, in torch's order of operations."""
+    total = float(step_size_up) + float(step_size_down)
+    ratio = float(step_size_up) / total
+
+    @lru_cache(maxsize=1)  # LR and momentum are asked for at the same steps
+    def way(step: int) -> tuple[int, float]:
+        cycle = math.floor(1 + step / total)
+        inside = 1.0 + step / total - cycle
+        height = inside / ratio if inside <= ratio else (inside - 1) / (ratio - 1)
+        if mode == "triangular":
+            return 0, height
+        return 0, height * (0.5 ** (cycle - 1) if mode == "triangular2" else float(gamma**step))
+
+    return way
+
+
+def cyclical_curve(
+    step_size_up: int,
+    step_size_down: int,
+    mode: CyclicalMode,
+    gamma: float,
+    *,
+    bottom: float,
+    top: float,
+    scale: float = 1.0,
+) -> Curve:
+    """The curve from `bottom` to `top` and back, again and again; what comes of that is multiplied by `scale`.
+
+    Example:
+        >>> curve = cyclical_curve(2, 2, "triangular", 1.0, bottom=1.0, top=3.0)
+        >>> [curve(step) for step in range(5)]
+        [1.0, 2.0, 3.0, 2.0, 1.0]
+    """
+    return Curve(cyclical_way(step_size_up, step_size_down, mode, gamma), ((bottom, top - bottom),), scale)

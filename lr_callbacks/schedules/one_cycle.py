@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
 from functools import lru_cache
 from typing import Literal
 
-from lr_callbacks.schedules.anneal import ANNEAL, AnnealStrategy
+from lr_callbacks.schedules.anneal import AnnealStrategy
+from lr_callbacks.schedules.curve import Curve, Way
 
 
 def one_cycle_phases(
@@ -45,30 +45,27 @@ def one_cycle_phases(
     return ((peak, "up"), (last, "down and out"))
 
 
-@dataclass(frozen=True)
-class OneCycleCurve:
-    """A value along the phases of a one-cycle, worked out once for all steps.
+@lru_cache(maxsize=64)
+def one_cycle_way(spans: tuple[tuple[float, float], ...], cosine: bool, last: int) -> Way:
+    """The way of all values that go through a one-cycle.
 
-    Attributes:
-        legs: ``(begins, ends, from, to)`` of each phase that has a length; steps and values.
-        anneal: How a phase goes from its first to its last value.
+    Args:
+        spans: First and last step of each phase that has a length.
+        cosine: Whether a phase is half a cosine, ``1 + cos(pi * fraction)``, or a line, ``fraction``.
         last: The last step of the cycle; past it the value holds.
-        peak: The value at the peak, and of a cycle of at most one step.
     """
 
-    legs: tuple[tuple[float, float, float, float], ...]
-    anneal: Callable[[float, float, float], float]
-    last: int
-    peak: float
-
-    def __call__(self, step: int) -> float:
-        """The value at a step, >= 0."""
-        if step > self.last:
-            step = self.last
-        for begins, ends, start, end in self.legs:
+    @lru_cache(maxsize=1)  # LR and momentum are asked for at the same steps
+    def way(step: int) -> tuple[int, float]:
+        if step > last:
+            step = last
+        for leg, (begins, ends) in enumerate(spans):
             if step <= ends:
-                return self.anneal(start, end, (step - begins) / (ends - begins))
-        return self.peak
+                fraction = (step - begins) / (ends - begins)
+                return leg, 1 + math.cos(math.pi * fraction) if cosine else fraction
+        return 0, 0.0
+
+    return way
 
 
 @lru_cache(maxsize=64)
@@ -78,8 +75,12 @@ def one_cycle_curve(
     anneal_strategy: AnnealStrategy,
     three_phase: bool,
     values: tuple[float, float, float, float],
-) -> OneCycleCurve:
+    scale: float = 1.0,
+) -> Curve:
     """The curve through four values: first, at the peak, when the way down is done (three phases), and last.
+
+    Each phase goes from its first to its last value in torch's order of operations: a line is ``(end - start) *
+    fraction + start``, half a cosine ``end + (start - end) / 2 * (1 + cos(pi * fraction))``.
 
     Args:
         total_steps: Length in optimizer steps, >= 1.
@@ -87,6 +88,7 @@ def one_cycle_curve(
         anneal_strategy: ``"cos"`` or ``"linear"``.
         three_phase: Whether to come back to the third value before the end.
         values: The four values, in that order; the third plays no part with two phases.
+        scale: What the values are multiplied by in the end.
 
     Example:
         >>> curve = one_cycle_curve(5, 0.4, "linear", False, (0.0, 1.0, 0.0, 0.0))
@@ -95,12 +97,16 @@ def one_cycle_curve(
     """
     first, peak, back, final = values
     ways = {"up": (first, peak), "down": (peak, back), "out": (back, final), "down and out": (peak, final)}
-    legs, begins = [], 0.0
+    cosine, begins = anneal_strategy == "cos", 0.0
+    spans: list[tuple[float, float]] = []
+    legs: list[tuple[float, float]] = []
     for ends, does in one_cycle_phases(total_steps, pct_start=pct_start, three_phase=three_phase):
         if ends > begins:
-            legs.append((begins, ends, *ways[does]))
+            start, end = ways[does]
+            spans.append((begins, ends))
+            legs.append((end, (start - end) / 2.0) if cosine else (start, end - start))
         begins = ends
-    return OneCycleCurve(tuple(legs), ANNEAL[anneal_strategy], total_steps - 1, peak)
+    return Curve(one_cycle_way(tuple(spans), cosine, total_steps - 1), tuple(legs) or ((peak, 0.0),), scale)
 
 
 def one_cycle_factor(

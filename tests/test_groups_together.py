@@ -1,0 +1,96 @@
+"""Groups whose base LRs differ are worked out together; each must get just what it would get alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from support import Net, fit, native, sgd
+from torch.optim import lr_scheduler
+
+from lr_callbacks import (
+    SGDR,
+    CosineAnnealing,
+    CyclicalLR,
+    LRCallback,
+    OneCycle,
+    PolynomialDecay,
+    ReduceLROnPlateau,
+    Warmup,
+    preview,
+)
+
+LRS = [0.1, 0.07, 0.1, 0.0, 0.013, 0.0004]
+METRICS = [1.0, 1.0, 1.0, 1.0]
+
+
+def plateau() -> ReduceLROnPlateau:
+    return ReduceLROnPlateau("val_loss", patience=0, factor=0.5, min_lr=0.003)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [CosineAnnealing(eta_min=1e-3)],
+        lambda: [CosineAnnealing(eta_min=1e-3, interval="epoch")],
+        lambda: [SGDR(7, eta_min=1e-3, cycle_warmup=2)],
+        lambda: [SGDR(7, eta_min=1e-2, cycle_decay=0.3)],
+        lambda: [PolynomialDecay(power=2.0, end_lr=1e-3)],
+        lambda: [OneCycle(anneal_strategy="linear")],
+        lambda: [OneCycle(anneal_strategy="linear", three_phase=True)],
+        lambda: [plateau()],
+        lambda: [Warmup(6), SGDR(7, eta_min=1e-3), plateau()],
+        lambda: [Warmup(6), PolynomialDecay(end_lr=1e-3, start=0), SGDR(5, eta_min=1e-3, start=0)],
+    ],
+)
+def test_the_lrs_of_a_group_are_bit_for_bit_those_that_it_would_have_alone(make: object) -> None:
+    together = preview(make(), LRS, 40, 10, metrics=METRICS)
+    for group, lr in enumerate(LRS):
+        alone = preview(make(), lr, 40, 10, metrics=METRICS)
+        assert torch.equal(together[:, group], alone[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("ours", "torchs"),
+    [
+        (
+            lambda: OneCycle(anneal_strategy="linear"),
+            lambda o: lr_scheduler.OneCycleLR(o, [0.1, 0.0004], total_steps=30, anneal_strategy="linear"),
+        ),
+        (lambda: CosineAnnealing(eta_min=1e-4), lambda o: lr_scheduler.CosineAnnealingLR(o, 30, eta_min=1e-4)),
+        (lambda: SGDR(7, eta_min=1e-4), lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 7, eta_min=1e-4)),
+    ],
+)
+def test_two_groups_of_different_lrs_equal_torch_in_a_trainer(ours, torchs):
+    lrs, momenta = native(torchs, 30, sgd((0.1, 0.0004)))
+    run = fit(ours(), module=Net(sgd((0.1, 0.0004))), batches=30)
+    for step in range(30):
+        assert run.lrs[0][step] == pytest.approx(lrs[step], rel=1e-12, abs=0)
+        assert run.momenta[0][step] == pytest.approx(momenta[step], rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("callback", [CosineAnnealing(eta_min=1e-4), OneCycle(), SGDR(5, eta_min=1e-4), plateau()])
+def test_the_plan_gives_the_lrs_of_each_group_of_different_lrs(callback: LRCallback, caplog):
+    fit(callback, module=Net(sgd((0.1, 0.02))), batches=30, val=True)
+    assert "group 0: LR" in caplog.text
+    assert "group 1: LR" in caplog.text
+
+
+def test_a_plan_of_many_groups_does_not_list_them_all(caplog):
+    def many(parts):
+        return torch.optim.SGD([{"params": [p], "lr": 0.1 * (1 + i)} for i, p in enumerate(_parameters(parts, 30))])
+
+    fit(CosineAnnealing(eta_min=1e-4), module=Net(many), batches=3)
+    assert "... and 26 more groups on the same schedule" in caplog.text
+    assert "group 29" not in caplog.text
+
+
+def test_the_momentum_of_a_cycle_is_that_of_its_lr_though_both_come_from_one_evaluation():
+    run = fit(CyclicalLR(base_lr=0.02, step_size_up=4), module=Net(sgd((0.1,))), batches=20)
+    expected = native(lambda o: lr_scheduler.CyclicLR(o, 0.02, 0.1, step_size_up=4), 20, sgd((0.02,)))
+    assert run.of_group() == pytest.approx([lr[0] for lr in expected[0]], rel=1e-12)
+    assert [m[0] for m in run.momenta[0]] == pytest.approx([m[0] for m in expected[1]], rel=1e-12)
+
+
+def _parameters(parts, number):
+    parameters = [parameter for part in parts for parameter in part.parameters()]
+    return parameters + [torch.nn.Parameter(torch.zeros(1)) for _ in range(number - len(parameters))]
