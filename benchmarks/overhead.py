@@ -1,11 +1,12 @@
 """What a step costs: an LR update of each callback beside torch's schedulers and beside the floor, in one run.
 
-    python benchmarks/overhead.py [--quick]
+    python benchmarks/overhead.py [--markdown | --quick]
 
-The numbers are taken in turns and the smallest of each is shown, so that what else the machine does hits all alike. An
-update of ours is what the optimizer's hook does after a step; torch's is ``scheduler.step()`` (which its users call
-beside the optimizer's step). The floor is a Python loop that writes one float into each group. Whole fits are ratios of
-medians.
+An update of ours is what the optimizer's hook does after a step; torch's is ``scheduler.step()`` (which its users call
+beside the optimizer's step). The floor is a Python loop that writes one float into each group. All are timed in turns,
+by the CPU time of this thread: a time is the smallest of some turns, taken several times, and its median is shown; a
+ratio is the median of the ratios of neighbours. Whole fits are wall-clock time. Each bar is checked with PASS or MISS;
+``--markdown`` prints the text of the section "What a step costs" of the README instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import os
 import platform
 import statistics
 import time
@@ -21,72 +23,91 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from overhead_fits import NONE, Make, Times, fit_ratios, measure_fits, print_fits, ratio, verdict
 from torch.optim import Optimizer, lr_scheduler
-from torch.utils.data import DataLoader, TensorDataset
 
 import lr_callbacks as lrc
 from lr_callbacks.driver import Driver
 from lr_callbacks.horizon import Horizon
 
-TOTAL, EPOCH = 10**8, 1000
+TOTAL, EPOCH, LOW = 10**8, 1000, 1e-3
+FLOOR, ONE_CYCLE_LR = "floor: a Python loop that writes one float into each group", "torch `OneCycleLR.step()`"
 TORCH: dict[str, Callable[[Optimizer], Any]] = {
-    "torch OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, max_lr=0.1, total_steps=TOTAL),
-    "torch CosineAnnealingWarmRestarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, EPOCH),
-    "torch StepLR": lambda o: lr_scheduler.StepLR(o, EPOCH),
-    "torch SequentialLR": lambda o: lr_scheduler.SequentialLR(
+    ONE_CYCLE_LR: lambda o: lr_scheduler.OneCycleLR(o, max_lr=[g["lr"] for g in o.param_groups], total_steps=TOTAL),
+    "torch `CosineAnnealingWarmRestarts.step()`": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, EPOCH),
+    "torch `StepLR.step()`": lambda o: lr_scheduler.StepLR(o, EPOCH),
+    "torch `SequentialLR.step()`": lambda o: lr_scheduler.SequentialLR(
         o, [lr_scheduler.LinearLR(o, total_iters=100), lr_scheduler.CosineAnnealingLR(o, TOTAL)], [100]
     ),
 }
-OURS: dict[str, Callable[[], list[Any]]] = {
-    "Warmup": lambda: [lrc.Warmup(TOTAL)],
-    "OneCycle": lambda: [lrc.OneCycle()],
-    "SGDR": lambda: [lrc.SGDR(EPOCH)],
-    "ReduceLROnPlateau": lambda: [lrc.ReduceLROnPlateau("val_loss")],
-    "StepDecay": lambda: [lrc.StepDecay(EPOCH)],
-    "MultiStepDecay": lambda: [lrc.MultiStepDecay([1000, 2000])],
-    "ExponentialDecay": lambda: [lrc.ExponentialDecay(gamma=0.999999)],
-    "PolynomialDecay": lambda: [lrc.PolynomialDecay(power=2.0)],
-    "LinearDecay": lambda: [lrc.LinearDecay()],
-    "ConstantFactor": lambda: [lrc.ConstantFactor(total_steps=EPOCH)],
-    "CosineAnnealing": lambda: [lrc.CosineAnnealing()],
-    "CyclicalLR": lambda: [lrc.CyclicalLR(base_lr=0.01, step_size_up=EPOCH)],
-    "InverseSqrt": lambda: [lrc.InverseSqrt(timescale=100)],
-    "WarmupStableDecay": lambda: [lrc.WarmupStableDecay(warmup_steps=100, decay_steps=100)],
-    "Rex": lambda: [lrc.Rex()],
-    "Warmup x SGDR x ReduceLROnPlateau": lambda: [lrc.Warmup(100), lrc.SGDR(EPOCH), lrc.ReduceLROnPlateau("val_loss")],
+OURS: dict[str, Make] = {
+    "`Warmup`": lambda: [lrc.Warmup(TOTAL)],
+    "`OneCycle` (LR and momentum)": lambda: [lrc.OneCycle()],
+    "`SGDR`": lambda: [lrc.SGDR(EPOCH)],
+    "`ReduceLROnPlateau`": lambda: [lrc.ReduceLROnPlateau("val_loss")],
+    "`StepDecay`": lambda: [lrc.StepDecay(EPOCH)],
+    "`MultiStepDecay`": lambda: [lrc.MultiStepDecay([1000, 2000])],
+    "`ExponentialDecay`": lambda: [lrc.ExponentialDecay(gamma=0.999999)],
+    "`PolynomialDecay`": lambda: [lrc.PolynomialDecay(power=2.0)],
+    "`LinearDecay`": lambda: [lrc.LinearDecay()],
+    "`ConstantFactor`": lambda: [lrc.ConstantFactor(total_steps=EPOCH)],
+    "`CosineAnnealing`": lambda: [lrc.CosineAnnealing()],
+    "`CyclicalLR` (LR and momentum)": lambda: [lrc.CyclicalLR(base_lr=0.01, step_size_up=EPOCH)],
+    "`InverseSqrt`": lambda: [lrc.InverseSqrt(timescale=100)],
+    "`WarmupStableDecay`": lambda: [lrc.WarmupStableDecay(warmup_steps=100, decay_steps=100)],
+    "`Rex`": lambda: [lrc.Rex()],
+    "`LambdaFactor`": lambda: [lrc.LambdaFactor("lr_callbacks.schedules.rex_factor", {"total_steps": TOTAL})],
+    "`Warmup`, `SGDR`, `ReduceLROnPlateau` together": lambda: [
+        lrc.Warmup(TOTAL),
+        lrc.SGDR(EPOCH),
+        lrc.ReduceLROnPlateau("val_loss"),
+    ],
 }
+ABSOLUTE: dict[str, Make] = {
+    "`SGDR`, absolute `eta_min`": lambda: [lrc.SGDR(EPOCH, eta_min=LOW)],
+    "`CosineAnnealing`, absolute `eta_min`": lambda: [lrc.CosineAnnealing(eta_min=LOW)],
+    "`PolynomialDecay`, absolute `end_lr`": lambda: [lrc.PolynomialDecay(end_lr=LOW)],
+    "`OneCycle`, linear, absolute `max_lr` (LR and momentum)": lambda: [lrc.OneCycle(0.3, anneal_strategy="linear")],
+    "all three together, absolute floors": lambda: [
+        lrc.Warmup(TOTAL),
+        lrc.SGDR(EPOCH, eta_min=LOW),
+        lrc.ReduceLROnPlateau("val_loss", min_lr=LOW),
+    ],
+}
+"""Over groups that all have another base LR."""
+IN_README = [FLOOR, *TORCH, "`OneCycle` (LR and momentum)", "`SGDR`", list(OURS)[-1], *ABSOLUTE]
 
 
-def optimizer(groups: int) -> Optimizer:
-    """SGD with momentum and so many groups of one parameter, all of one LR."""
+def optimizer(groups: int, *, differ: bool = False) -> Optimizer:
+    """SGD with momentum and so many groups of one parameter, all of one LR or each of its own."""
     built = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1, momentum=0.9)
     first = built.param_groups[0]  # copied, for torch takes quadratic time to add groups
     built.param_groups += [{**first, "params": [torch.nn.Parameter(torch.zeros(1))]} for _ in range(groups - 1)]
+    for number, group in enumerate(built.param_groups if differ else ()):
+        group["lr"] = 0.1 * (1 + number / groups)
     return built
 
 
-def update_of(callbacks: list[Any], groups: int) -> Callable[[], None]:
+def update_of(callbacks: list[Any], built: Optimizer) -> Callable[[], None]:
     """One LR update of ours, hook and all."""
-    built = optimizer(groups)
     driver = Driver(built, 0, callbacks)
     driver.start(Horizon(TOTAL, ((0, EPOCH),)), resumed=False, finetuned=False, steps_if_not_restored=0)
     hook = next(iter(built._optimizer_step_post_hooks.values()))
     return lambda: hook(built, (), {})
 
 
-def update_of_torch(scheduler: Callable[[Optimizer], Any], groups: int) -> Callable[[], None]:
+def update_of_torch(scheduler: Callable[[Optimizer], Any], built: Optimizer) -> Callable[[], None]:
     """One LR update of torch's."""
-    built = optimizer(groups)
     made = scheduler(built)
     built.step()
     return made.step
 
 
-def floor_of(groups: int) -> Callable[[], None]:
+def floor_of(built: Optimizer) -> Callable[[], None]:
     """A Python loop that writes one float into each group."""
-    built = optimizer(groups)
 
     def write() -> None:
         for group in built.param_groups:
@@ -95,101 +116,76 @@ def floor_of(groups: int) -> Callable[[], None]:
     return write
 
 
-def microseconds(updates: dict[str, Callable[[], None]], calls: int, rounds: int) -> dict[str, float]:
-    """The smallest time of a call of each, taken in turns."""
-    best = dict.fromkeys(updates, float("inf"))
+def microseconds(updates: dict[str, Callable[[], None]], rounds: int, turns: int = 5) -> Times:
+    """CPU time of a call of each, in each round the smallest of some turns of about three milliseconds."""
+    times: Times = {name: [] for name in updates}
+    calls = {}
+    for name, update in updates.items():
+        update()
+        begun = time.perf_counter()
+        update()
+        calls[name] = min(2000, int(3e-3 / (time.perf_counter() - begun)) + 1)
+    gc.collect()
+    gc.disable()
     for _ in range(rounds):
-        for name, update in updates.items():
-            gc.collect()
-            begun = time.perf_counter()
-            for _ in range(calls):
-                update()
-            best[name] = min(best[name], (time.perf_counter() - begun) / calls * 1e6)
-    return best
+        best = dict.fromkeys(updates, float("inf"))
+        for _ in range(turns):
+            for name, update in updates.items():
+                begun = time.thread_time()
+                for _ in range(calls[name]):
+                    update()
+                best[name] = min(best[name], (time.thread_time() - begun) / calls[name] * 1e6)
+        for name, value in best.items():
+            times[name].append(value)
+    gc.enable()
+    return times
 
 
-def updates_table(sizes: list[int], rounds: int, calls_per_group: int) -> None:
-    """Print microseconds per update, and the ratios that are promised."""
-    print("| update (microseconds) | " + " | ".join(f"{size} groups" for size in sizes) + " |")
-    print("|---" * (len(sizes) + 1) + "|")
-    rows: dict[str, list[float]] = {}
+def measure_updates(sizes: list[int], rounds: int) -> dict[int, Times]:
+    """All updates at all sizes."""
+    measured = {}
     for size in sizes:
-        updates = {"floor: one float into each group": floor_of(size)}
-        updates |= {name: update_of_torch(scheduler, size) for name, scheduler in TORCH.items()}
-        updates |= {name: update_of(make(), size) for name, make in OURS.items()}
-        for name, value in microseconds(updates, max(3, calls_per_group // size), rounds).items():
-            rows.setdefault(name, []).append(value)
-    for name, values in rows.items():
-        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
-    torch_one_cycle, floor = rows["torch OneCycleLR"], rows["floor: one float into each group"]
-    print("\n| ratio | " + " | ".join(f"{size} groups" for size in sizes) + " |")
-    print("|---" * (len(sizes) + 1) + "|")
-    for name in OURS:
-        written = 2 if name in ("OneCycle", "CyclicalLR") else 1
-        ratios = [f"{value / theirs:.3f}" for value, theirs in zip(rows[name], torch_one_cycle, strict=True)]
-        print(f"| {name} / torch OneCycleLR | " + " | ".join(ratios) + " |")
-        ratios = [f"{value / written / low:.1f}" for value, low in zip(rows[name], floor, strict=True)]
-        print(f"| {name} / floor, per value written | " + " | ".join(ratios) + " |")
+        updates = {FLOOR: floor_of(optimizer(size))}
+        updates |= {name: update_of_torch(made, optimizer(size, differ=True)) for name, made in TORCH.items()}
+        updates |= {name: update_of(make(), optimizer(size)) for name, make in OURS.items()}
+        updates |= {name: update_of(make(), optimizer(size, differ=True)) for name, make in ABSOLUTE.items()}
+        measured[size] = microseconds(updates, rounds)
+    return measured
 
 
-class Tiny(LightningModule):
-    """A module whose step takes about a millisecond, with torch's OneCycleLR or without a scheduler."""
-
-    def __init__(self, native: bool, steps: int) -> None:
-        super().__init__()
-        self.net = torch.nn.Sequential(torch.nn.Linear(64, 256), torch.nn.ReLU(), torch.nn.Linear(256, 1))
-        self.native, self.steps = native, steps
-
-    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
-        return self.net(batch[0]).square().mean()
-
-    def configure_optimizers(self) -> Any:
-        built = torch.optim.AdamW(self.parameters(), 1e-3)
-        if not self.native:
-            return built
-        scheduler = lr_scheduler.OneCycleLR(built, max_lr=1e-3, total_steps=self.steps)
-        return [built], [{"scheduler": scheduler, "interval": "step"}]
+def print_updates(measured: dict[int, Times], names: list[str]) -> None:
+    """The table of microseconds."""
+    print("| update | " + " | ".join(f"{size} group{'s' * (size > 1)}" for size in measured) + " |")
+    print("|---" * (len(measured) + 1) + "|")
+    for name in names:
+        medians = [statistics.median(times[name]) for times in measured.values()]
+        print(f"| {name} | " + " | ".join(f"{value:.2f}" if value < 10 else f"{value:.0f}" for value in medians) + " |")
 
 
-def seconds_of_fit(callbacks: list[Any], native: bool, steps: int) -> float:
-    """The time of a whole fit."""
-    torch.manual_seed(0)
-    data = DataLoader(TensorDataset(torch.randn(steps * 32, 64)), batch_size=32)
-    quiet = {
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
-    trainer = Trainer(max_epochs=1, callbacks=callbacks, accelerator="cpu", **quiet)
-    module = Tiny(native, steps)
-    begun = time.perf_counter()
-    trainer.fit(module, data)
-    return time.perf_counter() - begun
+def print_bars(measured: dict[int, Times]) -> None:
+    """The ratios that are promised."""
+    print(
+        "\n| update | groups | / OneCycleLR | bar | / floor, per value written | bar | |\n|---|---|---|---|---|---|---|"
+    )
+    for name in [*OURS, *ABSOLUTE]:
+        for size, times in measured.items():
+            share, most = ratio(times[name], times[ONE_CYCLE_LR]), 1.0 if size < 100 else 0.125
+            above = ratio(times[name], times[FLOOR]) / (2 if "momentum" in name else 1)
+            bar, fine = (f"{5:.0f}", above <= 5) if size >= 100 else ("", True)
+            both = verdict(share <= most and fine)
+            print(f"| {name} | {size} | {share:.3f} | {most} | {above:.1f} | {bar} | {both} |")
+    if {100, 10000} <= set(measured):
+        print("\n| update | per group, 10000 / 100 | the same of the floor | |\n|---|---|---|---|")
+        few, many = measured[100], measured[10000]
+        floor = ratio(many[FLOOR], few[FLOOR]) / 100
+        for name in [*OURS, *ABSOLUTE]:
+            grown = ratio(many[name], few[name]) / 100
+            print(f"| {name} | {grown:.2f} | {floor:.2f} | {verdict(grown <= max(1.0, 1.1 * floor))} |")
 
 
-def fits_table(steps: int, rounds: int) -> None:
-    """Print whole fits as ratios of medians."""
-    kinds: dict[str, tuple[Callable[[], list[Any]], bool]] = {
-        "no schedule": (list, False),
-        "native OneCycleLR": (list, True),
-        "OneCycle": (lambda: [lrc.OneCycle()], False),
-        "Warmup, SGDR": (lambda: [lrc.Warmup("5%"), lrc.SGDR("10%")], False),
-    }
-    times: dict[str, list[float]] = {name: [] for name in kinds}
-    for _ in range(rounds):
-        for name, (make, native) in kinds.items():
-            times[name].append(seconds_of_fit(make(), native, steps))
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    print(f"\n| fit of {steps} steps | ms a step | / no schedule | / native OneCycleLR |\n|---|---|---|---|")
-    for name, median in medians.items():
-        none, native_one = median / medians["no schedule"], median / medians["native OneCycleLR"]
-        print(f"| {name} | {median / steps * 1e3:.3f} | {none:.3f} | {native_one:.3f} |")
-
-
-def memory(updates: int) -> None:
-    """Print how much memory is allocated after many updates, beyond what was after the first thousand."""
-    update = update_of([lrc.Warmup(100), lrc.SGDR(EPOCH), lrc.ReduceLROnPlateau("val_loss")], 10)
+def bytes_kept(updates: int) -> int:
+    """How much memory is allocated after many updates, beyond what was after the first thousand."""
+    update = update_of(ABSOLUTE["all three together, absolute floors"](), optimizer(3, differ=True))
     for _ in range(1000):
         update()
     tracemalloc.start()
@@ -198,21 +194,51 @@ def memory(updates: int) -> None:
         update()
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    print(f"\nmemory after {updates} more updates: {grown:+d} bytes")
+    return grown
+
+
+def print_section(measured: dict[int, Times], fits: Times, kept: int, updates: int) -> None:
+    """The section of the README."""
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, torch {torch.__version__}"
+    )
+    print(f"Microseconds of CPU time per LR update, all groups, in turns in one run ({machine}, one thread;")
+    print("`python benchmarks/overhead.py` prints all callbacks and holds each against its bar):\n")
+    print_updates(measured, IN_README)
+    shares = {size: {n: ratio(t[n], t[ONE_CYCLE_LR]) for n in [*OURS, *ABSOLUTE]} for size, t in measured.items()}
+    dearest = max(shares[1], key=lambda name: shares[1][name])
+    print(f"\nOn one group {dearest} costs the most: {shares[1][dearest]:.2f} of torch's `OneCycleLR.step()`.")
+    most = max(share for size, of in shares.items() if size >= 100 for share in of.values())
+    print(f"From 100 groups on nothing costs more than {most:.3f} of it, also where every group has another base LR")
+    print("and an argument is an absolute LR.")
+    none, native, noise = fit_ratios(fits)
+    print(f"A whole fit with `OneCycle` took {none:.3f} of the time without a schedule", end=" ")
+    print(f"({statistics.median(fits[NONE]):.1f} ms a step) and {native:.3f} of that with native `OneCycleLR`;")
+    print(f"noise alone made {noise:.3f}. Memory grew by {kept} bytes over {updates:,} updates.")
 
 
 def main() -> None:
-    """Print all tables."""
+    """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="Few sizes and rounds, to see that it runs.")
-    quick = parser.parse_args().quick
+    parser.add_argument("--markdown", action="store_true", help="Print the section of the README only.")
+    given = parser.parse_args()
+    quick = given.quick
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
+    measured = measure_updates([1, 100] if quick else [1, 10, 100, 1000, 10000], 2 if quick else 7)
+    fits = measure_fits(20 if quick else 500, 1 if quick else 9)
+    updates = 1000 if quick else 1_000_000
+    kept = bytes_kept(updates)
+    if given.markdown:
+        print_section(measured, fits, kept, updates)
+        return
     print(f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}\n")
-    updates_table([1, 100] if quick else [1, 10, 100, 1000, 10000], 2 if quick else 5, 200 if quick else 10000)
-    fits_table(20 if quick else 500, 1 if quick else 5)
-    memory(1000 if quick else 1_000_000)
+    print_updates(measured, list(next(iter(measured.values()))))
+    print_bars(measured)
+    print_fits(fits)
+    print(f"\nmemory after {updates} more updates: {kept:+d} bytes: {verdict(kept < 2000)}")
 
 
 if __name__ == "__main__":
