@@ -1,4 +1,4 @@
-"""Importing the package must not feel like anything: benchmarks/startup.py has the times, here the modules are counted."""
+"""Importing the package must not be felt: benchmarks/startup.py has the times, here the modules are counted."""
 
 from __future__ import annotations
 
