@@ -108,7 +108,18 @@ def cyclical_curve(
     top: float,
     scale: float = 1.0,
 ) -> Curve:
-    """The curve from `bottom` to `top` and back, again and again; what comes of that is multiplied by `scale`.
+    """The curve from `bottom` to `top` and back, again and again: ``(bottom + (top - bottom) * h) * scale``.
+
+    First step: `bottom`. It has no end. The height h is that of `cyclical_factor`.
+
+    Args:
+        step_size_up: Steps of the way up, >= 1.
+        step_size_down: Steps of the way down, >= 1.
+        mode: How the height of the cycles changes.
+        gamma: For exp_range: what each step multiplies the height by, in (0, 1].
+        bottom: Value at the bottom.
+        top: Value at the first top.
+        scale: What the values are multiplied by in the end.
 
     Example:
         >>> curve = cyclical_curve(2, 2, "triangular", 1.0, bottom=1.0, top=3.0)
