@@ -212,9 +212,13 @@ def live(job: Any, folder: str, point: str | None = None, nth: int = 0) -> None:
     )
     module = job.module()
     trainer.fit(module, Loader(), loader(2), ckpt_path="last")
+    optimizers = [optimizer.state_dict() for optimizer in trainer.optimizers]
+    for group in (group for state in optimizers for group in state["param_groups"]):
+        for momentum in ("momentum", "betas"):  # a life that finds nothing left to train has none to give back
+            group.pop(momentum, None)
     end = {
         "weights": module.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
+        "optimizers": optimizers,
         "learnt": {c.state_key: c.state_dict() for c in callbacks if isinstance(c, LRCallback)},
     }
     torch.save(end, here / "unfinished.pt")

@@ -124,6 +124,9 @@ class Hours(Callback):
         self.seconds, self.budget = float(os.getpid()), budget
         wall_clock.now = lambda: self.seconds
 
+    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+        trainer.should_stop = trainer.global_step == self.budget
+
     def on_train_batch_start(self, *_: Any) -> None:
         self.seconds += 1
 

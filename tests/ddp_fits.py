@@ -178,8 +178,9 @@ SCHEDULES: dict[str, Fit] = {
     **{
         f"TorchScheduler, {case.name}": Fit(lambda _, case=case: [TorchScheduler(**case.in_python())])
         for case in CASES
+        if case.name in ("CyclicLR", "OneCycleLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler")
     },
-}  # fmt: skip
+}
 
 PLATEAUS: dict[str, Fit] = {
     "validation": Fit(lambda _: [plateau()], split),
