@@ -83,10 +83,8 @@ def _short(message: str) -> str:
     """
     key = re.match(r'Parser key "(\S+)":', message)
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
-    reasons += [
-        (where, why)
-        for why, where in re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
-    ]
+    factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
+    reasons += [(factory, reason) for reason, factory in factories]
     return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
 
 
