@@ -30,10 +30,15 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _raised_here(error: BaseException | None) -> BaseException | None:
-    """The error, or its cause, that this package raised: its message says it all. Others get their traceback."""
+    """The error, or its cause, that this package raised: its message says it all. Others get their traceback.
+
+    So does what Lightning raises about the settings of a Trainer.
+    """
     while error is not None:
+        if isinstance(error, MisconfigurationException):
+            return error
         *_, (frame, _) = walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).startswith("lr_callbacks."):
+        if str(frame.f_globals.get("__name__")).startswith(("lr_callbacks.", "lightning.pytorch.trainer.connectors.")):
             return error
         error = error.__cause__  # jsonargparse wraps what a constructor raises
     return None

@@ -15,13 +15,22 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
-from lr_callbacks import demo
+from lr_callbacks import demo, help_texts
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.commands import COMMANDS, FLAGS, SHARED_ARGUMENTS
-from lr_callbacks.terminal import ShortErrorParser, report_fit, report_predictions, warn_untrained, without_noise
+from lr_callbacks.terminal import (
+    ShortErrorParser,
+    refuse_twins,
+    report_fit,
+    report_predictions,
+    require_checkpoint,
+    warn_untrained,
+    without_noise,
+)
 
 RUNS = "runs"
 SEED = 42
+MAX_EPOCHS = 10
 DESCRIPTION = """\
 Train with learning-rate callbacks. Without any flag: a small network on handwritten digits.
 Try: lr-callbacks fit --trainer.callbacks+=OneCycle --trainer.callbacks.max_lr=0.1"""
@@ -29,7 +38,10 @@ EVALUATIONS = ("validate", "test", "predict")
 
 
 class CommandTrainer(Trainer):
-    """A Trainer that also has the methods that our own subcommands take their flags from."""
+    """Customize every aspect of training via flags.
+
+    Beside a Trainer's methods it has those that our own subcommands take their flags from.
+    """
 
 
 class SaveRunConfig(SaveConfigCallback):
@@ -61,9 +73,13 @@ class LRCallbacksCLI(LightningCLI):
                 None,  # any datamodule, or none: `--data=null` for a module with loaders of its own
                 save_config_callback=SaveRunConfig,
                 trainer_class=CommandTrainer,
-                trainer_defaults={"max_epochs": 10, "log_every_n_steps": 1},
+                trainer_defaults={"log_every_n_steps": 1},
                 seed_everything_default=SEED,
-                parser_kwargs={"prog": "lr-callbacks", "description": DESCRIPTION},
+                parser_kwargs={
+                    "prog": "lr-callbacks",
+                    "description": DESCRIPTION,
+                    **{name: {"description": text} for name, text in help_texts.DESCRIPTIONS.items()},
+                },
                 parser_class=ShortErrorParser,
                 subclass_mode_model=True,
                 auto_configure_optimizers=False,
@@ -77,12 +93,21 @@ class LRCallbacksCLI(LightningCLI):
         return LightningCLI.subcommands() | {name: flags[name] | SHARED_ARGUMENTS for name in COMMANDS}
 
     @override
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        # Private, but Lightning gives the list of subcommands a text of its own making.
+        super()._add_subcommands(parser, **kwargs)
+        if parser._subcommands_action is not None:
+            for listed in parser._subcommands_action._choices_actions:
+                listed.help = help_texts.DESCRIPTIONS.get(listed.dest, listed.help)
+
+    @override
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         # Private, but the only place that knows both the parser and the name of its subcommand.
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         for name, options in FLAGS.get(subcommand, {}).items():
             parser.add_argument(f"--{name}", **options)
             self._subcommand_method_arguments[subcommand].append(name.replace("-", "_"))
+        help_texts.improve(parser, subcommand)
         return parser
 
     @override
@@ -103,6 +128,11 @@ class LRCallbacksCLI(LightningCLI):
     @override
     def before_instantiate_classes(self) -> None:
         self._options["name"] = self._options["name"] or self._default_name()
+        trainer = self._options["trainer"]
+        if trainer["max_epochs"] is None:
+            limited = trainer["max_time"] is not None or trainer["max_steps"] != -1
+            trainer["max_epochs"] = -1 if limited else MAX_EPOCHS
+        require_checkpoint(self._options.get("ckpt_path"))
         model = self._options["model"]
         if model and model["class_path"].startswith(f"{demo.__name__}.") and "OMP_NUM_THREADS" not in os.environ:
             # Too small a network for several threads: they gain nothing, and on a busy machine each of many short
@@ -123,6 +153,7 @@ class LRCallbacksCLI(LightningCLI):
             asked["enable_checkpointing"] = False
         if not evaluates and not any(isinstance(callback, LearningRateMonitor) for callback in callbacks):
             callbacks = [*callbacks, LRMonitor()]
+        refuse_twins(callbacks)
         asked["callbacks"] = callbacks
         asked["default_root_dir"] = str(Path(folder, name))
         return super().instantiate_trainer(**kwargs)

@@ -22,6 +22,7 @@ class Horizon:
             Empty where that cannot be known. More than one entry under ``GradientAccumulationScheduler``.
         why_unknown: The reason for what is missing, as the end of a sentence.
         assumed: True if the steps per epoch rest on an assumption (manual optimization: one step per batch).
+        ways_out: What to do where a length is needed that is not known.
 
     Example:
         >>> run = Horizon(total_steps=450, epochs=((0, 50),))
@@ -35,6 +36,10 @@ class Horizon:
     epochs: tuple[tuple[int, int], ...] = ()
     why_unknown: str = "nothing is known of the run"
     assumed: bool = False
+    ways_out: str = (
+        "Ways out: give the length in optimizer steps (500), set Trainer(max_steps=...), or give the train dataloader a"
+        " length (limit_train_batches=... does)."
+    )
 
     def steps(self, duration: Duration, name: str) -> int:
         """Turn a duration into optimizer steps, rounded to the nearest whole step (halves up).
@@ -90,10 +95,7 @@ class Horizon:
 
     def unknown(self, what: str) -> MisconfigurationException:
         """The error for something that needs a length which is not known, with the ways out."""
-        return MisconfigurationException(
-            f"{what}, which is not known here: {self.why_unknown}. Ways out: give the length in optimizer steps (500),"
-            " set Trainer(max_steps=...), or give the train dataloader a length (limit_train_batches=... does)."
-        )
+        return MisconfigurationException(f"{what}, which is not known here: {self.why_unknown}. {self.ways_out}")
 
     def length(self, steps: int) -> str:
         """A number of steps as text."""
@@ -127,7 +129,9 @@ def horizon_of(trainer: Trainer, *, automatic_optimization: bool, num_optimizers
     if not automatic_optimization and num_optimizers > 1:
         return Horizon(
             why_unknown=f"under manual optimization with {num_optimizers} optimizers, only training_step knows how"
-            " often each of them steps"
+            " often each of them steps",
+            ways_out="The way out: give every length in steps of the optimizer that it is for (500), without"
+            " interval='epoch'.",
         )
     batches = trainer.num_training_batches
     max_steps = trainer.max_steps if trainer.max_steps != -1 else None

@@ -82,6 +82,7 @@ def preview(
         total_steps,
         () if steps_per_epoch is None else ((0, steps_per_epoch),),
         why_unknown="steps_per_epoch was not given",
+        ways_out="Ways out: give steps_per_epoch=..., or every length in optimizer steps (500).",
     )
     return rehearse(callbacks, _stand_in(base_lrs), horizon, metrics=metrics, index=optimizer)
 

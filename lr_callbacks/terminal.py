@@ -4,8 +4,9 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from shlex import quote
 from typing import NoReturn
@@ -30,6 +31,9 @@ NOISE = (
     # Offers of other products.
     "Tip: For seamless cloud",
 )
+
+KEYWORDS = ("best", "last", "hpc", "registry")
+"""What Lightning takes for a checkpoint beside the name of a file."""
 
 
 @contextmanager
@@ -61,11 +65,35 @@ class ShortErrorParser(LightningArgumentParser):
         if not self.exit_on_error:
             super().error(message, ex)
         parser = getattr(ex, "subcommand_parser", None) or self
-        self.exit(2, f"error: {message}\n{_hint(message)}All options: {parser.prog.replace(' [options]', '')} --help\n")
+        more = f"All options: {parser.prog.replace(' [options]', '')} --help"
+        self.exit(2, f"error: {_short(message)}\n{_hint(message)}{more}\n")
+
+
+def _short(message: str) -> str:
+    r"""The reason alone, where jsonargparse tells of everything that a class might have been instead.
+
+    Example:
+        >>> long = (
+        ...     'Parser key "trainer.callbacks":\\n  Does not validate against any of the Union subtypes\n'
+        ...     "    - Problem with given class_path 'lr_callbacks.Warmup':\n        required: duration"
+        ...     "\n    - Expected a <class 'NoneType'>"
+        ... )
+        >>> _short(long)
+        "trainer.callbacks, class 'lr_callbacks.Warmup': required: duration"
+    """
+    key = re.match(r'Parser key "(\S+)":', message)
+    reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
+    factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
+    reasons += [(factory, reason) for reason, factory in factories]
+    return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
 
 
 def _hint(message: str) -> str:
-    """The way out, where jsonargparse only says what is wrong with a class name."""
+    """The way out, where jsonargparse only says what is wrong."""
+    refused = re.search(r"Problem with given class_path '(?:\w+\.)+(\w+)':\s+Option '\w+' is not accepted", message)
+    known = vars(lr_callbacks).get(refused[1]) if refused else None
+    if isinstance(known, type):
+        return f"{known.__name__} takes: {', '.join(signature(known).parameters)}.\n"
     name = re.search(r"Expected a dot import path string: (\S+)", message)
     if name:
         return (
@@ -84,6 +112,41 @@ def _known_callbacks() -> list[str]:
     public = {name: vars(lr_callbacks).get(name) for name in sorted(lr_callbacks.__all__)}
     classes = {name: value for name, value in public.items() if isinstance(value, type)}
     return [name for name, value in classes.items() if value is not LRCallback and issubclass(value, Callback)]
+
+
+def require_checkpoint(path: str | None) -> None:
+    """Raise where a file that is to be gone on from is not there, before anything is set up.
+
+    Args:
+        path: What `--ckpt_path` says: a file, an address (``s3://...``), or a word such as ``last``.
+
+    Raises:
+        ValueError: If it is a file that does not exist.
+    """
+    if path is not None and "://" not in path and path not in KEYWORDS and not Path(path).exists():
+        raise ValueError(f"ckpt_path must be a checkpoint that exists, got {path!r}; this folder is {Path.cwd()}")
+
+
+def refuse_twins(callbacks: Sequence[Callback]) -> None:
+    """Raise where two callbacks would share an entry in a checkpoint, before Lightning does: it knows no way out.
+
+    Raises:
+        ValueError: Naming both and the argument that tells them apart.
+
+    Example:
+        >>> from lr_callbacks import ReduceLROnPlateau
+        >>> refuse_twins([ReduceLROnPlateau("a"), ReduceLROnPlateau("b"), ReduceLROnPlateau("a", name="second")])
+    """
+    seen: dict[str, Callback] = {}
+    for callback in callbacks:
+        if isinstance(callback, LRCallback) and is_overridden("state_dict", callback, Callback):
+            if callback.state_key in seen:
+                named = "name" in signature(type(callback)).parameters
+                way_out = "give one of them a name, such as name: second" if named else "remove one"
+                raise ValueError(
+                    f"{seen[callback.state_key]!r} and {callback!r} would share an entry in a checkpoint: {way_out}"
+                )
+            seen[callback.state_key] = callback
 
 
 def report_fit(trainer: Trainer, seconds: float) -> None:

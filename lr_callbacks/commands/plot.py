@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+FORMATS = (".png", ".svg", ".pdf")
+
 
 def plot(
     cli: Any,
@@ -17,6 +19,7 @@ def plot(
     png: str = "lr_plot.png",
     csv: str = "lr_plot.csv",
     total_steps: int | None = None,
+    steps_per_epoch: int | None = None,
     metrics: list[float] | None = None,
     log: bool = False,
 ) -> None:
@@ -26,14 +29,19 @@ def plot(
         cli: The command line that runs.
         model: The module whose optimizers are driven.
         datamodule: The data, asked for nothing but its length.
-        png: File for the picture.
-        csv: File for the table, one row for each optimizer step.
-        total_steps: Optimizer steps to draw; by default as many as the run has. For a run that goes by the wall clock:
-            points of time, all equally far apart.
-        metrics: Values of the monitored metric, one for each evaluation, for plateau reductions.
-        log: Whether the LR axis of the picture is logarithmic.
+        png: Write the picture to this file; its suffix chooses the format (.png, .svg, .pdf).
+        csv: Write the table to this file, one row for each optimizer step.
+        total_steps: Draw so many optimizer steps; by default as many as the run has. In a run that goes by the wall
+            clock these are points of time, all equally far apart.
+        steps_per_epoch: Take an epoch to have so many optimizer steps; needed where nobody can know it (manual
+            optimization with several optimizers).
+        metrics: Let plateau reductions see these values of their metric, one for each evaluation.
+        log: Make the LR axis of the picture logarithmic.
     """
+    from lr_callbacks.arguments import require
     from lr_callbacks.chart import terminal_chart, write_csv, write_picture
+
+    require(Path(png).suffix in FORMATS, "png", f"a file whose name ends with one of {', '.join(FORMATS)}", png)
 
     configs = [str(path) for path in cli.config[cli.subcommand]["config"] or []]
     if len(configs) > 1 and not getattr(cli, "draws_one", False):
@@ -50,10 +58,13 @@ def plot(
             raise ValueError(f"the configurations cannot share an axis: one counts {axes[0]}, one {axes[1]}; plot each")
         cli.over = axes[0]
     else:
-        cli.curves, cli.over = curves_of(cli.trainer, model, datamodule, total_steps=total_steps, metrics=metrics or [])
+        lengths = {"total_steps": total_steps, "steps_per_epoch": steps_per_epoch}
+        cli.curves, cli.over = curves_of(cli.trainer, model, datamodule, **lengths, metrics=metrics or [])
         if getattr(cli, "draws_one", False):
             return
         curves = {f"{cli.config[cli.subcommand]['name']} {label}".strip(): lrs for label, lrs in cli.curves}
+    for file in (png, csv):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
     write_csv(curves, csv, over=cli.over)
     write_picture(curves, png, log=log, over=cli.over)
     sys.stdout.write(f"\n{terminal_chart(curves, over=cli.over)}\n\nPicture     {Path(png)}\nTable       {Path(csv)}\n")
@@ -94,7 +105,13 @@ def one_by_one(command_line: list[str]) -> list[list[str]]:
 
 
 def curves_of(
-    trainer: Any, model: Any, datamodule: Any, *, total_steps: int | None, metrics: list[float]
+    trainer: Any,
+    model: Any,
+    datamodule: Any,
+    *,
+    total_steps: int | None,
+    steps_per_epoch: int | None,
+    metrics: list[float],
 ) -> tuple[list[tuple[str, list[float]]], str]:
     """The LRs of every parameter group of every optimizer, a label and the LR at each step, and what the steps are.
 
@@ -144,6 +161,7 @@ def curves_of(
         run: Horizon = TimeHorizon(limit)
     else:
         run = look.run if total_steps is None else replace(look.run, total_steps=total_steps)
+        run = run if steps_per_epoch is None else replace(run, epochs=((0, steps_per_epoch),))
     if not isinstance(run, Horizon) or run.total_steps is None:
         raise run.unknown("plot draws to the end of the run; write --total_steps=1000, for it needs the run's length")
     curves = []

@@ -46,12 +46,13 @@ def range_test(
         cli: The command line that runs.
         model: The module to test; its weights are afterwards as before.
         datamodule: Its data.
-        min_lr: First LR of the sweep (default 1e-7).
-        max_lr: Last LR of the sweep (default 10).
-        num_steps: Optimizer steps of the sweep (default 100).
-        rule: How the LR is read off the curve (default blend); the table shows all.
-        judge: The loss of fixed training batches (probe, the default), of each training batch, of validation batches.
-        optimizer: Index of the optimizer to sweep, counted from 0; needed where there are several.
+        min_lr: Begin the sweep at this LR (default 1e-7).
+        max_lr: End the sweep at this LR (default 10).
+        num_steps: Take this many optimizer steps (default 100).
+        rule: Read the LR off the curve by this rule (default blend); the table shows what all of them say.
+        judge: Judge by the loss of fixed training batches (probe, the default), of each training batch (training), or
+            of the validation batches (validation).
+        optimizer: Sweep the optimizer with this index, counted from 0; needed where there are several.
     """
     from lightning.pytorch.cli import SaveConfigCallback
 

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 FLAGS: dict[str, dict[str, Any]] = {
-    "lr": {"nargs": "+", "type": float, "default": None, "help": "Learning rates to try: --lr 0.001 0.01 0.1"},
+    "lr": {"nargs": "+", "type": float, "default": None, "help": "Try these learning rates: --lr 0.001 0.01 0.1."},
     "grid": {
         "nargs": "+",
         "action": "append",
@@ -61,7 +61,7 @@ def sweep(
         lr_key: Where the LR stands in the configuration. Default: model.optimizer.lr, model.lr or model.learning_rate.
         schedules: Callbacks to compare, as name: [list of callbacks]; every LR is tried under each.
         metric: What to rank by, as the module logs it; the value after the last epoch counts.
-        mode: min if less is better, max if more is.
+        mode: Whether less of it is better (min) or more (max).
         seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1, ...
         storage: Where the study is: the path of an Optuna journal file or a database URL. Default: a journal file in
             the folder of the run. The same command, started again, joins in or goes on.
