@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from optuna.trial import TrialState
 from support import Net, loader, sgd, trainer
 from test_sweep_queue import SLOTS, numbers, queue, states
@@ -206,11 +207,32 @@ def test_a_point_that_kills_its_process_does_not_keep_the_others_from_being_trai
     assert "lr 0.02, seed 0: the process was killed here 3 times; it is given up" in said
     assert [row.state for row in table.rows] == ["complete"] * 3 + ["dead"]
     assert table.rows[-1].point == {"lr": 0.02}
-    assert str(table).splitlines()[-1].endswith("killed 3 times")
-    assert table.verdict().endswith("\nWithout a result: lr 0.02, killed 3 times.\nTo try it again: max_deaths 4.")
+    assert str(table).splitlines()[-1].endswith("died 3 times")
+    assert table.verdict().endswith("\nWithout a result: lr 0.02, died 3 times.\nTo try it again: max_deaths 4.")
     with pytest.raises(Killed):
         poisoned(max_deaths=4)
     assert poisoned(max_deaths=1)[0].rows[-1].deaths == 4
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), RuntimeError("alloc: can't allocate memory: 1 TB")],
+)
+def test_a_point_without_enough_memory_is_tried_three_times_and_does_not_stop_the_sweep(tmp_path, error, capsys):
+    built = []
+
+    def build(point):
+        built.append(point["width"])
+        if point["width"] == 64:
+            raise error
+        return trainer(max_epochs=1), Net(sgd([0.01])), loader(2), loader(2)
+
+    table = grid_search(build, {"width": [64, 4]}, folder=tmp_path)
+    assert built == [64, 4, 64, 64]
+    assert [(row.point["width"], row.state) for row in table.rows] == [(4, "complete"), (64, "dead")]
+    said = capsys.readouterr().out
+    assert "width 64, seed 0: out of memory once; tried again after the others, up to 3 times" in said
+    assert "width 64, seed 0: out of memory 3 times; it is given up" in said
 
 
 def test_a_sweep_that_killed_its_process_at_every_point_has_no_best(tmp_path, poisoned):

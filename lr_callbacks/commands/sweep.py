@@ -71,8 +71,8 @@ def sweep(
         sampler: grid, or one of Optuna's: tpe, random, gp.
         trials: How many points such a sampler tries.
         pruner: Stop hopeless trials early: median, successive_halving or hyperband.
-        max_deaths: A point whose process was killed so many times (out of memory?) is given up; a larger number tries
-            it again, 1 gives it up at once.
+        max_deaths: A point whose process was killed, or was out of memory, so many times is given up; a larger number
+            tries it again, 1 gives it up at once.
         take_over: Repeat at once what other machines seem to be running; for when one of them died and none runs.
         with_range_test: Mark the suggestion of the LR range test in the picture.
         refit: At the end, train with the best values on training and validation data together.

@@ -19,6 +19,7 @@ from lr_callbacks.sweep.alive import PATIENCE_SECONDS, Stillness, folder_id, mac
 from lr_callbacks.sweep.locks import FileLock
 
 DIED = "its worker died"
+OUT_OF_MEMORY = "out of memory"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Claim:
 
 
 def is_death(trial: FrozenTrial) -> bool:
-    """Whether the worker of a trial died on it."""
-    return trial.state == TrialState.FAIL and trial.user_attrs.get("error") == DIED
+    """Whether the worker of a trial died on it, or was saved from that by an error that says as much."""
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("error") in (DIED, OUT_OF_MEMORY)
 
 
 class TrialQueue:
@@ -81,7 +82,7 @@ class TrialQueue:
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._locks = locks
-        self._max_deaths = max_deaths
+        self.max_deaths = max_deaths
         self._place = {"locks": folder_id(locks), "machine": machine(), "host": socket.gethostname()}
         self._stillness = Stillness(PATIENCE_SECONDS)
 
@@ -105,7 +106,7 @@ class TrialQueue:
         return {
             key: last[key]
             for key in self.slots
-            if deaths[key] >= self._max_deaths and (key not in counted or counted[key].state == TrialState.WAITING)
+            if deaths[key] >= self.max_deaths and (key not in counted or counted[key].state == TrialState.WAITING)
         }
 
     def fill(self) -> None:

@@ -65,8 +65,8 @@ def grid_search(
             logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
         trials: How many points such a sampler chooses.
         pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband".
-        max_deaths: A point on which the process was killed so many times, for want of memory, say, is given up and
-            shown as dead; the others are trained first. A larger number tries it again.
+        max_deaths: A point on which the process was killed, or was out of memory, so many times is given up and shown
+            as dead; the others are trained first. A larger number tries it again.
         take_over: Whether to repeat what other machines seem to be running. Where they share the folder, one that died
             is noticed after a minute; where they share a database alone, it cannot be seen: use this when one of them
             died, and none runs.
@@ -121,9 +121,9 @@ def grid_search(
             study.set_user_attr("suggestion", suggest())
     queue = TrialQueue(study, store, slots, locks, max_deaths)
     _greet(queue, without_password(storage or str(folder)), fresh)
-    bury(queue, max_deaths, take_over)
+    bury(queue, take_over)
     with isolate_rng():
-        work(queue, build, axes, metric, sampler, max_deaths)
+        work(queue, build, axes, metric, sampler)
     return table_of(queue, axes, metric, mode)
 
 

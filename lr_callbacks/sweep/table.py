@@ -27,11 +27,11 @@ class Row:
     Args:
         point: Axis -> value.
         values: The metric under each seed; NaN where the training diverged.
-        state: "diverged" or "pruned" if the training was so under at least one seed; "dead" if it killed its process.
+        state: "diverged" or "pruned" if the training was so under at least one seed; "dead" if it died in one.
         epochs: Epochs that were trained, all seeds together.
         seconds: Their duration.
         runs: Folders of the logs.
-        deaths: How often the process was killed in it, if it was given up for that.
+        deaths: How often the process was killed in it or was out of memory, if it was given up for that.
 
     Example:
         >>> row = Row({"lr": 0.1}, [0.5, 0.7])
@@ -61,7 +61,7 @@ class Row:
     def note(self) -> str:
         """What is to be said of it; nothing if it was trained to the end."""
         if self.state == "dead":
-            return f"killed {self.deaths} times"
+            return "died once" if self.deaths == 1 else f"died {self.deaths} times"
         return "" if self.state == "complete" else self.state
 
     @property

@@ -125,7 +125,7 @@ class TrialWatch(Callback):
 
     def has_diverged(self, module: LightningModule, error: Exception) -> bool:
         """Whether an error comes from numbers that are not finite, rather than from a mistake."""
-        if isinstance(error, MisconfigurationException):
+        if isinstance(error, MisconfigurationException) or is_out_of_memory(error):
             return False
         try:
             seen = [self._loss, *self._logged]
@@ -196,6 +196,11 @@ def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, floa
         if isinstance(logger, TensorBoardLogger) and finite:
             logger.log_hyperparams(point, finite, step=trainer.global_step)
             logger.finalize("success")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is for want of memory, on the host or on a device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _check(trainer: Trainer) -> None:

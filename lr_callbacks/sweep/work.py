@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import clear_frames
 from typing import Any
 
 import optuna
+import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from tqdm import tqdm
@@ -18,22 +21,20 @@ from tqdm import tqdm
 from lr_callbacks.sweep.alive import PATIENCE_SECONDS, Pulse
 from lr_callbacks.sweep.axes import is_lr, label
 from lr_callbacks.sweep.engines import make_sampler
-from lr_callbacks.sweep.queue import Claim, Slot, TrialQueue
-from lr_callbacks.sweep.trial import Build, Outcome, log_hparams, run_trial
+from lr_callbacks.sweep.queue import OUT_OF_MEMORY, Claim, Slot, TrialQueue
+from lr_callbacks.sweep.trial import Build, Outcome, is_out_of_memory, log_hparams, run_trial
 
 WAIT_SECONDS = 0.5
 SAY_AFTER_SECONDS = 2 * PATIENCE_SECONDS
 TAKEN_OVER = "another worker has taken this trial over; our result is dropped"
 
 
-def work(
-    queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: str, sampler: str, max_deaths: int
-) -> None:
+def work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: str, sampler: str) -> None:
     """Run what waits; at the end wait for the other workers, and repeat what they leave behind."""
     idle = 0.0
     with tqdm(total=len(queue.slots), desc="sweep", unit="trial", disable=None) as bar:
         while True:
-            bury(queue, max_deaths)
+            bury(queue)
             queue.fill()
             claim = queue.claim()
             if claim is not None:
@@ -55,16 +56,21 @@ def work(
                 time.sleep(WAIT_SECONDS)
 
 
-def bury(queue: TrialQueue, max_deaths: int, take_over: bool = False) -> None:
+def bury(queue: TrialQueue, take_over: bool = False) -> None:
     """Mark the dead, and say which points they were at."""
     for trial in queue.bury(take_over):
         slot = queue.slots.get(trial.user_attrs.get("slot", ""))
-        if slot is None:
-            continue
-        times, point = queue.deaths()[slot.key], trial.user_attrs.get("point", slot.point) or {}
-        often = "once" if times == 1 else f"{times} times"
-        then = f"tried again after the others, up to {max_deaths} times" if times < max_deaths else "it is given up"
-        say(f"{label({**point, 'seed': slot.seed})}: the process was killed here {often}; {then}")
+        if slot is not None:
+            point = trial.user_attrs.get("point", slot.point) or {}
+            _say_death(queue, slot, point, "the process was killed here")
+
+
+def _say_death(queue: TrialQueue, slot: Slot, point: dict[str, Any], what: str) -> None:
+    times = queue.deaths()[slot.key]
+    often = "once" if times == 1 else f"{times} times"
+    left = f"tried again after the others, up to {queue.max_deaths} times"
+    then = left if times < queue.max_deaths else "it is given up"
+    say(f"{label({**point, 'seed': slot.seed})}: {what} {often}; {then}")
 
 
 def _run(queue: TrialQueue, claim: Claim, build: Build, axes: dict[str, list[Any]], metric: str) -> None:
@@ -80,6 +86,13 @@ def _run(queue: TrialQueue, claim: Claim, build: Build, axes: dict[str, list[Any
             outcome, trainer = run_trial(build, point, claim.slot.seed, metric, report)
     except BaseException as error:
         said = label({**point, "seed": claim.slot.seed})
+        if is_out_of_memory(error):
+            clear_frames(error.__traceback__)  # with the tensors in them
+            gc.collect()
+            torch.cuda.empty_cache()
+            queue.finish(claim, TrialState.FAIL, error=OUT_OF_MEMORY)
+            _say_death(queue, claim.slot, point, "out of memory")
+            return
         if not queue.finish(claim, TrialState.FAIL, error=f"{type(error).__name__}: {error}"):
             if isinstance(error, UpdateFinishedTrialError):  # by the report: it is no longer ours
                 say(f"{said}: {TAKEN_OVER}")
