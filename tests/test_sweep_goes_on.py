@@ -116,15 +116,15 @@ def test_a_value_that_was_not_a_number_is_no_change(search):
 
 def test_a_worker_whose_database_another_one_is_just_making_tries_again(search, tmp_path, monkeypatch):
     tries = []
-    database = optuna.storages.RDBStorage
+    make = optuna.storages.RDBStorage.__init__
 
-    def busy(where):
+    def busy(self, where):
         tries.append(where)
         if len(tries) == 1:
             raise IntegrityError("create type", None, Exception("duplicate key value"))
-        return database(where)
+        make(self, where)
 
-    monkeypatch.setattr(optuna.storages, "RDBStorage", busy)
+    monkeypatch.setattr(optuna.storages.RDBStorage, "__init__", busy)
     assert len(search({"lr": [0.01]}, storage=f"sqlite:///{tmp_path}/s.db").rows) == 1
     assert len(tries) == 2
 
