@@ -23,6 +23,7 @@ from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.combined_loader import _SUPPORTED_MODES
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
@@ -48,6 +49,12 @@ def schedulers_on(optimizer: Optimizer) -> list[object]:
 def has_no_optimizer(trainer: Trainer) -> bool:
     """Whether ``configure_optimizers`` returned None: Lightning then puts a mock in the optimizer's place."""
     return any(isinstance(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
+
+
+def logged_so_far(trainer: Trainer) -> list[Tensor]:
+    """The sums of what was logged in an epoch that has not ended; `callback_metrics` shows their means at its end."""
+    results = trainer._results
+    return [] if results is None else [entry.value for _, entry in results.valid_items() if entry.is_tensor]
 
 
 def validation_is_due(trainer: Trainer) -> bool:

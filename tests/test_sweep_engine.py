@@ -83,9 +83,7 @@ def test_a_diverging_trial_ranks_last_and_does_not_stop_the_sweep(search, metric
 def test_a_training_that_diverges_stops_at_the_next_epoch_end(tmp_path):
     table = Search(tmp_path, epochs=50)({"lr": [1e20]})
     assert table.rows[0].epochs == 1
-    with pytest.raises(
-        ValueError, match="must have a point whose val_loss is finite, got 1 that diverged; add smaller"
-    ):
+    with pytest.raises(ValueError, match="must have a point that was trained to the end, got 1 diverged; add smaller"):
         _ = table.best
 
 
@@ -109,7 +107,7 @@ def test_an_error_that_follows_from_nan_is_a_divergence_and_any_other_one_stops_
         broken({"lr": [0.01, 0.1]})
     mended = Search(tmp_path / "broken")
     assert len(mended({"lr": [0.01, 0.1]}).rows) == 2
-    assert [point["lr"] for point in mended.built] == [0.01, 0.1]
+    assert [point["lr"] for point in mended.built] == [0.1, 0.01]  # what failed before comes last
 
 
 def test_an_unknown_metric_stops_the_sweep_at_the_first_trial_and_lists_what_was_logged(tmp_path):
@@ -128,6 +126,7 @@ def test_an_unknown_metric_stops_the_sweep_at_the_first_trial_and_lists_what_was
         ({"model.optimizer.lr": [-1]}, {}, "LRs must be numbers above 0, got -1 for 'model.optimizer.lr'"),
         ({"lr": [math.nan]}, {}, "LRs must be numbers above 0, got nan"),
         ({"lr": [0.1]}, {"seeds": 0}, "seeds must be a number above 0"),
+        ({"lr": [0.1]}, {"max_deaths": 0}, "max_deaths must be at least 1, got 0; 3 tries a point again twice"),
         ({"lr": [0.1]}, {"mode": "best"}, "mode must be 'min' or 'max', got 'best'"),
         ({"lr": [0.1]}, {"sampler": "magic", "trials": 1}, "sampler must be one of grid, tpe, .*, got 'magic'"),
         ({"lr": [0.1]}, {"pruner": "rose"}, "pruner must be one of median, .*, or None, got 'rose'"),
@@ -148,6 +147,8 @@ def test_what_cannot_be_searched_is_refused_before_any_training(search, grid, op
 
 
 def test_a_value_that_is_no_plain_value_is_refused(search):
+    with pytest.raises(TypeError, match=r"the axis 'sizes' must be a list of values, got \{'a': 1\}; write \[0\.001"):
+        search({"sizes": {"a": 1}})
     with pytest.raises(TypeError, match="values of 'sizes' must be numbers, strings, booleans or None, got \\[1, 2\\]"):
         search({"sizes": [[1, 2]]})
 
@@ -190,7 +191,7 @@ def test_a_point_that_a_sampler_chose_is_tried_again_if_its_trial_failed(tmp_pat
         broken({"lr": [0.001, 0.1]}, sampler="random", trials=2)
     mended = Search(tmp_path)
     assert len(mended({"lr": [0.001, 0.1]}, sampler="random", trials=2).rows) == 2
-    assert mended.built[0] == broken.built[0]
+    assert mended.built[1] == broken.built[0]
 
 
 @pytest.mark.parametrize("pruner", ["successive_halving", "hyperband"])

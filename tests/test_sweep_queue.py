@@ -1,7 +1,6 @@
 """The queue of a sweep: who may run which trial, and which of them are dead."""
 
 import math
-import socket
 
 import pytest
 from optuna.trial import TrialState
@@ -13,11 +12,14 @@ from lr_callbacks.sweep.storage import open_storage, open_study
 SLOTS = [Slot({"lr": lr}, seed) for seed in (0, 1) for lr in (0.1, 0.2)]
 
 
-def queue(folder, slots=SLOTS, locks="locks", storage="study.journal"):
-    where = storage if "://" in storage else str(folder / storage)
-    store = open_storage(where, folder)
+def queue(folder, slots=SLOTS, locks="locks", storage="study.journal", **options):
+    store = open_storage(storage if "://" in storage else str(folder / storage))
     study = open_study(store, {"mode": "min"}, study_name="test")
-    return TrialQueue(study, store, slots, folder / locks)
+    return TrialQueue(study, store, slots, folder / locks, **options)
+
+
+def numbers(trials):
+    return [trial.number for trial in trials]
 
 
 def states(made):
@@ -51,46 +53,23 @@ def test_claims_go_through_the_slots_and_end_with_none(tmp_path, storage):
     assert trials[SLOTS[0].key].user_attrs["epochs"] == 2
 
 
-def test_a_failed_slot_is_queued_again_and_a_finished_one_is_not(tmp_path, storage):
+def test_a_failed_slot_is_queued_again_behind_the_others_and_a_finished_one_is_not(tmp_path, storage):
     made = queue(tmp_path, storage=storage)
     made.fill()
     made.finish(made.claim(), TrialState.FAIL)
     made.finish(made.claim(), TrialState.COMPLETE, 1.0)
     made.fill()
     assert states(made) == ["FAIL", "COMPLETE", "WAITING", "WAITING", "WAITING"]
-    assert made.claim().slot == SLOTS[0]
+    assert [made.claim().slot for _ in range(3)] == [SLOTS[2], SLOTS[3], SLOTS[0]]
 
 
 def test_a_trial_without_a_living_worker_is_buried(tmp_path, storage):
     made = queue(tmp_path, storage=storage)
     made.fill()
     made.claim().lock.release()  # as the system does it when a process dies
-    assert queue(tmp_path, storage=storage).bury() == [0]
+    assert numbers(queue(tmp_path, storage=storage).bury()) == [0]
     assert states(made)[0] == "FAIL"
     assert made.study.get_trials()[0].user_attrs["error"] == "its worker died"
-
-
-def test_a_trial_on_another_machine_is_left_alone_unless_it_is_taken_over(tmp_path, monkeypatch):
-    with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(socket, "gethostname", lambda: "elsewhere")
-        other = queue(tmp_path)
-        other.fill()
-        claim = other.claim()
-    here = queue(tmp_path)
-    assert here.bury() == []
-    claim.lock.release()
-    assert here.bury() == []  # a lock of another machine proves nothing
-    assert here.bury(take_over=True) == [0]
-
-
-def test_a_worker_that_died_before_it_said_where_it_is_is_buried_where_its_lock_lies(tmp_path):
-    made = queue(tmp_path)
-    made.fill()
-    store = made._storage
-    store.set_trial_state_values(store.get_all_trials(0)[0]._trial_id, TrialState.RUNNING)
-    assert made.bury() == []  # it may run on another machine
-    (tmp_path / "locks" / "trial_0.lock").touch()
-    assert made.bury() == [0]
 
 
 def test_of_two_trials_that_two_machines_queued_for_one_slot_only_the_older_runs(tmp_path):

@@ -11,7 +11,10 @@ from lr_callbacks.sweep import Row, SweepTable
 def test_the_table_says_where_the_best_is_and_when_the_grid_was_too_narrow():
     rows = [Row({"lr": lr}, [value]) for lr, value in [(0.1, 0.90), (0.01, 0.985), (0.001, 0.97), (1.0, 0.1)]]
     table = SweepTable.ranked("val_acc", "max", rows)
-    assert table.verdict() == "Best: lr 0.01 with val_acc 0.985. Within 2 % of it: LRs from 0.001 to 0.01."
+    assert table.verdict() == "Best: lr 0.01 with val_acc 0.985.\nWithin 2 % of it: LRs from 0.001 to 0.01."
+    for suggestion, side in ((0.002, "inside"), (0.02, "outside")):
+        marked = SweepTable.ranked("val_acc", "max", rows, suggestion).verdict()
+        assert f"\nThe LR range test suggests {suggestion}, {side} that range." in marked
     narrow = SweepTable.ranked("val_acc", "max", rows[:2])
     assert narrow.verdict().endswith("The best LR is at the edge of the grid: try smaller ones too.")
     assert str(table).splitlines()[1].split() == ["1", "0.01", "0.985", "1", "0", "0.0"]

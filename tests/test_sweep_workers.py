@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from sweep_worker import lrs, search
 
 TESTS = Path(__file__).parent
@@ -17,7 +18,7 @@ TESTS = Path(__file__).parent
 def start(folder, points, seconds, *more):
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
+        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")]),
         "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, str(TESTS / "sweep_worker.py"), str(folder), str(points), str(seconds), *more]
@@ -84,11 +85,22 @@ def test_a_worker_repeats_what_another_left_behind_when_it_was_killed_and_not_wh
     assert Counter(lr for lr, _ in told(tmp_path, "end")) == dict.fromkeys(lrs(2), 1)
 
 
+@pytest.mark.skipif("LR_CALLBACKS_TEST_DATABASE" not in os.environ, reason="names no database server to test with")
+def test_two_workers_on_a_database_server_run_each_point_once(tmp_path):
+    """Needs an empty database, such as LR_CALLBACKS_TEST_DATABASE=postgresql+psycopg2://me:secret@localhost/empty."""
+    workers = [start(tmp_path, 12, 0.3, os.environ["LR_CALLBACKS_TEST_DATABASE"]) for _ in range(2)]
+    first, second = [ranking(worker) for worker in workers]
+    assert first == second
+    assert Counter(lr for lr, _ in told(tmp_path, "end")) == dict.fromkeys(lrs(12), 1)
+    assert {pid for _, pid in told(tmp_path, "begin")} == {worker.pid for worker in workers}
+
+
 def test_a_second_worker_on_sqlite_is_refused_and_the_first_one_finishes(tmp_path):
     storage = f"sqlite:///{tmp_path}/study.db"
     first = start(tmp_path, 2, -1, storage)
     wait_for(lambda: told(tmp_path, "begin"))
-    second = start(tmp_path, 2, 0, storage)
+    (tmp_path / "elsewhere").mkdir()  # another folder, the same database
+    second = start(tmp_path / "elsewhere", 2, 0, storage)
     _, errors = second.communicate(timeout=120)
     (tmp_path / "go").touch()
     assert second.returncode != 0

@@ -14,7 +14,8 @@ FLAGS: dict[str, dict[str, Any]] = {
     "with-range-test": {"action": "store_true", "help": "Mark the suggestion of the LR range test in the picture."},
     "take-over": {
         "action": "store_true",
-        "help": "Repeat what other machines seem to be running; only for when one of them died and none runs.",
+        "help": "Repeat at once what other machines seem to be running; for when one of them died and none runs. "
+        "Needed only where they share a database and no folder, or to wait no minute for them.",
     },
     "refit": {
         "action": "store_true",
@@ -43,6 +44,7 @@ def sweep(
     sampler: str = "grid",
     trials: int | None = None,
     pruner: str | None = None,
+    max_deaths: int = 3,
     take_over: bool = False,
     with_range_test: bool = False,
     refit: bool = False,
@@ -64,11 +66,14 @@ def sweep(
         mode: Whether less of it is better (min) or more (max).
         seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1, ...
         storage: Where the study is: the path of an Optuna journal file or a database URL. Default: a journal file in
-            the folder of the run. The same command, started again, joins in or goes on.
+            the folder of the run. The same command, started again, joins in or goes on. In a database the study has
+            the name of the run.
         sampler: grid, or one of Optuna's: tpe, random, gp.
         trials: How many points such a sampler tries.
         pruner: Stop hopeless trials early: median, successive_halving or hyperband.
-        take_over: Repeat what other machines seem to be running; only for when one of them died and none runs.
+        max_deaths: A point whose process was killed, or was out of memory, so many times is given up; a larger number
+            tries it again, 1 gives it up at once.
+        take_over: Repeat at once what other machines seem to be running; for when one of them died and none runs.
         with_range_test: Mark the suggestion of the LR range test in the picture.
         refit: At the end, train with the best values on training and validation data together.
     """
@@ -77,7 +82,7 @@ def sweep(
     require_extra("sweep", "optuna", "matplotlib", what="lr-callbacks sweep")
     from lr_callbacks.commands.sweep_run import SweepRun
     from lr_callbacks.sweep import grid_search
-    from lr_callbacks.sweep.axes import lr_range
+    from lr_callbacks.sweep.axes import check_seeds, lr_range
 
     if lr_low is not None or lr_high is not None:
         if lr is not None or lr_low is None or lr_high is None:
@@ -86,18 +91,22 @@ def sweep(
                 f"lr_high {lr_high}; leave the others out"
             )
         lr = lr_range(lr_low, lr_high, lr_per_decade)
+    offsets = check_seeds(seeds)
     run = SweepRun(cli, lr=lr, lr_key=lr_key, grid=grid, schedules=schedules)
+    if refit:
+        run.check_refit()
     table = grid_search(
         run.build,
         run.axes,
         metric=metric,
         mode=mode,
-        seeds=[run.seed + offset for offset in range(seeds)],
+        seeds=[run.seed + offset for offset in offsets],
         folder=run.folder,
         storage=storage,
         sampler=sampler,
         trials=trials,
         pruner=pruner,
+        max_deaths=max_deaths,
         take_over=take_over,
         settings=run.settings,
         suggest=run.range_test if with_range_test else None,

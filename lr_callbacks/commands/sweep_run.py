@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from argparse import ArgumentError
+from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -11,11 +14,19 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lr_callbacks.cli import RUNS
-from lr_callbacks.commands.trial_cli import TrialCLI
-from lr_callbacks.sweep.axes import label, show
-from lr_callbacks.sweep.config import SCHEDULE, at_point, find_lr, for_trial
-from lr_callbacks.sweep.refit import train_on_everything
-from lr_callbacks.sweep.table import SweepTable
+from lr_callbacks.commands.trial_cli import (
+    QUIET,
+    TrialCLI,
+    is_quiet,
+    needs_no_validation,
+    watched_validation,
+)
+from lr_callbacks.sweep.axes import is_lr, label, short, show
+from lr_callbacks.sweep.config import SCHEDULE, at_point, callbacks_of, check_peaks, find_lr
+from lr_callbacks.sweep.locks import FileLock
+from lr_callbacks.sweep.refit import StopAfter, train_on_everything
+from lr_callbacks.sweep.table import Row, SweepTable
+from lr_callbacks.sweep.work import quiet
 from lr_callbacks.terminal import say
 
 if TYPE_CHECKING:
@@ -37,7 +48,8 @@ class SweepRun:
         schedules: Name -> list of callbacks.
 
     Raises:
-        ValueError: If an axis is no entry of the configuration, has no values, or is given twice.
+        ValueError: If an axis is no entry of the configuration, has a value that does not fit there, is given twice, or
+            would change nothing.
     """
 
     def __init__(
@@ -61,12 +73,44 @@ class SweepRun:
         if schedules:
             self.axes[SCHEDULE] = list(self.schedules)
         for name, *values in grid or []:
-            if name in self.axes:
+            if name in self.axes or ("lr" in self.axes and name == self.lr_key):
                 raise ValueError(f"an axis of the grid must be given once, got {name!r} again; put its values together")
+            if name == "seed_everything":
+                raise ValueError(
+                    "seed_everything must not be an axis, each point is trained under each seed; --seeds 2"
+                )
             self.axes[str(name)] = [_plain(value) for value in values]
+        for name in self.axes:
+            place = self.lr_key if name == "lr" else name
+            if place and is_lr(place):
+                check_peaks(self.config, place, self.schedules)
+        self._parser = cli.parser
+        self._has_data = cli.datamodule is not None
+        self._check_values()
+
+    def _check_values(self) -> None:
+        """Refuse a value that its entry cannot take, before anything is trained; of numbers one of a type is tried."""
         for name, values in self.axes.items():
-            for value in values[:1]:
-                at_point(self.config, {name: value}, self.lr_key, self.schedules)
+            kinds = {value if isinstance(value, str) else type(value): value for value in values}
+            for value in kinds.values():
+                self._resolved({name: value})
+
+    def _resolved(self, point: dict[str, Any]) -> Any:
+        """The configuration at a point, with everything that it leaves to a default.
+
+        Raises:
+            ValueError: If a value does not fit.
+        """
+        config = at_point(self.config, point, self.lr_key, self.schedules)
+        before, self._parser.exit_on_error = self._parser.exit_on_error, False
+        try:
+            return self._parser.parse_object({"subcommand": "fit", "fit": config}).fit
+        except ArgumentError as error:
+            wants = re.findall(r"Expected an? (?:<class ')?(.+?)(?:'>)?(?:\. Got value.*)?$", str(error), re.MULTILINE)
+            reason = f"it must be {wants[0]}" if wants else str(error).strip().splitlines()[-1].strip()
+            raise ValueError(f"values of an axis must fit their entry, got {label(point)}: {reason}") from error
+        finally:
+            self._parser.exit_on_error = before
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -79,10 +123,17 @@ class SweepRun:
         import torch
 
         seed = torch.initial_seed()  # just set, by the search
-        config = for_trial(at_point(self.config, point, self.lr_key, self.schedules), str(self.folder))
-        config["trainer"] |= trainer
-        made = TrialCLI({**config, "seed_everything": seed, "name": _folder_name({**point, "seed": seed})})
+        made = self._made(point, _folder_name({**point, "seed": seed}), is_quiet, seed=seed, **QUIET, **trainer)
         return made.trainer, made.model, made.datamodule
+
+    def _made(
+        self, point: dict[str, Any], name: str, keep: Callable[[Any], bool], seed: int | None = None, **trainer: Any
+    ) -> TrialCLI:
+        config = at_point(self.config, point, self.lr_key, self.schedules)
+        config["trainer"]["default_root_dir"] = str(self.folder)
+        if seed is not None:
+            config["seed_everything"] = seed
+        return TrialCLI({**config, "name": name}, keep, **trainer)
 
     def range_test(self) -> float | None:
         """The suggestion of the LR range test for the configuration as it is; the test itself says how it came to it.
@@ -99,57 +150,97 @@ class SweepRun:
         from lightning.pytorch import seed_everything
 
         seed_everything(self.seed, workers=True, verbose=False)
-        trainer, model, datamodule = self.build({}, logger=False)
+        with quiet():
+            trainer, model, datamodule = self.build({}, logger=False)
         return lr_range_test(trainer, model, datamodule).suggestion
 
     def report(self, table: SweepTable) -> None:
-        """Write table, picture and best configuration, and say where they are."""
-        try:
-            verdict = table.verdict()
-        except ValueError:
-            say([str(table)])
-            raise
-        lines = [str(table), "", verdict]
-        table.to_csv(self.folder / "table.csv")
-        lines.append(f"Table       {self.folder / 'table.csv'}")
-        if table.lr_axis():
-            table.plot(self.folder / "sweep.png")
-            lines.append(f"Picture     {self.folder / 'sweep.png'}")
-        lines.append(f"Train it    lr-callbacks fit --config {quote(str(self.write_best(table)))}")
-        lines.append(f"Compare     tensorboard --logdir {quote(str(self.folder))}")
-        say(lines)
+        """Write table, picture and best configuration, and say where they are.
 
-    def write_best(self, table: SweepTable) -> Path:
+        Raises:
+            ValueError: If there is no best one; the table and the picture are there all the same.
+        """
+        lines = [str(table), ""]
+        _write(self.folder / "table.csv", table.to_csv)
+        files = [f"Table       {self.folder / 'table.csv'}"]
+        if table.lr_axis():
+            _write(self.folder / "sweep.png", table.plot)
+            files.append(f"Picture     {self.folder / 'sweep.png'}")
+        try:
+            best = table.best
+        except ValueError:
+            say([*lines, *files])
+            raise
+        files.append(f"Train it    lr-callbacks fit --config {quote(str(self.write_best(table, best)))}")
+        files.append(f"Compare     tensorboard --logdir {quote(str(self.folder))}")
+        say([*lines, table.verdict(), *files])
+
+    def write_best(self, table: SweepTable, row: Row) -> Path:
         """Write the configuration of the best point, complete."""
         best = self.folder / "best.yaml"
-        row = table.best
         config = at_point(self.config, row.point, self.lr_key, self.schedules)
         head = f"# The best of {len(table.rows)} points: {label(row.point)}, {table.metric} {row.mean:.4g}.\n"
-        head += f"#\n#   lr-callbacks fit --config {best}\n\n"
-        best.write_text(head + yaml.safe_dump(config, sort_keys=False))
+        head += f"#\n#   lr-callbacks fit --config {quote(str(best))}\n\n"
+        text = head + yaml.safe_dump(config, sort_keys=False)
+        _write(best, lambda path: path.write_text(text))
         return best
+
+    def check_refit(self) -> None:
+        """Refuse a refit that could not work, before the sweep.
+
+        Raises:
+            ValueError: If there is no datamodule, or a callback steers the training by validation data.
+        """
+        if not self._has_data:
+            raise ValueError("--refit needs a datamodule, got loaders of the module; train with best.yaml instead")
+        for name in self.schedules or [None]:
+            for callback in callbacks_of(self._resolved({SCHEDULE: name} if name else {}).as_dict()):
+                metric = watched_validation(callback)
+                if metric is not None:
+                    kind = callback["class_path"].rpartition(".")[2]
+                    raise ValueError(
+                        f"--refit must leave no validation data, got {kind} that watches {metric!r}; leave --refit "
+                        "out, or let it watch a metric of the training"
+                    )
 
     def refit(self, table: SweepTable) -> None:
         """Train at the best point on training and validation data together, and keep the network.
 
+        It takes as many epochs as the best point took. The first worker does it; the others wait, and say the same.
+
         Raises:
-            ValueError: If there is no datamodule, or its loaders cannot be joined.
+            ValueError: If its loaders cannot be joined.
         """
-        config = at_point(self.config, table.best.point, self.lr_key, self.schedules)
-        config["trainer"] |= {"default_root_dir": str(self.folder), "limit_val_batches": 0}
-        made = TrialCLI({**config, "name": "refit"})
-        if made.datamodule is None:
-            raise ValueError("--refit needs a datamodule, got loaders of the module; train with best.yaml instead")
-        train_on_everything(made.datamodule)
-        made.trainer.fit(made.model, datamodule=made.datamodule)
-        checkpoint = getattr(made.trainer.checkpoint_callback, "best_model_path", "")
-        say([f"Trained on training and validation data: {checkpoint}"])
+        best, told = table.best, self.folder / "refit.json"
+        epochs = round(best.epochs / len(best.values))
+        lock = FileLock(self.folder / "refit.lock")
+        if not lock.acquire(wait=False):
+            say(["Another worker trains on training and validation data; waiting for it."])
+        with lock:
+            done = json.loads(told.read_text()) if told.exists() else {}
+            if done.get("point") != best.point or not Path(done["checkpoint"]).exists():
+                made = self._made(best.point, "refit", needs_no_validation, limit_val_batches=0)
+                made.trainer.callbacks.insert(0, StopAfter(epochs))  # type: ignore[attr-defined]
+                train_on_everything(made.datamodule)
+                made.trainer.fit(made.model, datamodule=made.datamodule)
+                checkpoint = getattr(made.trainer.checkpoint_callback, "best_model_path", "")
+                done = {"point": best.point, "checkpoint": checkpoint}
+                _write(told, lambda path: path.write_text(json.dumps(done)))
+        s = "" if epochs == 1 else "s"
+        say([f"Trained on training and validation data, {epochs} epoch{s}: {done['checkpoint']}"])
+
+
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file as a whole: of two workers that end together, each leaves a complete one."""
+    new = path.with_name(f".{os.getpid()}.{path.name}")
+    write(new)
+    new.replace(path)
 
 
 def _folder_name(point: dict[str, Any]) -> str:
     """Such as "lr=0.1,seed=42"."""
-    text = ",".join(f"{name.rpartition('.')[2]}={show(value)}" for name, value in point.items())
-    return re.sub(r"[^\w.,=+-]+", "_", text)
+    text = ",".join(f"{name}={show(value)}" for name, value in zip(short(point).values(), point.values(), strict=True))
+    return re.sub(r"[^\w.,=+-]+", "_", text)[:200]
 
 
 def _plain(word: Any) -> Any:

@@ -43,15 +43,15 @@ def is_lr(name: str) -> bool:
     return name.rpartition(".")[2] in LR_NAMES
 
 
-def check_grid(grid: Mapping[str, Iterable[Any]]) -> dict[str, list[Any]]:
+def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The grid as lists, each value once.
 
     Args:
-        grid: Name of an axis -> its values: numbers, strings, booleans or None.
+        grid: Name of an axis -> its values, or a single one: numbers (also NumPy's), strings, booleans or None.
 
     Raises:
         ValueError: If there is no axis, an axis has no value, or an LR is not a number above 0.
-        TypeError: If a value is of another type.
+        TypeError: If a value is of another type, or the values are no list.
 
     Example:
         >>> check_grid({"lr": (0.1, 0.01, 0.1)})
@@ -64,7 +64,7 @@ def check_grid(grid: Mapping[str, Iterable[Any]]) -> dict[str, list[Any]]:
         raise ValueError("the grid must have at least one axis, got none; write for example --lr 0.001 0.01 0.1")
     lists: dict[str, list[Any]] = {}
     for name, given in grid.items():
-        values = [given] if isinstance(given, str) else list(given)
+        values = _values(name, given)
         if not values:
             raise ValueError(
                 f"each axis of the grid must have a value, got none for {name!r}; leave it out or add some"
@@ -80,6 +80,15 @@ def check_grid(grid: Mapping[str, Iterable[Any]]) -> dict[str, list[Any]]:
         if is_lr(name):
             lists[name] = list(dict.fromkeys(float(value) for value in values))
     return lists
+
+
+def _values(name: str, given: Any) -> list[Any]:
+    """The values of an axis as Python's own."""
+    if given is None or isinstance(given, str | bool | int | float):
+        return [given]
+    if not isinstance(given, Iterable) or isinstance(given, Mapping):
+        raise TypeError(f"the axis {name!r} must be a list of values, got {given!r}; write [0.001, 0.01]")
+    return [value.item() if hasattr(value, "item") else value for value in given]
 
 
 def check_seeds(seeds: int | Sequence[int]) -> list[int]:
@@ -108,6 +117,17 @@ def points(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
+def short(names: Iterable[str]) -> dict[str, str]:
+    """Names of axes -> the last part of each, or the whole name where two would be the same.
+
+    Example:
+        >>> short(["lr", "model.width"]), short(["model.width", "data.width"])["data.width"]
+        ({'lr': 'lr', 'model.width': 'width'}, 'data.width')
+    """
+    last = {name: name.rpartition(".")[2] for name in names}
+    return {name: part if list(last.values()).count(part) == 1 else name for name, part in last.items()}
+
+
 def label(point: Mapping[str, Any]) -> str:
     """A point in words: short names, and numbers with up to 4 digits.
 
@@ -115,7 +135,7 @@ def label(point: Mapping[str, Any]) -> str:
         >>> label({"lr": 0.1, "model.width": 8})
         'lr 0.1, width 8'
     """
-    return ", ".join(f"{name.rpartition('.')[2]} {show(value)}" for name, value in point.items())
+    return ", ".join(f"{name} {show(value)}" for name, value in zip(short(point).values(), point.values(), strict=True))
 
 
 def show(value: Any) -> str:

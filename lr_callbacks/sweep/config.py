@@ -54,26 +54,63 @@ def find_lr(config: dict[str, Any]) -> str:
     """Where the learning rate (LR) of a configuration stands.
 
     Raises:
-        ValueError: If at none of the usual places, or if a callback sets an LR of its own beside it.
+        ValueError: If at none of the usual places.
     """
     for place in LR_PLACES:
         try:
             set_value(copy.deepcopy(config), place, 0.1)
         except ValueError:
             continue
-        for index, callback in enumerate(callbacks_of(config)):
-            peak = callback.get("init_args", {}).get("max_lr")
-            if peak is not None:
-                name = callback["class_path"].rpartition(".")[2]
-                raise ValueError(
-                    f"{name} must not set its own max_lr beside a sweep of {place}, got {peak}; leave max_lr out (it "
-                    f"is then the optimizer's LR), or write --lr_key trainer.callbacks.{index}.max_lr"
-                )
         return place
     raise ValueError(
         f"the learning rate must be at {', '.join(LR_PLACES)}, and is at none of them; say where, such as "
         "--lr_key model.optimizer_args.lr"
     )
+
+
+def check_peaks(config: Mapping[str, Any], place: str, schedules: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+    """Refuse callbacks with an LR of their own beside an axis that is the LR somewhere else: it would change nothing.
+
+    Args:
+        config: Resolved configuration.
+        place: Path of the LR that is an axis.
+        schedules: Name -> callbacks that are added to those of the configuration.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    if place.startswith("trainer.callbacks"):
+        return
+    callbacks = enumerate(callbacks_of(config))
+    known = [(callback, f"write --lr_key trainer.callbacks.{index}.max_lr") for index, callback in callbacks]
+    added = [(callback, f"take it out of {name!r}") for name, entry in schedules.items() for callback in entry]
+    for callback, way in [*known, *added]:
+        name = str(callback.get("class_path", "a callback")).rpartition(".")[2]
+        options = callback.get("init_args") or {}
+        if name == "LRRangeTest":
+            if options.get("apply", True):
+                raise ValueError(
+                    f"LRRangeTest must not set the LR beside a sweep of {place}, got apply: true; write apply: false, "
+                    "or leave it out and write --with-range-test"
+                )
+            continue
+        peak = _peak(options)
+        if peak is not None:
+            raise ValueError(
+                f"{name} must not set its own max_lr beside a sweep of {place}, got {peak}; leave max_lr out (it "
+                f"is then the optimizer's LR), or {way}"
+            )
+
+
+def _peak(node: Any) -> Any:
+    """The first max_lr in an entry or below, as in the scheduler of a `TorchScheduler`."""
+    if isinstance(node, Mapping):
+        if node.get("max_lr") is not None:
+            return node["max_lr"]
+        node = list(node.values())
+    if isinstance(node, list):
+        return next((peak for peak in map(_peak, node) if peak is not None), None)
+    return None
 
 
 def callbacks_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -102,17 +139,4 @@ def at_point(
             result["trainer"]["callbacks"] = callbacks_of(result) + copy.deepcopy(list(schedules[value]))
         else:
             set_value(result, lr_key if name == "lr" and lr_key else name, value)
-    return result
-
-
-def for_trial(config: Mapping[str, Any], folder: str) -> dict[str, Any]:
-    """A copy of the configuration that trains quietly, and keeps no checkpoints unless it says so itself."""
-    result: dict[str, Any] = copy.deepcopy(dict(config))
-    kinds = [str(callback.get("class_path", "")) for callback in callbacks_of(result)]
-    result["trainer"] |= {
-        "default_root_dir": folder,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": any("Checkpoint" in kind for kind in kinds),
-    }
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,10 @@ else:
     def _take(handle: int, wait: bool) -> None:
         # POSIX record locks: a forked data-loading process does not inherit them, so that they end with the worker.
         fcntl.lockf(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+"""What the system says when another process has the lock."""
 
 
 class FileLock:
@@ -48,29 +53,42 @@ class FileLock:
         """Whether this object holds the lock."""
         return self._handle is not None
 
-    def acquire(self, wait: bool = True) -> bool:
+    def acquire(self, wait: bool = True, make: bool = True) -> bool:
         """Take the lock.
 
         Args:
             wait: Whether to wait until another process has released it.
+            make: Whether to make the file if it is missing; otherwise a missing file is not taken.
 
         Returns:
             Whether it was taken.
 
         Raises:
-            OSError: If `wait`, and the file system has no locks.
+            ValueError: If the file system has no locks.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT)
+        if make:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _take(handle, wait)
-        except OSError:
-            os.close(handle)
-            if wait:  # the file system has no locks
+            handle = os.open(self.path, os.O_RDWR | (os.O_CREAT if make else 0))
+        except FileNotFoundError:
+            if make:
                 raise
             return False
-        self._handle = handle
-        return True
+        while True:
+            try:
+                _take(handle, wait)
+            except OSError as error:
+                if error.errno in HELD and wait:  # Windows waits for ten seconds only
+                    continue
+                os.close(handle)
+                if error.errno in HELD:
+                    return False
+                raise ValueError(
+                    f"the folder of a sweep must be on a file system with locks, got {self.path.parent} "
+                    f"({error.strerror}); choose another one"
+                ) from error
+            self._handle = handle
+            return True
 
     def release(self) -> None:
         """Give the lock back; closing the file does."""
@@ -79,7 +97,8 @@ class FileLock:
             self._handle = None
 
     def __enter__(self) -> Self:
-        self.acquire()
+        if not self.held:
+            self.acquire()
         return self
 
     def __exit__(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw(table: SweepTable) -> Figure:
-    """One line per combination of the other axes, a dot per seed, a cross at the edge where a training diverged.
+    """One line per combination of the other axes, a dot per seed, a cross at the edge where a training has no result.
 
     The LRs within 2 % of the best value are shaded, on the line that the best point is on.
 
@@ -36,17 +36,18 @@ def draw(table: SweepTable) -> Figure:
     axes.set_xscale("log")
     for index, (name, rows) in enumerate(_lines(table, axis).items()):
         color = f"C{index % 10}"
-        finite = [row for row in rows if row.state != "diverged"]
+        finite = [row for row in rows if row.is_ranked]
         axes.plot([row.point[axis] for row in finite], [row.mean for row in finite], color=color, label=name)
         dots = [(row.point[axis], value) for row in rows for value in row.values if math.isfinite(value)]
         axes.plot(*zip(*dots, strict=True) if dots else ([], []), "o", color=color, markersize=4)
-        diverged = [row.point[axis] for row in rows if row.state == "diverged"]
-        edge = 0.98 if table.mode == "min" else 0.02
-        axes.plot(
-            diverged, [edge] * len(diverged), "x", color=color, transform=axes.get_xaxis_transform(),
-            label="diverged" if diverged else None,
-        )  # fmt: skip
-    if any(row.state != "diverged" for row in table.rows):
+        for state, marker in (("diverged", "x"), ("dead", "P")):
+            lost = [row.point[axis] for row in rows if row.state == state]
+            edge = 0.98 if table.mode == "min" else 0.02
+            axes.plot(
+                lost, [edge] * len(lost), marker, color=color, transform=axes.get_xaxis_transform(),
+                label=state if lost else None,
+            )  # fmt: skip
+    if any(row.state == "complete" for row in table.rows):
         _mark_best(axes, table, axis)
     if table.suggestion is not None:
         axes.axvline(
@@ -61,7 +62,8 @@ def draw(table: SweepTable) -> Figure:
 def _lines(table: SweepTable, axis: str) -> dict[str, list[Row]]:
     """Name of a line -> its rows by rising LR; the name is what the other axes have there."""
     lines: dict[str, list[Row]] = {}
-    for row in sorted(table.rows, key=lambda row: float(row.point[axis])):
+    known = [row for row in table.rows if row.point[axis] is not None]  # one that died may not have told its point
+    for row in sorted(known, key=lambda row: float(row.point[axis])):
         others = {name: value for name, value in row.point.items() if name != axis}
         lines.setdefault(label(others) or "mean over seeds", []).append(row)
     return lines

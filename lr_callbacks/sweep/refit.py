@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from torch.utils.data import BatchSampler, ConcatDataset, DataLoader, IterableDataset, RandomSampler, SequentialSampler
+from typing_extensions import override
 
 
 def train_on_everything(datamodule: LightningDataModule) -> None:
@@ -22,7 +23,7 @@ def joined(train: Any, val: Any) -> DataLoader[Any]:
     """A loader like `train` over the data of both.
 
     Raises:
-        ValueError: If one is no plain loader of a data set with a length, or has a sampler of its own.
+        ValueError: If one is no plain loader of a data set with a length, or `train` has a sampler of its own.
 
     Example:
         >>> len(joined(DataLoader([1, 2, 3]), DataLoader([4])))
@@ -36,14 +37,43 @@ def joined(train: Any, val: Any) -> DataLoader[Any]:
             f"train_dataloader must draw its batches in order or shuffled, got {train.sampler!r}; "
             "train on the whole data with a datamodule of your own"
         )
+    whole: ConcatDataset[Any] = ConcatDataset([train.dataset, val.dataset])
     return DataLoader(
-        ConcatDataset([train.dataset, val.dataset]),
+        whole,
         batch_size=train.batch_size,
-        shuffle=isinstance(train.sampler, RandomSampler),
+        sampler=_like(train.sampler, whole),
         num_workers=train.num_workers,
         collate_fn=train.collate_fn,
         pin_memory=train.pin_memory,
         drop_last=train.drop_last,
+        timeout=train.timeout,
         worker_init_fn=train.worker_init_fn,
+        multiprocessing_context=train.multiprocessing_context,
+        generator=train.generator,
+        prefetch_factor=train.prefetch_factor,
         persistent_workers=train.persistent_workers,
     )
+
+
+def _like(sampler: Any, dataset: ConcatDataset[Any]) -> RandomSampler | SequentialSampler:
+    """A sampler of the same kind and options over other data; a number of samples per epoch stays what it was."""
+    if not isinstance(sampler, RandomSampler):
+        return SequentialSampler(dataset)
+    fixed = sampler.num_samples if sampler.num_samples != len(sampler.data_source) else None
+    return RandomSampler(dataset, sampler.replacement, fixed, sampler.generator)
+
+
+class StopAfter(Callback):
+    """End a training after some epochs, with its schedule as for the whole length.
+
+    Args:
+        epochs: How many; 0 or less ends nothing.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch + 1 >= self.epochs > 0:
+            trainer.should_stop = True

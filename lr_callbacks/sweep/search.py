@@ -2,72 +2,74 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import logging
-import math
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import optuna
 from lightning.pytorch.utilities.seed import isolate_rng
-from optuna.trial import FrozenTrial, TrialState
-from tqdm import tqdm
 
-from lr_callbacks.sweep.axes import check_grid, check_seeds, is_lr, label, points
+from lr_callbacks.sweep.axes import check_grid, check_seeds, points
 from lr_callbacks.sweep.engines import make_pruner, make_sampler
 from lr_callbacks.sweep.locks import FileLock
-from lr_callbacks.sweep.queue import Claim, Slot, TrialQueue
-from lr_callbacks.sweep.storage import STUDY, open_storage, open_study
-from lr_callbacks.sweep.table import Row, State, SweepTable
-from lr_callbacks.sweep.trial import Build, Outcome, run_trial
+from lr_callbacks.sweep.outcome import table_of
+from lr_callbacks.sweep.queue import Slot, TrialQueue
+from lr_callbacks.sweep.storage import STUDY, lock_folder, open_storage, open_study, without_password
+from lr_callbacks.sweep.table import SweepTable
+from lr_callbacks.sweep.trial import Build
+from lr_callbacks.sweep.work import bury, say, work
 
-WAIT_SECONDS = 0.5
+NAMELESS = "runs/sweep"
 
 
 def grid_search(
     build: Build,
-    grid: Mapping[str, Iterable[Any]],
+    grid: Mapping[str, Any],
     *,
     metric: str = "val_loss",
     mode: Literal["min", "max"] = "min",
     seeds: int | Sequence[int] = 1,
-    folder: str | Path = "runs/sweep",
+    folder: str | Path | None = None,
     storage: str | None = None,
     sampler: str = "grid",
     trials: int | None = None,
     pruner: str | None = None,
+    max_deaths: int = 3,
     take_over: bool = False,
     settings: Mapping[str, Any] | None = None,
     suggest: Callable[[], float | None] | None = None,
 ) -> SweepTable:
     """Train at every point of a grid and rank the points by a metric.
 
-    Call it with the same folder again, and it goes on where it was stopped: what is trained stays, a trial whose
-    process was killed is repeated. Call it in several processes at the same time, and they share the work: each point
-    is trained once, and all of them return the whole table. A training that diverges ranks last. The random states of
-    the process are afterwards as before.
+    Name a folder, and the same call goes on where it was stopped: what is trained stays, a trial whose process was
+    killed is repeated. Call it in several processes at the same time, and they share the work: each point is trained
+    once, and all of them return the whole table. It cannot see a change inside `build`: it says how many trainings
+    were there already, and a changed `build` wants a folder of its own, which is what it gets if you name none. A
+    training that diverges ranks last. The random states of the process are afterwards as before.
 
     Args:
         build: Called with a point such as ``{"lr": 0.1}``, after the seed was set. It returns a new Trainer, a new
             module, and what else ``trainer.fit`` takes: nothing, a datamodule, or the loaders.
-        grid: Axis -> values: numbers, strings, booleans, None. Any names; "lr" is checked, and the axis of the picture.
+        grid: Axis -> its values, or a single one: numbers, strings, booleans, None. Any names; "lr" is checked, and the
+            axis of the picture.
         metric: What to rank by, as the module logs it; its last value counts.
         mode: "min" if less is better, "max" if more is.
         seeds: How many trainings per point (seeds 0, 1, ...), or the seeds themselves.
-        folder: Where the study and its lock files are kept.
-        storage: Another place for the study: the path of an Optuna journal file, or a database URL of Optuna's.
-            None is a journal file in `folder`. SQLite serves one worker; for many machines take a journal file on a
-            shared disk or a database server.
+        folder: Where the study and its lock files are kept, to go on or to join. None is a new folder for each call,
+            runs/sweep/version_0 and up; with a `storage`, it is runs/sweep.
+        storage: Another place for the study: the path of an Optuna journal file, or a database URL of Optuna's, where
+            the study has the name of the folder. None is a journal file in `folder`. SQLite serves one worker; for
+            many machines take a journal file on a shared disk or a database server.
         sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
             logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
         trials: How many points such a sampler chooses.
         pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband".
-        take_over: Whether to repeat what other machines seem to be running. They cannot be seen from here: use it
-            when one of them died, and none runs.
+        max_deaths: A point on which the process was killed, or was out of memory, so many times is given up and shown
+            as dead; the others are trained first. A larger number tries it again.
+        take_over: Whether to repeat what other machines seem to be running. Where they share the folder, one that died
+            is noticed after a minute; where they share a database alone, it cannot be seen: use this when one of them
+            died, and none runs.
         settings: What else the results depend on, as numbers and strings; a sweep that goes on must have the same.
         suggest: Called once, before the trials, for the learning rate to mark in the picture, such as a range test's.
 
@@ -76,7 +78,8 @@ def grid_search(
 
     Raises:
         ValueError: If the grid is empty, an LR is not above 0, another argument is out of range, the storage cannot be
-            reached, or the sweep was begun with another metric, mode, sampler or settings.
+            reached, or the sweep was begun with another metric, mode, sampler, pruner or settings, or, unless on a
+            grid, with other axes.
         MisconfigurationException: If nobody logs the metric (at the first trial; it lists what was logged).
 
     Example:
@@ -102,19 +105,52 @@ def grid_search(
     make_sampler(sampler, 0)
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
+    if max_deaths < 1:
+        raise ValueError(f"max_deaths must be at least 1, got {max_deaths}; 3 tries a point again twice")
     slots = _slots(axes, check_seeds(seeds), sampler, trials)
-    folder = Path(folder)
-    store = open_storage(storage or str(folder / "study.journal"), folder)
+    folder, fresh = _folder(folder, storage)
+    where = storage or str(folder / "study.journal")
+    store, locks = open_storage(where), lock_folder(where, folder)
     kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **(settings or {})}
-    with isolate_rng(), FileLock(folder / "locks" / "setup.lock"):
-        study = open_study(store, json.loads(json.dumps(kept)), study_name=STUDY, pruner=make_pruner(pruner))
+    if sampler != "grid":  # a place that is filled does not say from which values it was
+        kept["axes"] = axes
+    name = folder.resolve().name if storage else STUDY
+    with isolate_rng(), FileLock(locks / "setup.lock"):
+        study = open_study(store, json.loads(json.dumps(kept)), study_name=name, pruner=make_pruner(pruner))
         if suggest is not None and "suggestion" not in study.user_attrs:
             study.set_user_attr("suggestion", suggest())
-    queue = TrialQueue(study, store, slots, folder / "locks")
-    queue.bury(take_over)
+    queue = TrialQueue(study, store, slots, locks, max_deaths)
+    _greet(queue, without_password(storage or str(folder)), fresh)
+    bury(queue, take_over)
     with isolate_rng():
-        _work(queue, build, axes, metric, sampler)
-    return _table(queue, metric, mode)
+        work(queue, build, axes, metric, sampler)
+    return table_of(queue, axes, metric, mode)
+
+
+def _folder(folder: str | Path | None, storage: str | None) -> tuple[Path, bool]:
+    """The folder of a sweep, and whether it was just made because none was named."""
+    if folder is not None or storage is not None:
+        return Path(folder or NAMELESS), False
+    for number in itertools.count():
+        new = Path(NAMELESS, f"version_{number}")
+        try:
+            new.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return new, True
+    raise AssertionError
+
+
+def _greet(queue: TrialQueue, place: str, fresh: bool) -> None:
+    """Say what of this sweep was there before, so that nobody takes old results for new ones."""
+    had = sum(trial.state.is_finished() for trial in queue.trials().values())
+    left, total = len(queue.slots) - had, len(queue.slots)
+    if fresh:
+        say(f"New sweep in {place}; name this folder to go on with it.")
+    elif left and had:
+        say(f"{had} of {total} trainings were already in {place}; {left} {'is' if left == 1 else 'are'} left.")
+    elif had:
+        say(f"All {total} trainings were already in {place}: nothing is trained. For new ones name another folder.")
 
 
 def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: int | None) -> list[Slot]:
@@ -127,116 +163,3 @@ def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: i
     if len(seeds) > 1:
         raise ValueError(f"seeds must be 1 for sampler {sampler!r}, got {len(seeds)}; compare seeds on a grid")
     return [Slot(None, seeds[0], index) for index in range(trials)]
-
-
-def _work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: str, sampler: str) -> None:
-    """Run what waits; at the end wait for the other workers, and repeat what they leave behind."""
-    with tqdm(total=len(queue.slots), desc="sweep", unit="trial", disable=None) as bar:
-        while True:
-            queue.bury()
-            queue.fill()
-            claim = queue.claim()
-            if claim is not None:
-                # A seed of its own for every place, or all workers would draw the same points, and a restarted one too.
-                queue.study.sampler = make_sampler(sampler, claim.slot.seed + claim.slot.index)
-                _run(queue, claim, build, axes, metric)
-            done = [trial for trial in queue.trials().values() if trial.state.is_finished()]
-            bar.update(len(done) - bar.n)
-            if len(done) == len(queue.slots):
-                return
-            if claim is None:
-                running = [trial for trial in queue.trials().values() if trial.state == TrialState.RUNNING]
-                hosts = {str(trial.user_attrs.get("host")) for trial in running}
-                bar.set_postfix_str(f"waiting for {len(running)} on {', '.join(sorted(hosts))}")
-                time.sleep(WAIT_SECONDS)
-
-
-def _run(queue: TrialQueue, claim: Claim, build: Build, axes: dict[str, list[Any]], metric: str) -> None:
-    trial, pruned = claim.trial, False
-    try:
-        point = _point(trial, claim.slot, axes)
-
-        def report(step: int, value: float) -> bool:
-            trial.report(value, step)
-            return bool(trial.should_prune())
-
-        with _quiet():
-            outcome = run_trial(build, point, claim.slot.seed, metric, report)
-        pruned = outcome.pruned
-    except BaseException as error:
-        queue.finish(claim, TrialState.FAIL, error=f"{type(error).__name__}: {error}")
-        raise
-    worst = math.inf if trial.study.direction == optuna.study.StudyDirection.MINIMIZE else -math.inf
-    queue.finish(
-        claim,
-        TrialState.PRUNED if pruned else TrialState.COMPLETE,
-        worst if outcome.diverged else outcome.value,
-        epochs=outcome.epochs,
-        seconds=round(outcome.seconds, 3),
-        run=outcome.run,
-    )
-    tqdm.write(f"{label(point)}, seed {claim.slot.seed}: {_said(outcome, metric)}", file=sys.stdout)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep to ourselves what Lightning says at the start and the end of every fit; warnings stay."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _point(trial: optuna.Trial, slot: Slot, axes: dict[str, list[Any]]) -> dict[str, Any]:
-    """The values of this trial, told to Optuna too, so that its own tools show them."""
-    if slot.point is None:
-        chosen = {name: _choose(trial, name, values) for name, values in axes.items()}
-    else:
-        chosen = slot.point
-        for name, value in chosen.items():
-            if isinstance(value, float):
-                trial.suggest_float(name, value, value)
-            elif isinstance(value, int) and not isinstance(value, bool):
-                trial.suggest_int(name, value, value)
-    trial.set_user_attr("point", chosen)
-    return chosen
-
-
-def _choose(trial: optuna.Trial, name: str, values: list[Any]) -> Any:
-    if is_lr(name) and len(values) > 1:
-        return trial.suggest_float(name, min(values), max(values), log=True)
-    return trial.suggest_categorical(name, values)
-
-
-def _said(outcome: Outcome, metric: str) -> str:
-    value = "diverged" if outcome.diverged else f"{metric} {outcome.value:.4g}"
-    pruned, s = " (pruned)" if outcome.pruned else "", "" if outcome.epochs == 1 else "s"
-    return f"{value}{pruned}, {outcome.epochs} epoch{s}, {outcome.seconds:.1f} s"
-
-
-def _table(queue: TrialQueue, metric: str, mode: Literal["min", "max"]) -> SweepTable:
-    by_point: dict[str, list[FrozenTrial]] = {}
-    for trial in queue.trials().values():
-        by_point.setdefault(json.dumps(trial.user_attrs["point"]), []).append(trial)
-    suggestion = queue.study.user_attrs.get("suggestion")
-    return SweepTable.ranked(metric, mode, [_row(trials) for trials in by_point.values()], suggestion)
-
-
-def _row(trials: list[FrozenTrial]) -> Row:
-    values = [trial.value if trial.value is not None and math.isfinite(trial.value) else math.nan for trial in trials]
-    states: list[State] = ["pruned" if trial.state == TrialState.PRUNED else "complete" for trial in trials]
-    state: State = "diverged" if any(map(math.isnan, values)) else "pruned" if "pruned" in states else "complete"
-    facts = [trial.user_attrs for trial in trials]
-    return Row(
-        point=facts[0]["point"],
-        values=values,
-        state=state,
-        epochs=sum(fact["epochs"] for fact in facts),
-        seconds=sum(fact["seconds"] for fact in facts),
-        runs=[fact["run"] for fact in facts],
-    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,50 +12,109 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 from optuna.study import StudyDirection
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from lr_callbacks.sweep.locks import FileLock, JournalLock
 
 STUDY = "sweep"
 
 
-def open_storage(where: str, folder: Path) -> BaseStorage:
+def open_storage(where: str) -> BaseStorage:
     """Open a storage, or make it.
 
     Args:
         where: A path (an Optuna journal file), or a URL: sqlite, mysql, postgresql, redis.
-        folder: The folder of the sweep, for the lock that keeps SQLite to one worker.
 
     Raises:
         ValueError: If it cannot be reached, or another worker is using the SQLite file.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if where.startswith("sqlite") and not _only_worker(folder):
-        raise ValueError(
-            f"storage must not be SQLite for several workers, got {where!r}, and another worker is using it; leave "
-            "--storage out (a journal file, safe for many) or name a MySQL or PostgreSQL server"
-        )
     try:
-        if where.startswith("redis"):
+        if _scheme(where) in ("redis", "rediss"):
             return JournalStorage(JournalRedisBackend(where))
-        if "://" in where:
-            return optuna.storages.RDBStorage(where)
-        path = Path(where).expanduser()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, JournalLock(path))))
+        if not _scheme(where):
+            path = Path(where).expanduser()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, JournalLock(path))))
+        if _only_worker(where):
+            return _database(where)
     except Exception as error:  # of whatever database driver it is
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        first = error if error.__cause__ is None else error.__cause__  # Optuna's own words name no driver
+        reason = without_password((str(first).strip() or type(first).__name__).splitlines()[0].rstrip("."))
         raise ValueError(
-            f"storage must be reachable, got {where!r}: {reason}; write the path of a journal file in a folder that "
-            "exists or can be made, or a URL such as postgresql://user:password@host/database"
+            f"storage must be reachable, got {without_password(where)!r}: {reason}; write the path of a journal file "
+            "in a folder that exists or can be made, or a URL such as postgresql://user:password@host/database"
         ) from error
+    raise ValueError(
+        f"storage must not be SQLite for several workers, got {where!r}, and another worker is using it; leave "
+        "--storage out (a journal file, safe for many) or name a MySQL or PostgreSQL server"
+    )
+
+
+def _database(where: str, pauses: tuple[float, ...] = (0.5, 2.0)) -> BaseStorage:
+    """Open a database; where two workers make its tables at the same moment, one of them has to try again."""
+    try:
+        return optuna.storages.RDBStorage(where)
+    except (IntegrityError, ProgrammingError):
+        if not pauses:
+            raise
+        time.sleep(pauses[0])
+        return _database(where, pauses[1:])
+
+
+def lock_folder(where: str, folder: Path) -> Path:
+    """Where the lock files of the workers lie: beside the study where that is a file, so that all its workers see them.
+
+    Args:
+        where: As for `open_storage`.
+        folder: The folder of the sweep, which serves if the study is in a server.
+
+    Example:
+        >>> lock_folder("study.journal", Path("runs")).name, lock_folder("mysql://server/x", Path("runs")).name
+        ('study.journal.locks', 'locks')
+    """
+    path = sqlite_file(where) if _scheme(where) else Path(where).expanduser()
+    return folder / "locks" if path is None else Path(f"{path}.locks")
+
+
+def without_password(text: str) -> str:
+    """The text without the passwords of its URLs.
+
+    Example:
+        >>> without_password("postgresql://me:secret@server/sweeps")
+        'postgresql://me:***@server/sweeps'
+    """
+    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+
+
+def sqlite_file(where: str) -> Path | None:
+    """The file of an SQLite URL; None for another URL, and for a database in memory.
+
+    Example:
+        >>> sqlite_file("sqlite:///folder/study.db").parts[-2:], sqlite_file("sqlite://")
+        (('folder', 'study.db'), None)
+    """
+    if _scheme(where).partition("+")[0] != "sqlite":
+        return None
+    database = where.partition("://")[2].partition("/")[2].partition("?")[0].removeprefix("file:")
+    return None if database in ("", ":memory:") else Path(database).resolve()
+
+
+def _scheme(where: str) -> str:
+    """The first part of a URL, or "" if it is a path."""
+    scheme, mark, _ = where.partition("://")
+    return scheme if mark else ""
 
 
 _sqlite_locks: dict[Path, FileLock] = {}
 
 
-def _only_worker(folder: Path) -> bool:
-    """Whether this process is the only one that uses the folder; it stays so until the process ends."""
-    lock = _sqlite_locks.setdefault(folder.resolve(), FileLock(folder / "locks" / "sqlite.lock"))
+def _only_worker(where: str) -> bool:
+    """Whether this process is the only one that uses a database of SQLite; it stays so until the process ends."""
+    path = sqlite_file(where)
+    if path is None or not path.parent.is_dir():
+        return True
+    lock = _sqlite_locks.setdefault(path, FileLock(lock_folder(where, path.parent) / "worker.lock"))
     return lock.held or lock.acquire(wait=False)
 
 
@@ -72,7 +134,7 @@ def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) ->
     before = study.user_attrs.get("settings")
     if before is None:
         study.set_user_attr("settings", settings)
-    elif before != settings:
+    elif json.dumps(before, sort_keys=True) != json.dumps(settings, sort_keys=True):  # as text, for NaN != NaN
         changed = "; ".join(_differences(before, settings))
         raise ValueError(
             f"a sweep that goes on must have the settings that it began with, got changes ({changed}); undo them, or "
@@ -87,7 +149,7 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
         return [
             text
             for key in keys
-            if before.get(key) != now.get(key)
+            if key not in before or key not in now or json.dumps(before[key]) != json.dumps(now[key])
             for text in _differences(before.get(key), now.get(key), f"{name}.{key}" if name else str(key))
         ]
     return [f"{name}: {before!r} before, {now!r} now"]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import math
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lr_callbacks.sweep.axes import is_lr, label, show
+from lr_callbacks.sweep.axes import is_lr, label, short, show
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-State = Literal["complete", "pruned", "diverged"]
-ORDER: tuple[State, ...] = ("complete", "pruned", "diverged")
+State = Literal["complete", "pruned", "diverged", "dead"]
+ORDER: tuple[State, ...] = ("complete", "pruned", "diverged", "dead")
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,11 @@ class Row:
     Args:
         point: Axis -> value.
         values: The metric under each seed; NaN where the training diverged.
-        state: "diverged" or "pruned" if the training was so under at least one seed.
+        state: "diverged" or "pruned" if the training was so under at least one seed; "dead" if it died in one.
         epochs: Epochs that were trained, all seeds together.
         seconds: Their duration.
         runs: Folders of the logs.
+        deaths: How often the process was killed in it or was out of memory, if it was given up for that.
 
     Example:
         >>> row = Row({"lr": 0.1}, [0.5, 0.7])
@@ -43,11 +45,24 @@ class Row:
     epochs: int = 0
     seconds: float = 0.0
     runs: list[str] = field(default_factory=list)
+    deaths: int = 0
 
     @property
     def mean(self) -> float:
-        """Mean of the metric over the seeds; NaN if one diverged."""
-        return statistics.fmean(self.values)
+        """Mean of the metric over the seeds; NaN if one diverged or died."""
+        return statistics.fmean(self.values) if self.is_ranked else math.nan
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it has a value under each seed."""
+        return self.state in ("complete", "pruned")
+
+    @property
+    def note(self) -> str:
+        """What is to be said of it; nothing if it was trained to the end."""
+        if self.state == "dead":
+            return "died once" if self.deaths == 1 else f"died {self.deaths} times"
+        return "" if self.state == "complete" else self.state
 
     @property
     def spread(self) -> float:
@@ -60,7 +75,8 @@ class SweepTable:
     """A ranked list of points, best first; ``str()`` of it is the table for a terminal.
 
     Points rank by the mean of the metric over their seeds; points that were pruned come after those that were trained
-    to the end, and those that diverged come last. Of equal ones the earlier point of the grid comes first.
+    to the end, then those that diverged, and last those on which the process was killed again and again. Of equal ones
+    the earlier point of the grid comes first.
 
     Args:
         metric: Name of the metric.
@@ -88,23 +104,23 @@ class SweepTable:
         sign = -1.0 if mode == "max" else 1.0
 
         def rank(row: Row) -> tuple[int, float]:
-            return ORDER.index(row.state), 0.0 if row.state == "diverged" else sign * row.mean
+            return ORDER.index(row.state), sign * row.mean if row.is_ranked else 0.0
 
         return cls(metric, mode, sorted(rows, key=rank), suggestion)
 
     @property
     def best(self) -> Row:
-        """The first row.
+        """The first row: the best point that was trained to the end under each seed.
 
         Raises:
-            ValueError: If no point was trained to the end.
+            ValueError: If there is none.
         """
-        if not self.rows or self.rows[0].state == "diverged":
-            raise ValueError(
-                f"a sweep must have a point whose {self.metric} is finite, got {len(self.rows)} that diverged; "
-                "add smaller learning rates"
-            )
-        return self.rows[0]
+        if self.rows and self.rows[0].state == "complete":
+            return self.rows[0]
+        counts = Counter(row.state for row in self.rows)
+        ends = ", ".join(f"{counts[state]} {state}" for state in ORDER if counts[state]) or "no point"
+        way = "leave the pruner out, or add points" if counts["pruned"] else "add smaller learning rates"
+        raise ValueError(f"a sweep must have a point that was trained to the end, got {ends}; {way}")
 
     def within(self, tolerance: float = 0.02) -> list[Row]:
         """The points that are nearly as good as the best: ``|mean - best| <= tolerance * |best|``.
@@ -148,31 +164,37 @@ class SweepTable:
 
     def __str__(self) -> str:
         names = list(self.rows[0].point) if self.rows else []
-        short = [name.rpartition(".")[2] for name in names]
-        heads = short if len(set(short)) == len(short) else names
-        lines = [["", *heads, self.metric, "spread", "seeds", "epochs", "seconds", ""]]
+        lines = [["", *short(names).values(), self.metric, "spread", "seeds", "epochs", "seconds", ""]]
         for rank, row in enumerate(self.rows, start=1):
             spread = "" if math.isnan(row.spread) else f"{row.spread:.2g}"
-            value = "" if row.state == "diverged" else f"{row.mean:.4g}"
-            note = "" if row.state == "complete" else row.state
+            value = f"{row.mean:.4g}" if row.is_ranked else ""
             counts = [str(len(row.values)), str(row.epochs), f"{row.seconds:.1f}"]
-            lines.append([str(rank), *map(show, row.point.values()), value, spread, *counts, note])
+            lines.append([str(rank), *map(show, row.point.values()), value, spread, *counts, row.note])
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
         )
 
     def verdict(self) -> str:
-        """The outcome in one or two sentences, and whether the grid was wide enough."""
+        """The outcome, a sentence a line: the best, whether the grid was wide enough, and what has no result."""
         best = self.best
-        text = f"Best: {label(best.point)} with {self.metric} {best.mean:.4g}."
+        said = [f"Best: {label(best.point)} with {self.metric} {best.mean:.4g}."]
         axis = self.lr_axis()
-        if axis is None:
-            return text
-        lrs = sorted({row.point[axis] for row in self.rows})
-        good = sorted(row.point[axis] for row in self.within())
-        text += f" Within 2 % of it: LRs from {good[0]:.4g} to {good[-1]:.4g}."
-        if len(lrs) > 1 and best.point[axis] in (lrs[0], lrs[-1]):
-            side = "smaller" if best.point[axis] == lrs[0] else "larger"
-            text += f" The best LR is at the edge of the grid: try {side} ones too."
-        return text
+        if axis is not None:
+            lrs = sorted({row.point[axis] for row in self.rows if row.point[axis] is not None})
+            good = sorted({row.point[axis] for row in self.within()})
+            near = f"LRs from {good[0]:.4g} to {good[-1]:.4g}" if len(good) > 1 else "no other LR"
+            said.append(f"Within 2 % of it: {near}.")
+            if self.suggestion is not None:
+                side = "inside" if good[0] <= self.suggestion <= good[-1] else "outside"
+                said.append(f"The LR range test suggests {self.suggestion:.4g}, {side} that range.")
+            if len(lrs) > 1 and best.point[axis] in (lrs[0], lrs[-1]):
+                side = "smaller" if best.point[axis] == lrs[0] else "larger"
+                said.append(f"The best LR is at the edge of the grid: try {side} ones too.")
+        dead = [row for row in self.rows if row.state == "dead"]
+        if dead:
+            more = max(row.deaths for row in dead) + 1
+            again = "it" if len(dead) == 1 else "them"
+            said += [f"Without a result: {label(row.point)}, {row.note}." for row in dead]
+            said.append(f"To try {again} again: max_deaths {more}.")
+        return "\n".join(said)

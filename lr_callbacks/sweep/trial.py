@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from traceback import walk_tb
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
 from typing_extensions import override
+
+from lr_callbacks.lightning_private import logged_so_far
 
 Build = Callable[[dict[str, Any]], tuple[Any, ...]]
 """A point -> (trainer, module, and what else `trainer.fit` takes: a datamodule, or loaders)."""
@@ -31,6 +37,7 @@ class Outcome:
         epochs: Epochs that were trained.
         seconds: Duration of the training.
         run: Folder of its logs, or "" without a logger.
+        reason: The error in which a divergence ended, or "".
     """
 
     value: float
@@ -38,6 +45,7 @@ class Outcome:
     epochs: int
     seconds: float
     run: str
+    reason: str = ""
 
     @property
     def diverged(self) -> bool:
@@ -45,11 +53,13 @@ class Outcome:
         return not math.isfinite(self.value)
 
 
-def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, report: Report) -> Outcome:
+def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, report: Report) -> tuple[Outcome, Trainer]:
     """Train at one point.
 
     The metric is its last value, not the best of all epochs: the best of many noisy values flatters, and most so where
     the learning rate is too large. A training whose metric or weights are no longer finite stops at the next epoch end.
+    An error is the consequence of a divergence, such as that of a metric that refuses NaN, if at that moment a weight,
+    the last loss, a logged metric or a tensor that the failing code had at hand was not finite.
 
     Args:
         build: Makes trainer, module and data.
@@ -57,6 +67,9 @@ def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, repor
         seed: For `seed_everything`, before `build` is called.
         metric: Name under which the module logs the metric.
         report: Is told each value of the metric, for pruning.
+
+    Returns:
+        What came of it, and the trainer.
 
     Raises:
         MisconfigurationException: If nobody logs the metric, the trainer was used before, or has several devices.
@@ -67,16 +80,19 @@ def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, repor
     watch = TrialWatch(metric, report)
     trainer.callbacks.insert(0, watch)
     started = time.perf_counter()
+    reason = ""
     try:
         trainer.fit(module, *data)
-    except Exception:
-        if _finite(module):
-            raise  # otherwise it is the consequence: some metrics refuse NaN
+    except Exception as error:
+        if not watch.has_diverged(module, error):
+            raise
+        reason = f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0][:100]}"
+    if trainer.state.status == TrainerStatus.INTERRUPTED and not reason:  # some versions of Lightning end in peace
+        raise KeyboardInterrupt
     seconds = time.perf_counter() - started
-    value = watch.final_value(trainer, module)
-    _log_hparams(trainer, {**point, "seed": seed}, {f"sweep/{metric}": value, "sweep/seconds": seconds})
+    value = math.nan if reason else watch.final_value(trainer, module)
     run = str(trainer.log_dir) if trainer.loggers else ""
-    return Outcome(value, watch.pruned and math.isfinite(value), watch.epochs, seconds, run)
+    return Outcome(value, watch.pruned and math.isfinite(value), watch.epochs, seconds, run, reason), trainer
 
 
 class TrialWatch(Callback):
@@ -95,6 +111,27 @@ class TrialWatch(Callback):
         self._evaluations = 0
         self._validated = False
         self._at_validation = False
+        self._loss: Tensor | None = None
+        self._logged: list[Tensor] = []
+
+    @override
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+        self._loss = loss.detach()
+
+    @override
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        with suppress(Exception):  # in the middle of whatever it was
+            self._logged = [*trainer.callback_metrics.values(), *logged_so_far(trainer)]
+
+    def has_diverged(self, module: LightningModule, error: Exception) -> bool:
+        """Whether an error comes from numbers that are not finite, rather than from a mistake."""
+        if isinstance(error, MisconfigurationException) or is_out_of_memory(error):
+            return False
+        try:
+            seen = [self._loss, *self._logged]
+            return not all(map(_is_finite, [*module.parameters(), *seen])) or _has_nan_at_hand(error)
+        except RuntimeError:  # a device that has failed altogether
+            return False
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -120,6 +157,8 @@ class TrialWatch(Callback):
 
     def final_value(self, trainer: Trainer, module: LightningModule) -> float:
         """The metric at the end; NaN if it or a weight is not finite."""
+        if self._validated or not trainer.enable_validation:
+            self._require_metric(trainer)
         if not _finite(module):
             return math.nan
         self._require_metric(trainer)
@@ -144,13 +183,24 @@ class TrialWatch(Callback):
             )
 
 
-def _log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, float]) -> None:
-    """Enter a trial into the HParams table of TensorBoard, if that is where the trainer logs."""
+def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, float]) -> None:
+    """Enter a trial into the HParams table of TensorBoard, if that is where the trainer logs.
+
+    Args:
+        trainer: After the fit, and after the trial was written down, for one that is repeated shall not appear twice.
+        point: Axis -> value.
+        metrics: What came of it.
+    """
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger) and finite:
             logger.log_hyperparams(point, finite, step=trainer.global_step)
             logger.finalize("success")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is for want of memory, on the host or on a device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _check(trainer: Trainer) -> None:
@@ -166,4 +216,19 @@ def _check(trainer: Trainer) -> None:
 
 
 def _finite(module: LightningModule) -> bool:
-    return all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters())
+    return all(map(_is_finite, module.parameters()))
+
+
+def _is_finite(values: Tensor | None) -> bool:
+    return values is None or bool(torch.isfinite(values).all())
+
+
+def _has_nan_at_hand(error: Exception) -> bool:
+    """Whether a tensor that the code of an error had in a variable has a NaN in it; a mask may well be infinite."""
+    tensors = [
+        value.detach()
+        for frame, _ in walk_tb(error.__traceback__)
+        for value in frame.f_locals.values()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    ]
+    return any(bool(values.isnan().any()) for values in tensors)
