@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from operator import mul
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.horizon import Horizon
-from lr_callbacks.schedules.curve import Curve, Curves
+from lr_callbacks.schedules.together import Together, together
 from lr_callbacks.segment import Group, Segment
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lane:
-    """Groups of one optimizer that share all factors, or at least the way along which their factors go.
+    """Groups of one optimizer that share all factors, or factors that differ by their base LRs alone.
 
     Attributes:
         groups: Their places in ``optimizer.param_groups``.
@@ -35,7 +35,7 @@ class Lane:
     groups: tuple[int, ...]
     callbacks: tuple[LRCallback, ...]
     segments: tuple[Segment, ...]
-    curves: tuple[Curves | None, ...]
+    curves: tuple[Together | None, ...]
     mover: Segment | None
 
     def factor_at(self, step: int) -> float | list[float]:
@@ -110,14 +110,7 @@ def build_lanes(optimizer: Optimizer, index: int, callbacks: Sequence[LRCallback
         segments = of_base[bases[numbers[0]]]
         factors = [[of_base[bases[number]][place].factor for number in numbers] for place in range(len(mine))]
         mover = next((segment for segment in segments if segment.momentum is not None), None)
-        curves = tuple(map(_together, factors))
+        curves = tuple(map(together, factors))
         return Lane(tuple(numbers), mine, segments, curves if any(curves) else (), mover)
 
     return [lane(numbers, key[0]) for key, numbers in shared.items()]
-
-
-def _together(factors: Sequence[Callable[[int], float]]) -> Curves | None:
-    """Factors that are not all the same but go along one way."""
-    curves = [factor for factor in factors if isinstance(factor, Curve)]
-    differ = any((curve.legs, curve.scale) != (curves[0].legs, curves[0].scale) for curve in curves)
-    return Curves(curves) if differ else None

@@ -18,6 +18,8 @@ from lr_callbacks import (
     Warmup,
     preview,
 )
+from lr_callbacks.callbacks.base import ScheduleCallback
+from lr_callbacks.segment import Segment
 
 LRS = [0.1, 0.07, 0.1, 0.0, 0.013, 0.0004]
 METRICS = [1.0, 1.0, 1.0, 1.0]
@@ -94,3 +96,18 @@ def test_the_momentum_of_a_cycle_is_that_of_its_lr_though_both_come_from_one_eva
 def _parameters(parts, number):
     parameters = [parameter for part in parts for parameter in part.parameters()]
     return parameters + [torch.nn.Parameter(torch.zeros(1)) for _ in range(number - len(parameters))]
+
+
+class Floored(ScheduleCallback):
+    """A schedule as a user may write it: a closure over what depends on the group's LR."""
+
+    def segment(self, horizon, group):
+        floor = group.factor_of(1e-3)
+        return Segment(start=0, factor=lambda step: max(floor, 1 - step / 20))
+
+
+def test_a_schedule_of_ones_own_with_an_absolute_lr_goes_to_it_in_each_group():
+    lrs = preview([Floored()], [0.1, 0.02, 0.1], 40)
+    for step in range(40):
+        expected = [max(1e-3, lr * (1 - step / 20)) for lr in (0.1, 0.02, 0.1)]
+        assert lrs[step].tolist() == pytest.approx(expected, rel=1e-12)

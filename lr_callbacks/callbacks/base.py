@@ -88,7 +88,7 @@ class LRCallback(Callback):
         """After the count has been found, and after each real step, before the factor is read (if it `advances`)."""
 
     def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """Groups for which this is equal share one factor; override where the factor depends on the group."""
+        """Of groups of one base LR, those for which this is equal share one factor."""
         return None
 
     def describe(self) -> str:

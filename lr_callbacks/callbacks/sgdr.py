@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from functools import partial
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -98,10 +97,6 @@ class SGDR(ScheduleCallback):
         decaying = partial(cycles, cycle_decay=self.cycle_decay, eta_min=eta_min)
         factor = decaying if self.cycle_decay != 1 or not self.eta_min else Curve.above(eta_min, cycles)
         return Segment(start=self.start_step(horizon, group), factor=factor, landmarks=(ramp, first))
-
-    def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """Where peaks decay as far as an absolute `eta_min`, groups of different base LRs have no way in common."""
-        return base_lr if self.eta_min and self.cycle_decay != 1 else None
 
     def describe(self) -> str:
         """Cycle length and floor."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import mul
 
 Way = Callable[[int], tuple[int, float]]
 """Gives for a step the number of the leg that it is on, and how far it has come there."""
@@ -53,23 +52,3 @@ class OneLeg:
     def __call__(self, step: int) -> tuple[int, float]:
         """The leg, and the function's value."""
         return 0, self.function(step)
-
-
-class Curves:
-    """Curves along one way, evaluated together.
-
-    Args:
-        curves: Their ways and numbers of legs are equal.
-    """
-
-    def __init__(self, curves: list[Curve]) -> None:
-        self._way = curves[0].way
-        self._legs = [[curve.legs[leg] for curve in curves] for leg in range(len(curves[0].legs))]
-        scales = [curve.scale for curve in curves]
-        self._scales = None if scales == [1.0] * len(scales) else scales
-
-    def __call__(self, step: int) -> list[float]:
-        """What each of them has at a step, >= 0, to the last bit."""
-        leg, x = self._way(step)
-        values = [offset + span * x for offset, span in self._legs[leg]]
-        return values if self._scales is None else list(map(mul, values, self._scales))
