@@ -24,4 +24,4 @@ pictures:
 	python configs/draw_pictures.py
 
 docs:
-	python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet docs site
+	python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --nitpicky --quiet docs site

@@ -38,6 +38,12 @@ nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!lr_callbacks\.).*")]  # torch, Lightning and Python have references of their own
 default_role = "name"
 
+
+def documented(part: object) -> bool:
+    """Whether it is a function or a class, and no list of words."""
+    return inspect.isclass(part) or inspect.isfunction(inspect.unwrap(part))  # type: ignore[arg-type]
+
+
 PLACES = {
     "lr_callbacks": [*lr_callbacks.__all__],
     "lr_callbacks.callbacks.base": ["ScheduleCallback"],
@@ -46,7 +52,7 @@ PLACES = {
     "lr_callbacks.durations": ["Duration"],
     "lr_callbacks.horizon": ["Horizon"],
     "lr_callbacks.plateau": ["PlateauState"],
-    "lr_callbacks.schedules": [name for name in schedules.__all__ if inspect.isfunction(getattr(schedules, name))],
+    "lr_callbacks.schedules": [name for name in schedules.__all__ if documented(getattr(schedules, name))],
     "lr_callbacks.segment": ["Segment", "Group"],
     "lr_callbacks.sweep": ["SweepTable", "Row"],
     "lr_callbacks.ticks": ["Ticks"],
@@ -88,11 +94,14 @@ class Schedules(Listed):
 
 
 class Factors(Listed):
-    """Every pure function of `lr_callbacks.schedules`."""
+    """Every pure function of `lr_callbacks.schedules`, and the classes of what some of them make."""
 
     def run(self) -> list[nodes.Node]:
         """Find them."""
-        return self.listed("function", "lr_callbacks.schedules", PLACES["lr_callbacks.schedules"])
+        module, names = "lr_callbacks.schedules", PLACES["lr_callbacks.schedules"]
+        classes = [name for name in names if inspect.isclass(getattr(schedules, name))]
+        functions = [name for name in names if name not in classes]
+        return self.listed("function", module, functions) + self.listed("class", module, classes)
 
 
 class Commands(SphinxDirective):

@@ -16,12 +16,18 @@ from lr_callbacks import LRCallback, demo, durations, horizon, schedules, segmen
 from lr_callbacks.callbacks.base import ScheduleCallback
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
 
+
+def documented(part: object) -> bool:
+    """Whether it is a function or a class, and no list of words."""
+    return inspect.isclass(part) or inspect.isfunction(inspect.unwrap(part))
+
+
 FACTORS = {name: getattr(schedules, name) for name in schedules.__all__ if callable(getattr(schedules, name))}
 PUBLIC = {name: getattr(lr_callbacks, name) for name in lr_callbacks.__all__}
 FOR_AUTHORS = (ScheduleCallback, IntervalSchedule, Shape, segment.Segment, segment.Group, horizon.Horizon, ticks.Ticks)
 ALL = {
     **PUBLIC,
-    **{name: function for name, function in FACTORS.items() if inspect.isfunction(function)},
+    **{name: part for name, part in FACTORS.items() if documented(part)},
     **{name: getattr(module, name) for module in (demo, sweep) for name in module.__all__},
     **{cls.__name__: cls for cls in (durations.Duration, *FOR_AUTHORS)},
 }
