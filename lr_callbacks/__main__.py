@@ -22,6 +22,8 @@ def main(args: list[str] | None = None) -> None:
 
     try:
         LRCallbacksCLI(args)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as shells count it; the user knows why
     except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
         ours = _raised_here(error)
         if ours is None:

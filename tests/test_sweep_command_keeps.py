@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, RandomSampler
 from lr_callbacks.__main__ import main
 from lr_callbacks.cli import LRCallbacksCLI
 from lr_callbacks.commands.sweep_run import _write
+from lr_callbacks.commands.trial_cli import TrialCLI
 from lr_callbacks.sweep import Row, SweepTable
 from lr_callbacks.sweep.config import check_peaks
 from lr_callbacks.sweep.queue import TrialQueue
@@ -65,6 +66,17 @@ def test_a_trial_that_was_not_written_down_is_not_in_the_table_of_tensorboard_ei
     sweep("--lr", "0.1")
     trials = sorted(Path("runs/DigitsClassifier").glob("lr=*/version_*"))
     assert ["sweep/val_loss" in tags(trial) for trial in trials] == [False, True]
+
+
+def test_an_interrupt_between_two_trials_is_a_line_and_no_traceback(workplace, monkeypatch, capsys):
+    def interrupted(self, *_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrialCLI, "__init__", interrupted)
+    with pytest.raises(SystemExit) as end:
+        sweep("--lr", "0.1")
+    assert end.value.code == 130
+    assert capsys.readouterr().out == "lr 0.1, seed 42: stopped; started again, the sweep goes on\n"
 
 
 ONE = {"class_path": "OneCycle", "init_args": {"max_lr": 0.3}}

@@ -27,7 +27,7 @@ def start(folder, points, seconds, *more):
 
 def ranking(worker):
     """What a worker gives back, once it has ended."""
-    said, errors = worker.communicate(timeout=120)
+    said, errors = worker.communicate(timeout=200)
     assert worker.returncode == 0, errors
     return json.loads(said.splitlines()[-1])
 
@@ -40,7 +40,7 @@ def told(folder, what):
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
@@ -101,7 +101,7 @@ def test_a_second_worker_on_sqlite_is_refused_and_the_first_one_finishes(tmp_pat
     wait_for(lambda: told(tmp_path, "begin"))
     (tmp_path / "elsewhere").mkdir()  # another folder, the same database
     second = start(tmp_path / "elsewhere", 2, 0, storage)
-    _, errors = second.communicate(timeout=120)
+    _, errors = second.communicate(timeout=200)
     (tmp_path / "go").touch()
     assert second.returncode != 0
     assert "ValueError: storage must not be SQLite for several workers" in errors
