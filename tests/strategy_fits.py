@@ -1,0 +1,77 @@
+"""Fits on two ranks under strategies that shard: run as a script, which Lightning starts anew for the second rank."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import ModelParallelStrategy
+from support import Net, Recorder, loader
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.optim import ZeroRedundancyOptimizer
+
+from lr_callbacks import LRRangeTest, OneCycle
+
+
+class Zero(Net):
+    """Each rank keeps the optimizer's state of a part of the parameters."""
+
+    def configure_optimizers(self) -> Any:
+        return ZeroRedundancyOptimizer(self.parameters(), torch.optim.SGD, lr=0.1, momentum=0.9)
+
+
+class Sharded(Net):
+    """Each rank keeps a part of the parameters (FSDP2)."""
+
+    def configure_model(self) -> None:
+        for part in (self.body, self.head):
+            fully_shard(part, mesh=self.device_mesh["data_parallel"])
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+
+
+def sharding() -> ModelParallelStrategy:
+    return ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
+
+
+def run(folder: Path, name: str, *callbacks: Any, ckpt_path: Path | None = None) -> dict[str, Any]:
+    """What a rank saw: the LRs of its steps, and the error if there was one."""
+    zero, recorder = name.startswith("zero"), Recorder()
+    trainer = Trainer(
+        accelerator="cpu",
+        devices=2,
+        strategy="ddp" if zero else sharding(),
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+        callbacks=[*callbacks, recorder],
+        max_epochs=2,
+    )
+    try:
+        trainer.fit(Zero() if zero else Sharded(), loader(8), ckpt_path=ckpt_path)
+    except Exception as error:
+        return {"error": str(error), "rank": trainer.global_rank}
+    return {"lrs": recorder.of_group(), "rank": trainer.global_rank}
+
+
+def main(folder: Path) -> None:
+    warnings.simplefilter("ignore")
+    seen = {}
+    for name in ("zero", "sharded"):
+        saver = ModelCheckpoint(folder, name, every_n_train_steps=3, enable_version_counter=False)
+        seen[name] = run(folder, name, OneCycle(), saver)
+        seen[f"{name}, resumed"] = run(folder, name, OneCycle(), ckpt_path=folder / f"{name}.ckpt")
+        seen[f"{name}, tested"] = run(folder, name, LRRangeTest(num_steps=10, apply=False))
+    Path(folder, f"rank{seen['zero']['rank']}.json").write_text(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
