@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 from torch.optim import Optimizer
+from tqdm import tqdm
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.arguments import number, require, whole
@@ -129,7 +130,8 @@ def rehearse(
     try:
         refuse_rivals(driver)
         lrs = []
-        for _ in range((horizon.total_steps or 0) if clock is None else (points or 1000)):
+        steps = range((horizon.total_steps or 0) if clock is None else (points or 1000))
+        for _ in tqdm(steps, desc="preview", unit="step", delay=2, leave=False, disable=None):  # if it takes long
             lrs.append([pg.get_lr(group) for group in stand_in.param_groups])
             stand_in.step()
             for callback in mine:

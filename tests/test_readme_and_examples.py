@@ -93,3 +93,11 @@ def test_the_readme_lists_every_example():
 def test_a_benchmark_runs_and_prints_its_table(command, tmp_path):
     printed = run(str(ROOT / "benchmarks" / command[0]), *command[1:], folder=tmp_path)
     assert "|---|" in printed
+
+
+def test_the_regrets_in_the_readme_are_those_of_the_benchmark():
+    shown = README.partition("**What a suggested LR loses.**")[2].partition("\n\n`LR")[0]
+    rows = re.findall(r"^\| .*?\| ([\d.]+ \| [\d.]+ \| [\d.]+) \|", shown.partition("**What faults")[0], re.M)
+    assert len(rows) == 4
+    measured = (ROOT / "benchmarks" / "README.md").read_text()
+    assert [row for row in rows if f"| {row} |" not in measured] == []
