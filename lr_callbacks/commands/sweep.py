@@ -55,21 +55,22 @@ def sweep(
         cli: The running command line.
         model: Only shows that the configuration is sound; each trial makes its own.
         datamodule: Likewise.
-        lr: Learning rates (LRs) to try.
+        lr: Try these learning rates (LRs).
         grid: Other axes, each an entry of the configuration and its values.
-        lr_low: Instead of --lr: the first LR of a range.
-        lr_high: The last LR of the range.
-        lr_per_decade: LRs per factor of 10 in the range.
-        lr_key: Where the LR stands in the configuration. Default: model.optimizer.lr, model.lr or model.learning_rate.
-        schedules: Callbacks to compare, as name: [list of callbacks]; every LR is tried under each.
-        metric: What to rank by, as the module logs it; the value after the last epoch counts.
-        mode: Whether less of it is better (min) or more (max).
-        seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1, ...
-        storage: Where the study is: the path of an Optuna journal file or a database URL. Default: a journal file in
+        lr_low: Instead of --lr, try a range of LRs from this one.
+        lr_high: Try LRs up to this one.
+        lr_per_decade: Try so many LRs per factor of 10 in the range.
+        lr_key: Write the LR to this entry of the configuration. Default: model.optimizer.lr, model.lr or
+            model.learning_rate.
+        schedules: Try every LR under each of these, given as name: [list of callbacks].
+        metric: Rank by this metric, as the module logs it; the value after the last epoch counts.
+        mode: Take less of it for better (min), or more (max).
+        seeds: Train each point so many times, with seed_everything, seed_everything + 1 and so on.
+        storage: Keep the study here: the path of an Optuna journal file or a database URL. Default: a journal file in
             the folder of the run. The same command, started again, joins in or goes on. In a database the study has
             the name of the run.
         sampler: grid, or one of Optuna's: tpe, random, gp.
-        trials: How many points such a sampler tries.
+        trials: Let such a sampler try so many points.
         pruner: Stop hopeless trials early: median, successive_halving or hyperband.
         max_deaths: A point whose process was killed, or was out of memory, so many times is given up; a larger number
             tries it again, 1 gives it up at once.
