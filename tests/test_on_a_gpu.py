@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.plugins.precision import MixedPrecision
 from support import Net, fit, loader, trainer
 from torch import nn
@@ -45,6 +46,7 @@ CALLBACKS: dict[str, Callable[[], list[Any]]] = {
     "TorchScheduler": lambda: [lc.TorchScheduler(lr_scheduler.ExponentialLR, gamma=0.9)],
     "by the wall clock": lambda: [lc.Warmup("1 h")],
     "Warmup x SGDR x plateau": lambda: [lc.Warmup(5), lc.SGDR(4, eta_min=1e-3), lc.ReduceLROnPlateau("train_loss")],
+    "Warmup, shown in the bar": lambda: [lc.Warmup(5), lc.LRMonitor(prog_bar=True)],
 }
 
 
@@ -97,6 +99,14 @@ class Quiet(Net):
         watch("default")
 
 
+class WatchesOurs(Callback):
+    """Stands first: the module's own hook comes after the callbacks', which may wait no more than it."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if 3 <= batch_idx < BATCHES - 1:
+            watch("error")
+
+
 def watch(mode: str) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_sync_debug_mode(mode)
@@ -131,7 +141,7 @@ def test_a_wait_for_the_device_would_be_seen():
 def test_no_step_waits_for_the_device(device, name, make):
     module = Quiet(make)
     limit = {"max_time": "00:01:00:00"} if name == "by the wall clock" else {}
-    run = trainer(*CALLBACKS[name](), max_epochs=1, **on(device), **limit)
+    run = trainer(WatchesOurs(), *CALLBACKS[name](), max_epochs=1, **on(device), **limit)
     run.fit(module, loader(BATCHES))
     assert module.watched == list(range(3, BATCHES - 1))
     assert run.global_step == BATCHES

@@ -213,3 +213,32 @@ def test_the_monitor_keeps_the_latest_value_only(workplace):
     monitor = LRMonitor()
     recorder = logged(SGDR(7), monitor)
     assert monitor.lrs == {"lr-SGD": [recorder.of_group()[-1]]}
+
+
+def test_the_progress_bar_gets_rates_that_nobody_has_read_from_a_device():
+    """A number would be copied to the device and a tensor read from it, at each batch: Lightning gets tensors alone."""
+    given: list[tuple[object, object]] = []
+
+    class Notes(Net):
+        def log(self, name, value, **kwargs):
+            if name.startswith("lr-"):
+                given.append((value, [group["lr"] for group in self.trainer.optimizers[0].param_groups]))
+            super().log(name, value, **kwargs)
+
+    def one_of_each(parts):
+        lrs = (0.1, torch.tensor(0.02))
+        groups = [{"params": list(part.parameters()), "lr": lr} for part, lr in zip(parts, lrs, strict=True)]
+        return torch.optim.SGD(groups, 0.1, foreach=False)
+
+    made = trainer(Warmup(100), LRMonitor(prog_bar=True), max_epochs=1, num_sanity_val_steps=0)
+    made.fit(Notes(one_of_each), loader(10), loader(2))
+    assert len(given) == 20
+    for number, (value, held) in enumerate(given):
+        assert isinstance(value, torch.Tensor)
+        if number % 2:
+            assert value is held[1]
+        else:
+            assert value.device.type == "cpu"
+    shown = made.progress_bar_metrics
+    last = 1 / 3 + 2 / 3 * 9 / 100
+    assert [shown["lr-SGD/pg1"], shown["lr-SGD/pg2"]] == pytest.approx([0.1 * last, 0.02 * last])

@@ -2,8 +2,10 @@
 
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
+from torch import Tensor
 from typing_extensions import override
 
 from lr_callbacks.arguments import flag
@@ -70,7 +72,7 @@ class LRMonitor(LearningRateMonitor):
         module: LightningModule = args[0] if args else kwargs["pl_module"]
         if self.prog_bar:
             for name, group in self._named_groups(trainer):
-                module.log(name, float(group["lr"]), prog_bar=True, logger=False)
+                module.log(name, _unread(group["lr"]), prog_bar=True, logger=False)
         if trainer.loggers and not is_accumulating(trainer, module):
             super().on_train_batch_start(trainer, *args, **kwargs)
 
@@ -104,3 +106,8 @@ class LRMonitor(LearningRateMonitor):
         momentum = float(param_group["betas"][0] if "betas" in param_group else param_group["momentum"])
         self.last_momentum_values[name] = momentum  # type: ignore[assignment]
         return {name: momentum}
+
+
+def _unread(lr: float | Tensor) -> Tensor:
+    """An LR as Lightning can log it without a wait: a number would be copied to the device, a tensor is read there."""
+    return lr if isinstance(lr, Tensor) else torch.tensor(lr, dtype=torch.get_default_dtype())
