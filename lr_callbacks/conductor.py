@@ -174,9 +174,7 @@ class Conductor:
         """
         for driver in self.drivers:
             if callback in driver.callbacks:
-                if resolve:
-                    driver.resolve()
-                driver.write()
+                driver.rewrite(resolve=resolve)
 
     def end(self) -> None:
         """Take all hooks off; safe to call at any time and more than once."""

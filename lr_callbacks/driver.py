@@ -16,6 +16,7 @@ from lr_callbacks.horizon import Horizon
 from lr_callbacks.lanes import Lane, build_lanes
 from lr_callbacks.segment import Segment
 from lr_callbacks.wall_clock import WallClock
+from lr_callbacks.writer import Writer
 
 if TYPE_CHECKING:
     from lr_callbacks.callbacks.base import LRCallback
@@ -55,6 +56,7 @@ class Driver:
         self._look = False
         self._warned = False
         self._bases: list[float] = []
+        self._writers: list[Writer] | None = None
         self._hooks: list[Callable[[], None]] = []
         require_lrs(optimizer, self.name)
         check_numbers(optimizer)
@@ -180,26 +182,30 @@ class Driver:
         self.adopt()
         self.write()
 
+    def rewrite(self, *, resolve: bool) -> None:
+        """Write anew between two steps, after a factor has changed; `resolve`: which groups share it may have too."""
+        if len(self.optimizer.param_groups) != len(self._bases):
+            self.adopt()
+        elif resolve:
+            self.resolve()
+        self.write()
+
     def look_at_next_step(self) -> None:
         """After the next step, look for LRs that somebody else has written."""
         self._look = True
 
     def write(self) -> None:
         """Write the LR (and momentum) that the next step will use into every driven group."""
-        groups, step = self.optimizer.param_groups, self.now
-        for lane in self.lanes:
-            if not lane.callbacks:
-                continue
-            mine = groups if len(lane.groups) == len(groups) else [groups[number] for number in lane.groups]
-            pg.scale_lrs(mine, lane.factor_at(step))
-            mover = lane.mover
-            if mover is not None and mover.momentum is not None:
-                pg.set_momenta(mine, mover.momentum(max(0, step - mover.start)))
+        groups = self.optimizer.param_groups
+        if self._writers is None:
+            self._writers = [Writer(lane, groups) for lane in self.lanes if lane.callbacks]
+        for writer in self._writers:
+            writer.write(groups, self.now)
 
     # ------------------------------------------------------------------ groups and LRs of others
     def resolve(self) -> None:
         """Work out anew which groups share which factors."""
-        self.lanes = build_lanes(self.optimizer, self.index, self.callbacks, self.horizon)
+        self.lanes, self._writers = build_lanes(self.optimizer, self.index, self.callbacks, self.horizon), None
 
     def segments_of(self, callback: LRCallback) -> list[Segment]:
         """The callback's segments in this optimizer, one a lane."""
@@ -232,7 +238,7 @@ class Driver:
         if self._look:
             self._look = False
             self._find_foreign_lrs()
-        self._bases = [group[pg.BASE_LR] for group in groups]
+        self._bases, self._writers = [group[pg.BASE_LR] for group in groups], None
 
     def _rebase(self, number: int) -> None:
         group, lane = self.optimizer.param_groups[number], self.lane_of(number)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from operator import mul
 from typing import TYPE_CHECKING
 
+import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.horizon import Horizon
-from lr_callbacks.schedules.together import Together, together
+from lr_callbacks.schedules.together import Factor, Row, Together, together
 from lr_callbacks.segment import Group, Segment
 
 if TYPE_CHECKING:
     from lr_callbacks.callbacks.base import LRCallback
+
+ONE = 1.0
+"""Nothing has been multiplied yet."""
 
 
 @dataclass(frozen=True)
@@ -27,37 +30,29 @@ class Lane:
         groups: Their places in ``optimizer.param_groups``.
         callbacks: What drives them; empty for groups that nobody drives.
         segments: What each of the callbacks does to the first of them.
-        curves: Where a factor is not the same for all of them: what each of the callbacks does to them together, None
-            for those that do the same to all. Empty where all factors are shared.
+        terms: Where each of the callbacks starts, and its factor: one number, or one a group where it is not the same
+            for all of them.
         mover: The segment that moves their momentum, if one does.
     """
 
     groups: tuple[int, ...]
     callbacks: tuple[LRCallback, ...]
     segments: tuple[Segment, ...]
-    curves: tuple[Together | None, ...]
+    terms: tuple[tuple[int, Factor | Together], ...]
     mover: Segment | None
 
-    def factor_at(self, step: int) -> float | list[float]:
+    def factor_at(self, step: int) -> float | Row:
         """The product of all factors, one number or one a group, in an order that does not depend on the Trainer."""
-        if not self.curves:
-            product = 1.0
-            for segment in self.segments:
-                product *= segment.factor_at(step)
-            return product
-        products = ones = [1.0] * len(self.groups)
-        for segment, curves in zip(self.segments, self.curves, strict=True):
-            if curves is not None:
-                own = curves(max(0, step - segment.start))
-                products = own if products is ones else list(map(mul, products, own))
-            elif (factor := segment.factor_at(step)) != 1.0:
-                products = [product * factor for product in products]
-        return products
+        product: float | Row = ONE
+        for start, factor in self.terms:
+            own = factor(step - start if step > start else 0)
+            product = own if product is ONE else product * own
+        return product
 
     def factors_at(self, step: int) -> list[float]:
         """The product of all factors of each group."""
         factor = self.factor_at(step)
-        return factor if isinstance(factor, list) else [factor] * len(self.groups)
+        return factor.tolist() if isinstance(factor, np.ndarray) else [factor] * len(self.groups)
 
     def check(self, step: int) -> None:
         """Refuse a factor that no schedule may have.
@@ -110,7 +105,8 @@ def build_lanes(optimizer: Optimizer, index: int, callbacks: Sequence[LRCallback
         segments = of_base[bases[numbers[0]]]
         factors = [[of_base[bases[number]][place].factor for number in numbers] for place in range(len(mine))]
         mover = next((segment for segment in segments if segment.momentum is not None), None)
-        curves = tuple(map(together, factors))
-        return Lane(tuple(numbers), mine, segments, curves if any(curves) else (), mover)
+        curves = [together(of_each) for of_each in factors]
+        terms = [(one.start, many or one.factor) for one, many in zip(segments, curves, strict=True)]
+        return Lane(tuple(numbers), mine, segments, tuple(terms), mover)
 
     return [lane(numbers, key[0]) for key, numbers in shared.items()]

@@ -53,15 +53,17 @@ def set_lr(group: ParamGroup, lr: float) -> None:
         group["lr"] = lr
 
 
-def scale_lrs(groups: Sequence[ParamGroup], factor: float | list[float]) -> None:
-    """Write ``base LR * factor`` into each of the groups, of one factor or one for each: the rule, in one place."""
-    if isinstance(factor, list):
-        for group, own in zip(groups, factor, strict=True):
-            if type(group["lr"]) is float:
-                group["lr"] = group[BASE_LR] * own
-            else:
-                set_lr(group, group[BASE_LR] * own)
-        return
+def set_lrs(groups: Sequence[ParamGroup], lrs: Sequence[float]) -> None:
+    """Write an LR into each of the groups, each its own."""
+    for group, lr in zip(groups, lrs, strict=True):
+        if type(group["lr"]) is float:
+            group["lr"] = lr
+        else:
+            set_lr(group, lr)
+
+
+def scale_lrs(groups: Sequence[ParamGroup], factor: float) -> None:
+    """Write ``base LR * factor`` into each of the groups: the rule, for groups that share a factor."""
     for group in groups:
         if type(group["lr"]) is float:
             group["lr"] = group[BASE_LR] * factor
@@ -100,10 +102,8 @@ def set_momentum(group: ParamGroup, momentum: float) -> None:
 
 
 def set_momenta(groups: Iterable[ParamGroup], momentum: float) -> None:
-    """Write the momentum of those of the groups whose momentum a schedule moves."""
+    """Write the momentum of groups that have one."""
     for group in groups:
-        if CONFIGURED_MOMENTUM not in group:
-            continue
         if "betas" not in group and type(group["momentum"]) is float:
             group["momentum"] = momentum
         else:

@@ -19,6 +19,10 @@ from lr_callbacks import (
     preview,
 )
 from lr_callbacks.callbacks.base import ScheduleCallback
+from lr_callbacks.conductor import Conductor
+from lr_callbacks.driver import Driver
+from lr_callbacks.horizon import Horizon
+from lr_callbacks.param_groups import get_momentum
 from lr_callbacks.segment import Segment
 
 LRS = [0.1, 0.07, 0.1, 0.0, 0.013, 0.0004]
@@ -111,3 +115,88 @@ def test_a_schedule_of_ones_own_with_an_absolute_lr_goes_to_it_in_each_group():
     for step in range(40):
         expected = [max(1e-3, lr * (1 - step / 20)) for lr in (0.1, 0.02, 0.1)]
         assert lrs[step].tolist() == pytest.approx(expected, rel=1e-12)
+
+
+FLOORED = [
+    CosineAnnealing(eta_min=1e-3, total_steps=40),
+    OneCycle(anneal_strategy="linear", total_steps=40),
+    Warmup(40),
+]
+
+
+def driven(lrs, *callbacks, kind=torch.optim.SGD, **kwargs):
+    """An optimizer of groups of these LRs, driven as in a fit, and its driver."""
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in lrs]
+    optimizer = kind(groups, **kwargs)
+    driver = Driver(optimizer, 0, callbacks)
+    Conductor.without_trainer([driver], callbacks)
+    driver.start(Horizon(40, ((0, 10),)), resumed=False, finetuned=False, steps_if_not_restored=0)
+    return optimizer, driver
+
+
+@pytest.mark.parametrize("callback", FLOORED)
+def test_a_tensor_that_takes_the_place_of_an_lr_in_mid_training_stays_and_is_filled(callback):
+    optimizer, _ = driven(LRS, callback)
+    reference, _ = driven(LRS, callback)
+    for step in range(40):
+        if step == 5:
+            put = torch.tensor(optimizer.param_groups[1]["lr"], dtype=torch.float64)
+            optimizer.param_groups[1]["lr"] = put
+        optimizer.step()
+        reference.step()
+        assert [float(group["lr"]) for group in optimizer.param_groups] == [
+            group["lr"] for group in reference.param_groups
+        ]
+        assert step < 5 or optimizer.param_groups[1]["lr"] is put
+        assert all(type(group["lr"]) is float for group in optimizer.param_groups[2:])
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_momentum_moves_in_the_groups_that_have_one_and_nowhere_else(kind):
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.1 * (1 + i)} for i in range(4)]
+    if kind is torch.optim.SGD:
+        for group, momentum in zip(groups, (0.9, 0.0, 0.8, 0.0), strict=True):
+            group["momentum"] = momentum
+    optimizer = kind(groups)
+    driver = Driver(optimizer, 0, [OneCycle(anneal_strategy="linear")])
+    driver.start(Horizon(40, ((0, 10),)), resumed=False, finetuned=False, steps_if_not_restored=0)
+    seen = []
+    for _ in range(40):
+        optimizer.step()
+        seen.append([get_momentum(group) for group in optimizer.param_groups])
+    still = (1, 3) if kind is torch.optim.SGD else ()
+    for place in range(4):
+        values = [of_step[place] for of_step in seen]
+        assert values == ([None] * 40 if place in still else [of_step[0] for of_step in seen])
+    assert min(of_step[0] for of_step in seen) == pytest.approx(0.85)
+    driver.end()
+    assert [get_momentum(group) for group in optimizer.param_groups] == (
+        [0.9, None, 0.8, None] if kind is torch.optim.SGD else [0.9] * 4
+    )
+
+
+@pytest.mark.parametrize("callback", FLOORED)
+def test_a_group_that_is_added_in_mid_training_keeps_its_ratio_to_the_first(callback):
+    optimizer, _ = driven([0.1, 0.1], callback)
+    for _ in range(5):
+        optimizer.step()
+    lr = optimizer.param_groups[0]["lr"] / 4
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr})
+    for _ in range(20):
+        optimizer.step()
+        first, _, added = (group["lr"] for group in optimizer.param_groups)
+        assert added == pytest.approx(first / 4, rel=1e-12)
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-3])
+def test_a_group_that_is_added_before_a_reduction_and_the_next_step_is_taken_up_by_the_reduction(floor):
+    callback = ReduceLROnPlateau("val_loss", patience=0, factor=0.5, min_lr=floor)
+    optimizer, _ = driven([0.1, 0.02], callback)
+    optimizer.step()
+    callback.judge(1.0)
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.3})
+    callback.judge(1.0)
+    optimizer.step()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05, 0.01, 0.3])
+    callback.judge(1.0)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.025, 0.005, 0.15])

@@ -267,7 +267,7 @@ class TorchScheduler(EvaluationCallback):
             if foreign is not None and self in driver.callbacks and driver.step > foreign.start:
                 self._rounds[driver.index] = self._rounds.get(driver.index, 0) + 1
                 self.advance(driver)
-                driver.write()
+                driver.rewrite(resolve=False)
 
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:

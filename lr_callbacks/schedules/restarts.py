@@ -65,8 +65,11 @@ def sgdr_factor(
     References:
         torch ``CosineAnnealingWarmRestarts``; Loshchilov & Hutter, SGDR, 2017, arXiv:1608.03983, eq. 5.
     """
-    cycle, within, length = restart_cycle(step, T_0=T_0, T_mult=T_mult)
-    peak = max(cycle_decay**cycle, eta_min) if cycle else 1.0
+    if T_mult == 1:
+        (cycle, within), length = divmod(step, T_0), T_0
+    else:
+        cycle, within, length = restart_cycle(step, T_0=T_0, T_mult=T_mult)
+    peak = 1.0 if not cycle or eta_min <= cycle_decay == 1 else max(cycle_decay**cycle, eta_min)
     if within < cycle_warmup:
         return eta_min + (peak - eta_min) * within / cycle_warmup
     return eta_min + (peak - eta_min) * (1 + math.cos(math.pi * (within - cycle_warmup) / (length - cycle_warmup))) / 2

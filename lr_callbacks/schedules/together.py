@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import partial
-from operator import mul
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lr_callbacks.schedules.curve import Curve
 
 Factor = Callable[[int], float]
-Together = Callable[[int], list[float]]
+Row = NDArray[np.float64]
+Together = Callable[[int], Row]
 
 
 def together(factors: Sequence[Factor]) -> Together | None:
@@ -39,15 +42,18 @@ class Curves:
 
     def __init__(self, curves: list[Curve]) -> None:
         self._way = curves[0].way
-        self._legs = [[curve.legs[leg] for curve in curves] for leg in range(len(curves[0].legs))]
-        scales = [curve.scale for curve in curves]
-        self._scales = None if scales == [1.0] * len(scales) else scales
+        self._legs = [tuple(np.array([curve.legs[leg] for curve in curves]).T) for leg in range(len(curves[0].legs))]
+        scales = np.array([curve.scale for curve in curves])
+        self._scales = None if (scales == 1.0).all() else scales
 
-    def __call__(self, step: int) -> list[float]:
+    def __call__(self, step: int) -> Row:
         """What each of them has at a step, >= 0, to the last bit."""
         leg, x = self._way(step)
-        values = [offset + span * x for offset, span in self._legs[leg]]
-        return values if self._scales is None else list(map(mul, values, self._scales))
+        offset, span = self._legs[leg]
+        values: Row = offset + span * x
+        if self._scales is not None:
+            values *= self._scales
+        return values
 
 
 class Separate:
@@ -61,12 +67,12 @@ class Separate:
         distinct = {id(factor): factor for factor in factors}
         places = {which: place for place, which in enumerate(distinct)}
         self._distinct = list(distinct.values())
-        self._places = [places[id(factor)] for factor in factors]
+        self._places = np.array([places[id(factor)] for factor in factors])
 
-    def __call__(self, step: int) -> list[float]:
+    def __call__(self, step: int) -> Row:
         """What each of them has at a step, >= 0."""
-        values = [factor(step) for factor in self._distinct]
-        return [values[place] for place in self._places]
+        values: Row = np.array([factor(step) for factor in self._distinct], dtype=np.float64)
+        return values.take(self._places)
 
 
 def alike(one: object, other: object) -> bool:
