@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.horizon import Horizon
-from lr_callbacks.schedules.together import Factor, Row, Together, together
 from lr_callbacks.segment import Group, Segment
+from lr_callbacks.together import Factor, Row, Together, together
 
 if TYPE_CHECKING:
     from lr_callbacks.callbacks.base import LRCallback
