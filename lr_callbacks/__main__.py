@@ -34,16 +34,23 @@ def main(args: list[str] | None = None) -> None:
 def _raised_here(error: BaseException | None) -> BaseException | None:
     """The error, or its cause, that this package raised: its message says it all. Others get their traceback.
 
-    So does what Lightning raises about the settings of a Trainer.
+    So does what Lightning raises about the settings of a Trainer, and an optimizer about what a configuration gives it.
     """
     while error is not None:
         if isinstance(error, MisconfigurationException):
             return error
-        *_, (frame, _) = walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).startswith(("lr_callbacks.", "lightning.pytorch.trainer.connectors.")):
+        modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
+        if modules[-1].startswith(("lr_callbacks.", "lightning.pytorch.trainer.connectors.")):
+            return error
+        if modules[-1].startswith("torch.optim.") and _caller_of_torch(modules).startswith("jsonargparse."):
             return error
         error = error.__cause__  # jsonargparse wraps what a constructor raises
     return None
+
+
+def _caller_of_torch(modules: list[str]) -> str:
+    """The last of the modules of a traceback that is none of torch's optimizers."""
+    return next((module for module in reversed(modules) if not module.startswith("torch.optim.")), "")
 
 
 if __name__ == "__main__":

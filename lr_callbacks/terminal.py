@@ -6,12 +6,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from shlex import quote
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
+from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser
@@ -60,6 +62,14 @@ def without_noise() -> Iterator[None]:
 class ShortErrorParser(LightningArgumentParser):
     """A parser whose errors are the message and the way out, without two screens of usage before them."""
 
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
+        """Read a configuration; a file that is no text, a checkpoint for one, is refused by its name."""
+        try:
+            parsed: Namespace = super().parse_path(path, *args, **kwargs)
+            return parsed
+        except UnicodeDecodeError:
+            self.error(f"config must be a text file, in YAML, got {str(path)!r}")
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the message to stderr and exit with status 2."""
         if not self.exit_on_error:
@@ -82,24 +92,40 @@ def _short(message: str) -> str:
         "trainer.callbacks, class 'lr_callbacks.Warmup': required: duration"
     """
     key = re.match(r'Parser key "(\S+)":', message)
+    if unknown := _unknown_class(message):
+        return f"{unknown[0]}: no class is known by the short name {unknown[1]}"
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
     factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
     reasons += [(factory, reason) for reason, factory in factories]
     return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
 
 
+def _unknown_class(message: str) -> tuple[str, str] | None:
+    r"""The option, and the name that was given to it where a class is wanted.
+
+    Example:
+        >>> _unknown_class('Parser key "model": Parser key "optimizer": Expected a dot import path string: SGDD')
+        ('model.optimizer', 'SGDD')
+    """
+    name = re.search(r"Expected a dot import path string: (\S+)", message)
+    keys = re.findall(r'Parser key "(\S+)":', message)
+    return (".".join(keys), name[1]) if name and keys else None
+
+
 def _hint(message: str) -> str:
     """The way out, where jsonargparse only says what is wrong."""
     refused = re.search(r"Problem with given class_path '(?:\w+\.)+(\w+)':\s+Option '\w+' is not accepted", message)
-    known = vars(lr_callbacks).get(refused[1]) if refused else None
-    if isinstance(known, type):
-        return f"{known.__name__} takes: {', '.join(signature(known).parameters)}.\n"
-    name = re.search(r"Expected a dot import path string: (\S+)", message)
-    if name:
+    callback = vars(lr_callbacks).get(refused[1]) if refused else None
+    if isinstance(callback, type):
+        return f"{callback.__name__} takes: {', '.join(signature(callback).parameters)}.\n"
+    if unknown := _unknown_class(message):
+        option, name = unknown
+        known = _known_callbacks() if option == "trainer.callbacks" else []
+        near = get_close_matches(name, known, n=1)
         return (
-            f"No class is known by the short name {name[1]}. Callbacks of this package: "
-            f"{', '.join(_known_callbacks())}.\nA class of your own needs its import path, such as "
-            f"my_module.{name[1]} with my_module.py in this folder.\n"
+            (f"Did you mean {near[0]}? " if near else "")
+            + (f"Callbacks of this package: {', '.join(known)}.\n" if known else "")
+            + f"A class of your own needs its import path, such as my_module.{name} with my_module.py in this folder.\n"
         )
     module = re.search(r"No module named '(\S+)'", message)
     if module:
