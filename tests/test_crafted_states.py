@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from battery_schedules import SCHEDULES
+from battery_schedules import SCHEDULES, shrink
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -109,6 +109,19 @@ def test_a_damaged_number_in_the_optimizers_state_is_refused_before_the_first_st
     callbacks = [lc.LinearDecay(total_steps="30 s")] if key == pg.ELAPSED else [lc.OneCycle(), plateau()]
     with pytest.raises(ValueError, match=re.escape(message) + re.escape(repr(value))[:40]):
         resume(callbacks, crafted, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "callback", [lc.MultiplicativeFactor(shrink), lc.TorchScheduler(lr_scheduler.StepLR, step_size=3)]
+)
+def test_a_count_that_no_training_has_is_refused_by_what_goes_step_by_step_and_nobody_waits_for_ever(
+    callback, one_cycle, tmp_path
+):
+    crafted = copy.deepcopy(one_cycle)
+    crafted["optimizer_states"][0]["param_groups"][0][pg.STEP] = 2**53
+    with pytest.raises(ValueError, match=r"must make up for at most 100000000 steps, got 9007199254740992; if that is"):
+        resume([callback], crafted, tmp_path)
+    assert resume([lc.CosineAnnealing()], crafted, tmp_path).of_group() == [0.0]
 
 
 def test_a_count_without_its_base_lr_is_refused(one_cycle, tmp_path):
