@@ -354,3 +354,13 @@ def test_the_momentum_that_was_configured_is_given_back_after_a_resume_too(optim
     assert resumed.momenta[0][0] != [0.9]
     group = module.trainer.optimizers[0].param_groups[0]
     assert (group["betas"][0] if "betas" in group else group["momentum"]) == 0.9
+
+
+def test_a_cooldown_goes_on_where_it_was(tmp_path):
+    def make() -> list[Callback]:
+        return [ReduceLROnPlateau("scripted", patience=0, factor=0.5, cooldown=2)]
+
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    full = run([*make(), save])
+    assert full.of_group() == [0.1] * 10 + [0.05] * 10  # the third value is as bad as the second
+    assert assert_resumes_exactly(save.saved, full, make) == 30
