@@ -162,6 +162,7 @@ BY_HAND: list[tuple[Any, Any, str]] = [
         for state in ([1], "state", {3: 4})
     ],
     (plateau(), without(PLATEAU, "best"), "the state of a plateau reduction must have just the keys"),
+    (*in_plateau(best=NAN), "best must be a finite number or None, got nan"),
     (*in_plateau(best=HUGE), "best must be a finite number or None, got 1000"),
     (*in_plateau(best="1.0"), "best must be a finite number or None, got '1.0'"),
     (*in_plateau(num_reductions=HUGE), "num_reductions must be a whole number >= 0, got 1000"),
@@ -281,3 +282,11 @@ def test_junk_in_the_optimizers_state_is_refused_before_the_first_step_or_the_ru
 @pytest.fixture(scope="module")
 def states(tmp_path_factory):
     return {name: saved([make()], tmp_path_factory.mktemp("kept")) for name, make in KEPT.items()}
+
+
+def test_a_state_puts_nothing_in_the_place_of_a_method_of_the_scheduler(states, tmp_path):
+    crafted = copy.deepcopy(states["torch cosine"])
+    (key,) = [key for key in crafted["callbacks"] if not key.startswith("ModelCheckpoint")]
+    crafted["callbacks"][key]["optimizers"]["0"]["foreign"]["now"]["scheduler"]["get_lr"] = 3
+    with pytest.raises(ValueError, match=r"\['get_lr'\] must not be there, got 3"):
+        resume([KEPT["torch cosine"]()], crafted, tmp_path)
