@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 LARGEST_COUNT = 2**53
+MOST_TO_CATCH_UP = 10**8
+"""Steps that a schedule which goes step by step makes up for: minutes; more are not those of a training."""
 
 
 def require(ok: bool, name: str, rule: str, value: object) -> None:
@@ -40,6 +42,26 @@ def is_finite(value: object) -> bool:
 def is_count(value: object) -> bool:
     """Whether a value is a whole number from 0 to 2**53, beyond which a float no longer counts."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT
+
+
+def require_near(steps: int, who: str) -> None:
+    """Refuse to make up for more steps one by one than a training has.
+
+    Raises:
+        ValueError: Where they would take hours, or for ever.
+
+    Example:
+        >>> require_near(2**53, "MultiplicativeFactor")
+        Traceback (most recent call last):
+        ...
+        ValueError: MultiplicativeFactor goes step by step and must make up for at most 100000000 steps, got \
+9007199254740992; if that is the step count of a checkpoint, it is damaged
+    """
+    if steps > MOST_TO_CATCH_UP:
+        raise ValueError(
+            f"{who} goes step by step and must make up for at most {MOST_TO_CATCH_UP} steps, got {steps}; if that is"
+            " the step count of a checkpoint, it is damaged"
+        )
 
 
 def state_of(what: str, state: object) -> dict[str, Any]:

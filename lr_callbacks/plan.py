@@ -20,6 +20,10 @@ def span(horizon: Horizon, segments: Sequence[Segment]) -> str:
     return " / ".join(spans)
 
 
+LOOK_AHEAD = 10**6
+"""Steps that the plan looks ahead where a factor is found from that of the step before."""
+
+
 def describe(horizon: Horizon, drivers: Sequence[Driver]) -> str:
     """The plan as text, one line a callback and one for the LRs that come of them."""
     assumed = " (assuming one step per batch)" if horizon.assumed else ""
@@ -71,6 +75,8 @@ def _lrs(horizon: Horizon, driver: Driver, lane: Lane) -> list[str]:
     last = None if horizon.total_steps is None else max(horizon.total_steps - 1, 0)
     if not only_now:
         steps = {step for step in steps if last is None or step <= last} | ({last} if last is not None else set())
+    if not all(callback.looks_far for callback in lane.callbacks):
+        steps = {step for step in steps if step <= driver.now + LOOK_AHEAD}
     factors = {step: lane.factors_at(step) for step in sorted(steps)}
     lines = []
     for place, number in enumerate(lane.groups[:4]):

@@ -249,11 +249,67 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "metrics": [(["x"], TypeError, "must be a number"), ([True], TypeError, "must be a number")],
         "optimizer": whole(0),
     },
+    "grid_search": {
+        "build": [(value, TypeError, "must be a function") for value in (None, 3, "build")],
+        "grid": [
+            *(
+                (value, TypeError, "must be a dict of the values of each axis")
+                for value in (None, "lr", [0.1], {3: [1]})
+            ),
+            ({}, ValueError, "must have at least one axis"),
+            ({"lr": []}, ValueError, "must have a value, got none for 'lr'"),
+            *(
+                ({"lr": [value]}, ValueError, "LRs must be numbers above 0")
+                for value in (0, -1, NAN, INF, "x", True, None)
+            ),
+            ({"width": {"a": 1}}, TypeError, "the axis 'width' must be a list of values"),
+            ({"width": [[1]]}, TypeError, "must be numbers, strings, booleans or None"),
+        ],
+        "metric": [(value, ValueError, "must be the name of a logged metric") for value in ("", None, 3)],
+        "mode": [(value, ValueError, "must be 'min' or 'max'") for value in ("best", None, ["min"])],
+        "seeds": [
+            *(
+                (value, TypeError, "must be an int or a list of ints")
+                for value in (True, 1.5, "2", None, [0.5], [True])
+            ),
+            *(
+                (value, ValueError, "must be a number above 0, or a list of seeds from 0 up")
+                for value in (0, -1, [], [-1])
+            ),
+        ],
+        "folder": [(value, TypeError, "must be a path, or None") for value in (3, ["x"])],
+        "storage": [
+            *((value, TypeError, "must be a text, or None") for value in (3, True)),
+            ("no such://thing", ValueError, "must be reachable"),
+            ("/dev/null/study.journal", ValueError, "must be reachable"),
+        ],
+        "sampler": [(value, ValueError, "must be one of grid, tpe, random, gp") for value in ("magic", None, ["grid"])],
+        "trials": [
+            *((value, TypeError, "must be an int") for value in ("3", 1.5, True)),
+            *((value, ValueError, "must be at least 1 for sampler 'tpe'") for value in (0, -1, None)),
+        ],
+        "pruner": [(value, ValueError, "must be one of median, ") for value in ("rose", "", 3, ["median"])],
+        "max_deaths": [
+            *((value, TypeError, "must be an int") for value in ("3", 1.5, True, None)),
+            *((value, ValueError, "must be at least 1") for value in (0, -1)),
+        ],
+        "take_over": FLAG,
+        "settings": [
+            *((value, TypeError, "must be a dict with names as keys") for value in ([1], "a", {3: 4})),
+            ({"a": StepLR}, TypeError, "must be numbers, strings, lists and dicts of them"),
+        ],
+        "suggest": [(value, TypeError, "must be a function, or None") for value in (0.1, "range test")],
+    },
 }
 """Public name -> argument -> rows."""
 
+
+def never(point: dict[str, Any]) -> Any:
+    """What a search must refuse its arguments before."""
+    raise AssertionError(f"a training at {point} was to be built")
+
+
 NO_RULE = {
-    "grid_search": "every argument in tests/test_sweep_engine.py",
     "RangeTestResult": "a record; what a checkpoint brings is checked by from_dict (tests/test_crafted_states.py)",
     "lr_range_test": "datamodule, train_dataloaders, val_dataloaders: Lightning's own, and its own errors",
 }
@@ -274,5 +330,6 @@ REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
     "TorchScheduler": lambda: {"scheduler": StepLR, "step_size": 3},
     "lr_range_test": lambda: {"trainer": Trainer(accelerator="cpu", logger=False), "module": Net()},
     "preview": lambda: {"callbacks": [], "base_lrs": 0.1, "total_steps": 5},
+    "grid_search": lambda: {"build": never, "grid": {"lr": [0.1]}},
 }
 """What each needs beside the argument in question."""

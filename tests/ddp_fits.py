@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import DummyLogger
 from processes import start
 from support import Net, Recorder, adam, loader, sgd, trainer
@@ -207,7 +209,36 @@ OTHERS: dict[str, Fit] = {
 
 RESUMED = Fit(lambda _: [Warmup(3), SGDR(6), plateau(), OneCycle(total_steps=18, groups=1)], saves=True)
 
-FITS = {"schedules": SCHEDULES, "plateaus": PLATEAUS, "others": OTHERS}
+
+class Dies(Callback):
+    """The second rank is killed in the middle of a step, while the first waits for its gradients."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def on_before_backward(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_rank == 1 and trainer.global_step == self.after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+KILLED_AFTER = 7
+KILLED = replace(
+    RESUMED,
+    callbacks=lambda folder: [
+        *RESUMED.callbacks(folder),
+        ModelCheckpoint(folder, every_n_train_steps=1, save_last=True),
+        Dies(KILLED_AFTER),
+    ],
+    trainer={"enable_checkpointing": True},
+)
+
+FITS = {
+    "schedules": SCHEDULES,
+    "plateaus": PLATEAUS,
+    "others": OTHERS,
+    "resumed": {"resumed": RESUMED},
+    "killed": {"killed": KILLED},
+}
 
 
 def rank(number: int, port: int, folder: str, fits: str, resume: str | None) -> None:
@@ -218,14 +249,13 @@ def rank(number: int, port: int, folder: str, fits: str, resume: str | None) -> 
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
     torch.set_num_threads(1)
-    chosen = {"resumed": RESUMED} if fits == "resumed" else FITS[fits]
-    left = {name: fit.run(Path(folder), resume, strategy="ddp", devices=2) for name, fit in chosen.items()}
+    left = {name: fit.run(Path(folder), resume, strategy="ddp", devices=2) for name, fit in FITS[fits].items()}
     Path(folder, f"rank{number}.json").write_text(json.dumps(left))
     torch.distributed.destroy_process_group()
 
 
 def on_two_ranks(folder: Path, fits: str, resume: str | None = None) -> list[dict[str, Any]]:
-    """Run a group of fits in two processes; what each rank saw, by the names of the fits."""
+    """Run a group of fits in two processes; what each rank saw, by the names of the fits (nothing if one is killed)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -238,6 +268,9 @@ def on_two_ranks(folder: Path, fits: str, resume: str | None = None) -> list[dic
     for process in processes:
         process.kill()
         process.join()
+    if fits == "killed":
+        assert processes[1].exitcode == -signal.SIGKILL, Path(folder, "log1.txt").read_text()[-3000:]
+        return []
     for number, process in sorted(enumerate(processes), key=lambda each: each[1].exitcode, reverse=True):
         assert process.exitcode == 0, Path(folder, f"log{number}.txt").read_text()[-3000:]
     return [json.loads(Path(folder, f"rank{number}.json").read_text()) for number in (0, 1)]

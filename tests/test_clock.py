@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import GradientAccumulationScheduler, StochasticWeightAveraging
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from support import Net, Recorder, fit, sgd, trainer
+from support import Net, Recorder, fit, loader, sgd, trainer
 from torch import nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, IterableDataset
 
-from lr_callbacks import SGDR, OneCycle, ReduceLROnPlateau, Warmup
+from lr_callbacks import SGDR, ExponentialDecay, OneCycle, ReduceLROnPlateau, Warmup
 from lr_callbacks.schedules import one_cycle_factor, sgdr_factor
 
 pytestmark = pytest.mark.oldest
@@ -336,3 +337,24 @@ def test_a_module_that_never_lets_its_optimizer_step_is_told_after_the_first_epo
 
     with pytest.warns(UserWarning, match=r"optimizer 0 \(SGD\) did not step in the first epoch"):
         fit(SGDR(3), module=Never(sgd((0.1,))), batches=2, max_epochs=2)
+
+
+@pytest.mark.parametrize("ends", ["at its end", "by an exception"])
+def test_after_a_fit_nothing_of_ours_hangs_on_the_optimizer(ends):
+    class Ends(Callback):
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            if ends == "by an exception" and trainer.global_step == 3:
+                raise RuntimeError("in the middle")
+
+    module, run = Net(sgd((0.1,))), trainer(ExponentialDecay(0.9), Ends(), max_epochs=1)
+    if ends == "by an exception":
+        with pytest.raises(RuntimeError, match="in the middle"):
+            run.fit(module, loader(5))
+    else:
+        run.fit(module, loader(5))
+    (optimizer,) = run.optimizers
+    assert [len(hooks) for name, hooks in vars(optimizer).items() if name.endswith("_hooks")] == [0] * 6
+    lr = optimizer.param_groups[0]["lr"]
+    assert lr == pytest.approx(0.1 * 0.9 ** (3 if ends == "by an exception" else 5))
+    optimizer.step()
+    assert optimizer.param_groups[0]["lr"] == lr

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from battery_schedules import SCHEDULES
+from battery_schedules import SCHEDULES, shrink
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -111,6 +111,19 @@ def test_a_damaged_number_in_the_optimizers_state_is_refused_before_the_first_st
         resume(callbacks, crafted, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "callback", [lc.MultiplicativeFactor(shrink), lc.TorchScheduler(lr_scheduler.StepLR, step_size=3)]
+)
+def test_a_count_that_no_training_has_is_refused_by_what_goes_step_by_step_and_nobody_waits_for_ever(
+    callback, one_cycle, tmp_path
+):
+    crafted = copy.deepcopy(one_cycle)
+    crafted["optimizer_states"][0]["param_groups"][0][pg.STEP] = 2**53
+    with pytest.raises(ValueError, match=r"must make up for at most 100000000 steps, got 9007199254740992; if that is"):
+        resume([callback], crafted, tmp_path)
+    assert resume([lc.CosineAnnealing()], crafted, tmp_path).of_group() == [0.0]
+
+
 def test_a_count_without_its_base_lr_is_refused(one_cycle, tmp_path):
     crafted = copy.deepcopy(one_cycle)
     del crafted["optimizer_states"][0]["param_groups"][0]["initial_lr"]
@@ -149,6 +162,7 @@ BY_HAND: list[tuple[Any, Any, str]] = [
         for state in ([1], "state", {3: 4})
     ],
     (plateau(), without(PLATEAU, "best"), "the state of a plateau reduction must have just the keys"),
+    (*in_plateau(best=NAN), "best must be a finite number or None, got nan"),
     (*in_plateau(best=HUGE), "best must be a finite number or None, got 1000"),
     (*in_plateau(best="1.0"), "best must be a finite number or None, got '1.0'"),
     (*in_plateau(num_reductions=HUGE), "num_reductions must be a whole number >= 0, got 1000"),
@@ -268,3 +282,11 @@ def test_junk_in_the_optimizers_state_is_refused_before_the_first_step_or_the_ru
 @pytest.fixture(scope="module")
 def states(tmp_path_factory):
     return {name: saved([make()], tmp_path_factory.mktemp("kept")) for name, make in KEPT.items()}
+
+
+def test_a_state_puts_nothing_in_the_place_of_a_method_of_the_scheduler(states, tmp_path):
+    crafted = copy.deepcopy(states["torch cosine"])
+    (key,) = [key for key in crafted["callbacks"] if not key.startswith("ModelCheckpoint")]
+    crafted["callbacks"][key]["optimizers"]["0"]["foreign"]["now"]["scheduler"]["get_lr"] = 3
+    with pytest.raises(ValueError, match=r"\['get_lr'\] must not be there, got 3"):
+        resume([KEPT["torch cosine"]()], crafted, tmp_path)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ddp_fits import OTHERS, PLATEAUS, RESUMED, SCHEDULES, on_two_ranks
+from ddp_fits import KILLED_AFTER, OTHERS, PLATEAUS, RESUMED, SCHEDULES, on_two_ranks
 from lightning.pytorch import Callback
 
 import lr_callbacks
@@ -99,3 +99,12 @@ def test_a_run_of_two_ranks_is_resumed_by_one_process_and_the_other_way_round_wi
     alone(RESUMED, tmp_path / "one", max_epochs=2)
     first, second = on_two_ranks(tmp_path / "by two", "resumed", str(tmp_path / "one" / "end.ckpt"))
     assert first["resumed"]["lrs"]["0"] == second["resumed"]["lrs"]["0"] == whole[10:20]
+
+
+def test_a_run_of_which_one_rank_is_killed_in_the_middle_of_a_step_goes_on_on_both_without_a_jump(tmp_path):
+    whole = alone(RESUMED, tmp_path / "whole")["lrs"]["0"]
+    on_two_ranks(tmp_path, "killed")
+    (tmp_path / "again").mkdir()
+    first, second = on_two_ranks(tmp_path / "again", "resumed", str(tmp_path / "last.ckpt"))
+    assert len(whole) == 20
+    assert first["resumed"]["lrs"]["0"] == second["resumed"]["lrs"]["0"] == whole[KILLED_AFTER:]

@@ -37,7 +37,12 @@ COMBINATIONS: dict[str, Callable[[], list[Callback]]] = {
     "plateau": lambda: [plateau()],
     "plateau_every_3_steps": lambda: [ReduceLROnPlateau("step_metric", patience=0, factor=0.9, every_n_steps=3)],
     "plateau_train": lambda: [ReduceLROnPlateau("epoch_metric", patience=0, factor=0.9)],
-    "all": lambda: [Warmup(3), SGDR(12), plateau(), ReduceLROnPlateau("scripted", name="b", patience=0, factor=0.7)],
+    "all": lambda: [
+        Warmup(3),
+        SGDR(12),
+        plateau(),
+        ReduceLROnPlateau("scripted", name="b", patience=0, factor=0.7, cooldown=2),
+    ],
 }
 
 
@@ -337,3 +342,25 @@ def test_a_validation_that_is_due_is_known_as_such_in_a_run_that_was_resumed_twi
     due = [torch.load(save.saved[4], weights_only=True)["callbacks"][plateau().state_key] for save in saves]
     assert [state["validation_due"] for state in due] == [True, True, True]
     assert [state["num_evaluations"] for state in due] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("optimizer", [sgd((0.1,)), adam((0.1,))], ids=["momentum", "betas"])
+def test_the_momentum_that_was_configured_is_given_back_after_a_resume_too(optimizer, tmp_path):
+    saver = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=3, save_top_k=-1)
+    full = fit(OneCycle(), saver, module=Net(optimizer), batches=5, max_epochs=2, enable_checkpointing=True)
+    module = Net(optimizer)
+    resumed = fit(OneCycle(), module=module, batches=5, max_epochs=2, ckpt_path=tmp_path / "step=3.ckpt")
+    assert resumed.momenta[0] == full.momenta[0][3:]
+    assert resumed.momenta[0][0] != [0.9]
+    group = module.trainer.optimizers[0].param_groups[0]
+    assert (group["betas"][0] if "betas" in group else group["momentum"]) == 0.9
+
+
+def test_a_cooldown_goes_on_where_it_was(tmp_path):
+    def make() -> list[Callback]:
+        return [ReduceLROnPlateau("scripted", patience=0, factor=0.5, cooldown=2)]
+
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    full = run([*make(), save])
+    assert full.of_group() == [0.1] * 10 + [0.05] * 10  # the third value is as bad as the second
+    assert assert_resumes_exactly(save.saved, full, make) == 30

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import references as ref
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, adam, fit, sgd
@@ -134,3 +135,19 @@ def test_every_schedule_that_counts_in_ticks_is_in_the_table():
     public = [getattr(lc, name) for name in lc.__all__]
     schedules = {cls for cls in public if isinstance(cls, type) and issubclass(cls, IntervalSchedule)}
     assert {type(make()) for make in CALLBACKS.values()} == schedules
+
+
+class StopsAtOnce(Callback):
+    def on_train_batch_end(self, trainer, *_):
+        trainer.should_stop = True
+
+
+def near(step):
+    assert step < 100, "far ahead"
+    return 0.9
+
+
+def test_a_product_is_not_worked_out_to_the_end_of_a_run_of_a_billion_steps_to_show_its_plan():
+    callback = lc.MultiplicativeFactor(near)
+    seen = fit(callback, StopsAtOnce(), module=Net(sgd((0.1,))), batches=3, max_epochs=-1, max_steps=10**9)
+    assert seen.of_group() == pytest.approx([0.1])

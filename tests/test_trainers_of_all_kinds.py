@@ -133,9 +133,9 @@ def refusal(name: str, kind_name: str) -> str | None:
     if name == "LRRangeTest" and len(kind.steps) > 1:
         return r"the module has \d optimizers; name the one to sweep by optimizer=0"
     if schedule.to_end and kind.planned is None:
-        return r"not given|needs the length of the run, which is not known here: .* Ways out: give the length in opt"
+        return r"not given|needs the length of the run, which is not known here: .* (Ways|The way) out: give "
     if schedule.by_epoch and (not kind.knows_epochs or kind.planned is None):
-        return r"interval='epoch' needs the length of an epoch, which is not known here: .* Ways out"
+        return r"interval='epoch' needs the length of an epoch, which is not known here: .* (Ways|The way) out"
     if schedule.evaluated and not kind.logs:
         return r"monitors 'scripted', which was not logged; logged are: nothing"
     return None

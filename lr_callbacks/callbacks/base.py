@@ -38,6 +38,7 @@ class LRCallback(Callback):
         is_warmup: Whether schedules on the same group begin after it.
         drives: Whether it has factors at all.
         advances: Whether it goes step by step, and so is called by `begin` and `advance`.
+        looks_far: Whether a factor far ahead costs no more than the next one; if not, the plan shows none.
 
     Raises:
         TypeError: If an argument has a wrong type.
@@ -56,6 +57,7 @@ class LRCallback(Callback):
     is_warmup: ClassVar[bool] = False
     drives: ClassVar[bool] = True
     advances: ClassVar[bool] = False
+    looks_far: ClassVar[bool] = True
 
     def __init__(self, *, optimizer: int | None = None, groups: Groups = None) -> None:
         if optimizer is not None:

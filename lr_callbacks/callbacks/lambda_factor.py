@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from lr_callbacks.arguments import require_near
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
 from lr_callbacks.segment import Group
@@ -138,6 +139,8 @@ class MultiplicativeFactor(LambdaFactor):
         torch ``MultiplicativeLR``.
     """
 
+    looks_far = False
+
     def shape(self, ticks: Ticks, group: Group) -> Shape:
         """The running product."""
         return Shape(RunningProduct(self._checked()))
@@ -212,6 +215,7 @@ class RunningProduct:
         """The product up to a step."""
         if step < self._step:
             self._step, self._product = 0, 1.0
+        require_near(step - self._step, "MultiplicativeFactor")
         for each in range(self._step + 1, step + 1):
             self._product *= self._function(each)
         self._step = max(self._step, step)

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import is_count, one_of, optional_name, require, state_of, whole
+from lr_callbacks.arguments import is_count, one_of, optional_name, require, require_near, state_of, whole
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.foreign import Foreign, validated
@@ -203,6 +203,7 @@ class TorchScheduler(EvaluationCallback):
             self._settle(driver, foreign)
         if self.monitor is None:
             due = self._due(driver, foreign)
+            require_near(due - foreign.count, repr(self))
             while foreign.count < due:
                 foreign.step()
 

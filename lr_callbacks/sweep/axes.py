@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 LR_NAMES = ("lr", "learning_rate", "max_lr")
@@ -51,7 +52,7 @@ def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
 
     Raises:
         ValueError: If there is no axis, an axis has no value, or an LR is not a number above 0.
-        TypeError: If a value is of another type, or the values are no list.
+        TypeError: If a value is of another type, the values are no list, or the grid is no dict.
 
     Example:
         >>> check_grid({"lr": (0.1, 0.01, 0.1)})
@@ -60,6 +61,8 @@ def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
         Traceback (most recent call last):
         ValueError: LRs must be numbers above 0, got 0.0 for 'lr'; write for example 0.001 0.01 0.1
     """
+    if not isinstance(grid, Mapping) or not all(isinstance(name, str) for name in grid):
+        raise TypeError(f"grid must be a dict of the values of each axis by its name, got {grid!r}")
     if not grid:
         raise ValueError("the grid must have at least one axis, got none; write for example --lr 0.001 0.01 0.1")
     lists: dict[str, list[Any]] = {}
@@ -95,13 +98,17 @@ def check_seeds(seeds: int | Sequence[int]) -> list[int]:
     """The seeds of every point: a number of them (then 0, 1, ...) or the seeds themselves.
 
     Raises:
+        TypeError: If it is neither.
         ValueError: If there is none, or one is negative.
 
     Example:
         >>> check_seeds(2), check_seeds([42])
         ([0, 1], [42])
     """
-    listed = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
+    given = [seeds] if isinstance(seeds, Integral) or not isinstance(seeds, Iterable) else list(seeds)
+    if not all(isinstance(seed, Integral) and not isinstance(seed, bool) for seed in given):
+        raise TypeError(f"seeds must be an int or a list of ints, got {seeds!r}")
+    listed = list(range(int(seeds))) if isinstance(seeds, Integral) else list(dict.fromkeys(map(int, given)))
     if not listed or min(listed) < 0:
         raise ValueError(f"seeds must be a number above 0, or a list of seeds from 0 up, got {seeds!r}; write 2")
     return listed

@@ -28,7 +28,7 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     Raises:
         ValueError: If there is none; the message lists them.
     """
-    if name not in SAMPLERS:
+    if not isinstance(name, str) or name not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {name!r}")
     return SAMPLERS[name](seed=seed)
 
@@ -39,6 +39,6 @@ def make_pruner(name: str | None) -> BasePruner:
     Raises:
         ValueError: If there is none; the message lists them.
     """
-    if name not in PRUNERS:
+    if not (name is None or isinstance(name, str)) or name not in PRUNERS:
         raise ValueError(f"pruner must be one of {', '.join(filter(None, PRUNERS))}, or None, got {name!r}")
     return PRUNERS[name]()

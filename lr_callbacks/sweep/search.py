@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from lr_callbacks.arguments import flag, optional_name, require, whole
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
 from lr_callbacks.sweep.engines import make_pruner, make_sampler
 from lr_callbacks.sweep.locks import FileLock
@@ -77,6 +78,7 @@ def grid_search(
         The ranked points; `best` of it is the first.
 
     Raises:
+        TypeError: If an argument has a wrong type.
         ValueError: If the grid is empty, an LR is not above 0, another argument is out of range, the storage cannot be
             reached, or the sweep was begun with another metric, mode, sampler, pruner or settings, or, unless on a
             grid, with other axes.
@@ -103,15 +105,18 @@ def grid_search(
     """
     axes = check_grid(grid)
     make_sampler(sampler, 0)
+    make_pruner(pruner)
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
-    if max_deaths < 1:
+    if whole("max_deaths", max_deaths, minimum=-(10**9)) < 1:
         raise ValueError(f"max_deaths must be at least 1, got {max_deaths}; 3 tries a point again twice")
+    _check(build, metric, folder, storage, suggest)
+    flag("take_over", take_over)
     slots = _slots(axes, check_seeds(seeds), sampler, trials)
     folder, fresh = _folder(folder, storage)
     where = storage or str(folder / "study.journal")
     store, locks = open_storage(where), lock_folder(where, folder)
-    kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **(settings or {})}
+    kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **_plain(settings)}
     if sampler != "grid":  # a place that is filled does not say from which values it was
         kept["axes"] = axes
     name = folder.resolve().name if storage else STUDY
@@ -125,6 +130,36 @@ def grid_search(
     with isolate_rng():
         work(queue, build, axes, metric, sampler)
     return table_of(queue, axes, metric, mode)
+
+
+def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> None:
+    """Refuse arguments of wrong types."""
+    for name, function, says in (("build", build, ""), ("suggest", suggest, ", or None")):
+        if not (callable(function) or (says and function is None)):
+            raise TypeError(f"{name} must be a function{says}, got {function!r}")
+    require(isinstance(metric, str) and metric != "", "metric", "the name of a logged metric", metric)
+    if folder is not None and not isinstance(folder, str | Path):
+        raise TypeError(f"folder must be a path, or None, got {folder!r}")
+    optional_name("storage", storage)
+
+
+def _plain(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The settings, if a study can keep them.
+
+    Raises:
+        TypeError: If they are no dict, or hold what JSON cannot.
+    """
+    if settings is None:
+        return {}
+    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+        raise TypeError(f"settings must be a dict with names as keys, got {settings!r}")
+    try:
+        kept: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"settings must be numbers, strings, lists and dicts of them, got {settings!r}: {error}"
+        ) from None
+    return kept
 
 
 def _folder(folder: str | Path | None, storage: str | None) -> tuple[Path, bool]:
@@ -158,6 +193,8 @@ def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: i
         if trials is not None:
             raise ValueError(f"trials must be left out for sampler 'grid', got {trials}; the grid says how many")
         return [Slot(point, seed) for seed in seeds for point in points(axes)]
+    if trials is not None:
+        whole("trials", trials, minimum=-(10**9))
     if trials is None or trials < 1:
         raise ValueError(f"trials must be at least 1 for sampler {sampler!r}, got {trials}; write for example 20")
     if len(seeds) > 1:
