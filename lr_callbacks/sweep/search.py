@@ -31,7 +31,7 @@ def grid_search(
     mode: Literal["min", "max"] = "min",
     seeds: int | Sequence[int] = 1,
     folder: str | Path | None = None,
-    storage: str | None = None,
+    storage: str | Path | None = None,
     sampler: str = "grid",
     trials: int | None = None,
     pruner: str | None = None,
@@ -108,6 +108,7 @@ def grid_search(
     if max_deaths < 1:
         raise ValueError(f"max_deaths must be at least 1, got {max_deaths}; 3 tries a point again twice")
     slots = _slots(axes, check_seeds(seeds), sampler, trials)
+    storage = str(storage) if storage else None
     folder, fresh = _folder(folder, storage)
     where = storage or str(folder / "study.journal")
     store, locks = open_storage(where), lock_folder(where, folder)
