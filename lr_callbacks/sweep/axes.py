@@ -51,7 +51,7 @@ def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
 
     Raises:
         ValueError: If there is no axis, an axis has no value, or an LR is not a number above 0.
-        TypeError: If a value is of another type, or the values are no list.
+        TypeError: If a value is of another type, the values are no list, or the grid has no names.
 
     Example:
         >>> check_grid({"lr": (0.1, 0.01, 0.1)})
@@ -60,6 +60,8 @@ def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
         Traceback (most recent call last):
         ValueError: LRs must be numbers above 0, got 0.0 for 'lr'; write for example 0.001 0.01 0.1
     """
+    if not isinstance(grid, Mapping):
+        raise TypeError(f"the grid must have a name for each axis, got {grid!r}; write {{'lr': [0.001, 0.01, 0.1]}}")
     if not grid:
         raise ValueError("the grid must have at least one axis, got none; write for example --lr 0.001 0.01 0.1")
     lists: dict[str, list[Any]] = {}
