@@ -1,9 +1,6 @@
 """`grid_search` in Python: the ranking, what diverges, what is refused, and where things are kept."""
 
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -250,8 +247,3 @@ def test_a_sweep_goes_on_behind_a_half_written_entry(search):
         file.write('{"op_code":4,"wor')
     assert search({"lr": [0.01, 0.1]}).rows[-1].point in ({"lr": 0.01}, {"lr": 0.1})
     assert search({"lr": [0.01]}) == first
-
-
-def test_importing_the_package_does_not_import_optuna():
-    code = "import sys, lr_callbacks; assert 'optuna' not in sys.modules; lr_callbacks.grid_search; import optuna"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
