@@ -134,6 +134,11 @@ def test_an_unknown_metric_stops_the_sweep_at_the_first_trial_and_lists_what_was
         ({"lr": [0.1]}, {"storage": "sqlite:////nowhere/x.db"}, "storage must be reachable, got 'sqlite:////nowhere"),
         ({"lr": [0.1]}, {"storage": "redis://127.0.0.1:1"}, "storage must be reachable, got 'redis://127"),
         ({"lr": [0.1]}, {"storage": "/dev/null/study.journal"}, "storage must be reachable, got '/dev/null/study"),
+        (
+            {"lr": [0.1]},
+            {"storage": "sqlite:study.db"},
+            "got 'sqlite:study.db': a URL has '://' in it, as in sqlite:///",
+        ),
         ({"lr": [0.1]}, {"storage": "no such://thing"}, "storage must be reachable, got 'no such://thing'"),
     ],
 )

@@ -33,6 +33,8 @@ def open_storage(where: str) -> BaseStorage:
         if _scheme(where) in ("redis", "rediss"):
             return JournalStorage(JournalRedisBackend(where))
         if not _scheme(where):
+            if re.match(r"(sqlite|mysql|mariadb|postgres|postgresql|redis|rediss)(\+\w+)?:", where):
+                raise ValueError("a URL has '://' in it, as in sqlite:///study.db")
             path = Path(where).expanduser()
             path.parent.mkdir(parents=True, exist_ok=True)
             _check_journal(path)
