@@ -11,6 +11,7 @@ from lightning.fabric.utilities.data import _set_sampler_epoch, sized_len
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.core.optimizer import _MockOptimizer
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.call import _call_strategy_hook
 from lightning.pytorch.trainer.connectors.data_connector import (
     _parse_num_batches,
@@ -55,6 +56,11 @@ def logged_so_far(trainer: Trainer) -> list[Tensor]:
     """The sums of what was logged in an epoch that has not ended; `callback_metrics` shows their means at its end."""
     results = trainer._results
     return [] if results is None else [entry.value for _, entry in results.valid_items() if entry.is_tensor]
+
+
+def enter_no_hparams(logger: TensorBoardLogger) -> None:
+    """Let a fit leave TensorBoard's HParams table alone; it shows of each run only the first entry that was written."""
+    logger._default_hp_metric = False
 
 
 def validation_is_due(trainer: Trainer) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["lightning.pytorch", "lr_callbacks", "torchmetrics"])
+context.set_forkserver_preload(["lightning.pytorch", "lr_callbacks.sweep", "torchmetrics"])
 
 
 def start(target: Callable[..., None], *args: Any) -> Any:

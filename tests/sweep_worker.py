@@ -1,8 +1,9 @@
-"""A worker of a sweep as a process of its own: python sweep_worker.py FOLDER POINTS SECONDS [STORAGE]."""
+"""A worker of a sweep, to be a process of its own."""
 
+import contextlib
+import io
 import json
 import os
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -27,7 +28,8 @@ class SlowAndTold(Callback):
         self.tell("begin")
         if self.seconds >= 0:
             time.sleep(self.seconds)
-        while self.seconds < 0 and not self.file.with_name("go").exists():
+        deadline = time.monotonic() + 200
+        while self.seconds < 0 and not self.file.with_name("go").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def on_train_end(self, *args):
@@ -47,6 +49,12 @@ def search(folder, points, seconds=0, storage=None):
     return [[row.point["lr"], row.mean] for row in table.rows]
 
 
-if __name__ == "__main__":
+def work(folder, *args):
+    """Search, and leave in the folder what came of it."""
     warnings.simplefilter("ignore")
-    print(json.dumps(search(*sys.argv[1:])))  # noqa: T201
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            came = {"ranking": search(folder, *args)}
+        except Exception as error:
+            came = {"error": f"{type(error).__name__}: {error}"}
+    Path(folder, f"{os.getpid()}.json").write_text(json.dumps(came))

@@ -248,11 +248,12 @@ def test_a_missing_optuna_is_named(workplace, capsys, monkeypatch):
     )
 
 
-def test_help_does_not_wait_for_optuna():
+def test_help_and_the_import_of_the_package_do_not_wait_for_optuna():
     code = (
         "import sys\nfrom lr_callbacks.__main__ import main\n"
         "try:\n    main(['sweep', '--help'])\nexcept SystemExit:\n    pass\n"
-        "assert 'optuna' not in sys.modules"
+        "import lr_callbacks\nassert 'optuna' not in sys.modules\n"
+        "lr_callbacks.grid_search\nassert 'optuna' in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CONFIGS.parent, check=True)
     assert "--lr LR [LR ...]" in done.stdout

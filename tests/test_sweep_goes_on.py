@@ -160,3 +160,14 @@ def test_a_used_name_of_a_default_folder_is_not_taken_twice(tmp_path, monkeypatc
     (tmp_path / "runs/sweep/version_0").mkdir(parents=True)
     grid_search(Search(None).build, {"lr": [0.01]})
     assert (tmp_path / "runs/sweep/version_1/study.journal").exists()
+
+
+@pytest.mark.parametrize("text", ["one line of mine", "SQLite format 3\x00"])
+def test_a_file_that_is_no_journal_is_refused_and_stays_as_it_is(tmp_path, text):
+    path = tmp_path / "mine"
+    path.write_text(text)
+    with pytest.raises(
+        ValueError, match=r"storage must be reachable, got '.*mine': it is a file, and no journal of Op"
+    ):
+        grid_search(lambda point: None, {"lr": [0.1]}, storage=path)
+    assert path.read_text() == text

@@ -6,9 +6,10 @@ import json
 import os
 import re
 from argparse import ArgumentError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from shlex import quote
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,7 +23,7 @@ from lr_callbacks.commands.trial_cli import (
     watched_validation,
 )
 from lr_callbacks.sweep.axes import is_lr, label, short, show
-from lr_callbacks.sweep.config import SCHEDULE, at_point, callbacks_of, check_peaks, find_lr
+from lr_callbacks.sweep.config import SCHEDULE, at_point, callbacks_of, check_peaks, find_lr, place_of
 from lr_callbacks.sweep.locks import FileLock
 from lr_callbacks.sweep.refit import StopAfter, train_on_everything
 from lr_callbacks.sweep.table import Row, SweepTable
@@ -73,7 +74,7 @@ class SweepRun:
         if schedules:
             self.axes[SCHEDULE] = list(self.schedules)
         for name, *values in grid or []:
-            if name in self.axes or ("lr" in self.axes and name == self.lr_key):
+            if place_of(name) in {place_of(axis, self.lr_key) for axis in self.axes}:
                 raise ValueError(f"an axis of the grid must be given once, got {name!r} again; put its values together")
             if name == "seed_everything":
                 raise ValueError(
@@ -92,23 +93,27 @@ class SweepRun:
         """Refuse a value that its entry cannot take, before anything is trained; of numbers one of a type is tried."""
         for name, values in self.axes.items():
             kinds = {value if isinstance(value, str) else type(value): value for value in values}
+            place = place_of(name, self.lr_key)
+            below = [axis for axis in self.axes if place_of(axis, self.lr_key).startswith(f"{place}.")]
             for value in kinds.values():
-                self._resolved({name: value})
+                self._resolved({name: value}, {axis: self.axes[axis][0] for axis in below})
 
-    def _resolved(self, point: dict[str, Any]) -> Any:
+    def _resolved(self, point: dict[str, Any], arguments: Mapping[str, Any] = MappingProxyType({})) -> Any:
         """The configuration at a point, with everything that it leaves to a default.
+
+        Args:
+            point: Axis -> value.
+            arguments: Other axes that go with it and are not at fault if it does not fit.
 
         Raises:
             ValueError: If a value does not fit.
         """
-        config = at_point(self.config, point, self.lr_key, self.schedules)
+        config = at_point(self.config, {**point, **arguments}, self.lr_key, self.schedules)
         before, self._parser.exit_on_error = self._parser.exit_on_error, False
         try:
             return self._parser.parse_object({"subcommand": "fit", "fit": config}).fit
         except ArgumentError as error:
-            wants = re.findall(r"Expected an? (?:<class ')?(.+?)(?:'>)?(?:\. Got value.*)?$", str(error), re.MULTILINE)
-            reason = f"it must be {wants[0]}" if wants else str(error).strip().splitlines()[-1].strip()
-            raise ValueError(f"values of an axis must fit their entry, got {label(point)}: {reason}") from error
+            raise ValueError(f"values of an axis must fit their entry, got {label(point)}: {_reason(error)}") from error
         finally:
             self._parser.exit_on_error = before
 
@@ -241,6 +246,18 @@ def _folder_name(point: dict[str, Any]) -> str:
     """Such as "lr=0.1,seed=42"."""
     text = ",".join(f"{name}={show(value)}" for name, value in zip(short(point).values(), point.values(), strict=True))
     return re.sub(r"[^\w.,=+-]+", "_", text)[:200]
+
+
+def _reason(error: ArgumentError) -> str:
+    """What the parser has against a value, from among what it says of all the types that an entry may have."""
+    text = str(error)
+    wants = re.findall(
+        r"Expected an? (?!<class 'NoneType)(?:<class ')?(.+?)(?:'>)?(?:\. Got value.*)?$", text, re.MULTILINE
+    )
+    if wants:
+        return f"it must be {wants[0]}"
+    of_classes = re.findall(r"expects a function or a callable class: (.+?)(?:\. Got value.*)?$", text, re.MULTILINE)
+    return str(of_classes[0] if of_classes else text.strip().splitlines()[-1].strip())
 
 
 def _plain(word: Any) -> Any:

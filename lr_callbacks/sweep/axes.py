@@ -62,7 +62,9 @@ def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
         ValueError: LRs must be numbers above 0, got 0.0 for 'lr'; write for example 0.001 0.01 0.1
     """
     if not isinstance(grid, Mapping) or not all(isinstance(name, str) for name in grid):
-        raise TypeError(f"grid must be a dict of the values of each axis by its name, got {grid!r}")
+        raise TypeError(
+            f"grid must be a dict of the values of each axis by its name, got {grid!r}; write {{'lr': [0.001, 0.01, 0.1]}}"
+        )
     if not grid:
         raise ValueError("the grid must have at least one axis, got none; write for example --lr 0.001 0.01 0.1")
     lists: dict[str, list[Any]] = {}

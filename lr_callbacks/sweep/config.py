@@ -30,11 +30,25 @@ def set_value(config: dict[str, Any], path: str, value: Any) -> None:
         Traceback (most recent call last):
         ValueError: an axis must be an entry of the configuration, got 'model.widht'; at model there are: width
     """
+    node, key = _find(config, path)
+    node[key] = value
+
+
+def _find(config: dict[str, Any], path: str, new: bool = False) -> tuple[Any, Any]:
+    """The dictionary or list that an entry is in, and its key there.
+
+    Args:
+        config: Configuration.
+        path: Of the entry.
+        new: Whether an entry of a dictionary may be missing; it is then made, and the parser has to judge it.
+    """
     node: Any = config
     parts = path.split(".")
     for depth, part in enumerate(parts):
         if isinstance(node, dict) and "init_args" in node and part not in node:
             node = node["init_args"]
+        if new and isinstance(node, dict):
+            node.setdefault(part, {})
         known = [str(index) for index in range(len(node))] if isinstance(node, list) else list(node or {})
         if part not in known:
             place = ".".join(parts[:depth]) or "the top"
@@ -43,11 +57,11 @@ def set_value(config: dict[str, Any], path: str, value: Any) -> None:
             )
         key = int(part) if isinstance(node, list) else part
         if depth == len(parts) - 1:
-            node[key] = value
-        else:
-            node = node[key]
-            if not isinstance(node, dict | list):
-                node = {}
+            break
+        node = node[key]
+        if not isinstance(node, dict | list):
+            node = {}
+    return node, key
 
 
 def find_lr(config: dict[str, Any]) -> str:
@@ -127,6 +141,9 @@ def at_point(
 ) -> dict[str, Any]:
     """A copy of the configuration with the values of a point in it.
 
+    Another class than the one that is there comes with its own defaults, and with those values of the point that are
+    for its arguments; the one that is there keeps its arguments.
+
     Args:
         config: Resolved configuration.
         point: Axis -> value. "lr" stands at `lr_key`, "schedule" is a name in `schedules`, others are paths.
@@ -134,9 +151,27 @@ def at_point(
         schedules: Name -> callbacks that are added to those of the configuration.
     """
     result: dict[str, Any] = copy.deepcopy(dict(config))
-    for name, value in point.items():
-        if name == SCHEDULE and schedules:
-            result["trainer"]["callbacks"] = callbacks_of(result) + copy.deepcopy(list(schedules[value]))
-        else:
-            set_value(result, lr_key if name == "lr" and lr_key else name, value)
+    schedule = schedules[point[SCHEDULE]] if schedules and SCHEDULE in point else []
+    values = {place_of(name, lr_key): value for name, value in point.items() if name != SCHEDULE or not schedules}
+    new_classes: list[str] = []
+    for place in sorted(values, key=lambda place: place.count(".")):  # a class comes before what it takes
+        node, key = _find(result, place, new=any(place.startswith(f"{other}.") for other in new_classes))
+        is_class = isinstance(node[key], dict) and "class_path" in node[key] and isinstance(values[place], str)
+        if not is_class:
+            node[key] = values[place]
+        elif values[place] not in (node[key]["class_path"], node[key]["class_path"].rpartition(".")[2]):
+            node[key] = {"class_path": values[place], "init_args": {}}
+            new_classes.append(place)
+    if schedule:
+        result["trainer"]["callbacks"] = callbacks_of(result) + copy.deepcopy(list(schedule))
     return result
+
+
+def place_of(name: str, lr_key: str | None = None) -> str:
+    """Path of what an axis sets; that of a class is the path of what is of this class.
+
+    Example:
+        >>> place_of("lr", "model.optimizer.lr"), place_of("model.optimizer.class_path")
+        ('model.optimizer.lr', 'model.optimizer')
+    """
+    return (lr_key if name == "lr" and lr_key else name).removesuffix(".class_path")

@@ -32,7 +32,7 @@ def grid_search(
     mode: Literal["min", "max"] = "min",
     seeds: int | Sequence[int] = 1,
     folder: str | Path | None = None,
-    storage: str | None = None,
+    storage: str | Path | None = None,
     sampler: str = "grid",
     trials: int | None = None,
     pruner: str | None = None,
@@ -113,6 +113,7 @@ def grid_search(
     _check(build, metric, folder, storage, suggest)
     flag("take_over", take_over)
     slots = _slots(axes, check_seeds(seeds), sampler, trials)
+    storage = str(storage) if storage else None
     folder, fresh = _folder(folder, storage)
     where = storage or str(folder / "study.journal")
     store, locks = open_storage(where), lock_folder(where, folder)

@@ -33,8 +33,11 @@ def open_storage(where: str) -> BaseStorage:
         if _scheme(where) in ("redis", "rediss"):
             return JournalStorage(JournalRedisBackend(where))
         if not _scheme(where):
+            if re.match(r"(sqlite|mysql|mariadb|postgres|postgresql|redis|rediss)(\+\w+)?:", where):
+                raise ValueError("a URL has '://' in it, as in sqlite:///study.db")
             path = Path(where).expanduser()
             path.parent.mkdir(parents=True, exist_ok=True)
+            _check_journal(path)
             return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, JournalLock(path))))
         if _only_worker(where):
             return _database(where)
@@ -49,6 +52,14 @@ def open_storage(where: str) -> BaseStorage:
         f"storage must not be SQLite for several workers, got {where!r}, and another worker is using it; leave "
         "--storage out (a journal file, safe for many) or name a MySQL or PostgreSQL server"
     )
+
+
+def _check_journal(path: Path) -> None:
+    """Refuse a file that is something else, for what looks half written in a journal is cut off."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(1) not in (b"", b"{"):
+                raise ValueError("it is a file, and no journal of Optuna's; a database needs a URL, sqlite:///study.db")
 
 
 def _database(where: str, pauses: tuple[float, ...] = (0.5, 2.0)) -> BaseStorage:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from traceback import walk_tb
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
@@ -18,7 +19,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from typing_extensions import override
 
-from lr_callbacks.lightning_private import logged_so_far
+from lr_callbacks.lightning_private import enter_no_hparams, logged_so_far
 
 Build = Callable[[dict[str, Any]], tuple[Any, ...]]
 """A point -> (trainer, module, and what else `trainer.fit` takes: a datamodule, or loaders)."""
@@ -72,11 +73,16 @@ def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, repor
         What came of it, and the trainer.
 
     Raises:
-        MisconfigurationException: If nobody logs the metric, the trainer was used before, or has several devices.
+        MisconfigurationException: If nobody logs the metric, the trainer or the module was used before, or the trainer
+            has several devices.
+        TypeError: If `build` returns something else.
     """
     seed_everything(seed, workers=True, verbose=False)
-    trainer, module, *data = build(dict(point))
-    _check(trainer)
+    trainer, module, *data = _check(build(dict(point)))
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            enter_no_hparams(logger)
+    _trained.add(module)
     watch = TrialWatch(metric, report)
     trainer.callbacks.insert(0, watch)
     started = time.perf_counter()
@@ -171,7 +177,7 @@ class TrialWatch(Callback):
             trainer.should_stop = True
             return
         self._evaluations += 1
-        if self._report(self._evaluations, value):
+        if self._report(self._evaluations, value) and not _ends_anyway(trainer):
             self.pruned = trainer.should_stop = True
 
     def _require_metric(self, trainer: Trainer) -> None:
@@ -181,6 +187,12 @@ class TrialWatch(Callback):
                 f"metric must be one that the module logs, got {self.metric!r}; logged were: "
                 f"{', '.join(logged) or 'none'}. Name one of these, or log it with self.log({self.metric!r}, ...)"
             )
+
+
+def _ends_anyway(trainer: Trainer) -> bool:
+    """Whether the training is over, and nothing is left to stop."""
+    last_epoch = trainer.current_epoch + 1 == trainer.max_epochs and trainer.is_last_batch
+    return last_epoch or trainer.global_step == trainer.max_steps
 
 
 def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, float]) -> None:
@@ -203,16 +215,34 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _check(trainer: Trainer) -> None:
-    if trainer.global_step or any(isinstance(callback, TrialWatch) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+_trained: WeakSet[LightningModule] = WeakSet()
+
+
+def _check(built: Any) -> tuple[Any, ...]:
+    """What `build` has returned, if it is as it must be."""
+    parts = tuple(built) if isinstance(built, tuple | list) else (built,)
+    if len(parts) < 2 or not isinstance(parts[0], Trainer) or not isinstance(parts[1], LightningModule):
+        got = ", ".join(type(part).__name__ for part in parts)
+        raise TypeError(
+            f"build must return a Trainer, a LightningModule, and the data if any, in this order, got {got}; write "
+            "return trainer, module, datamodule"
+        )
+    trainer, module = parts[:2]
+    if trainer.global_step or any(isinstance(callback, TrialWatch) for callback in trainer.callbacks):
         raise MisconfigurationException(
             "build must make a new Trainer for every point, got one that has been used; construct it inside build"
+        )
+    if module in _trained:
+        raise MisconfigurationException(
+            "build must make a new module for every point, got one that another point has trained; construct it inside "
+            "build"
         )
     if trainer.world_size > 1:
         raise MisconfigurationException(
             f"a trial must train on one device, got {trainer.world_size}; write devices=1 and start one worker per "
             "device on the same storage"
         )
+    return parts
 
 
 def _finite(module: LightningModule) -> bool:

@@ -38,6 +38,7 @@ def work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: st
             queue.fill()
             claim = queue.claim()
             if claim is not None:
+                bar.set_postfix_str("")  # we have waited enough
                 # A seed of its own for every place, or all workers would draw the same points, and a restarted one too.
                 queue.study.sampler = make_sampler(sampler, claim.slot.seed + claim.slot.index)
                 _run(queue, claim, build, axes, metric)
