@@ -32,7 +32,9 @@ def test_a_module_that_another_point_has_trained_is_refused(tmp_path):
 
 
 def test_a_grid_without_names_is_told_how_to_write_it(tmp_path):
-    with pytest.raises(TypeError, match=r"must have a name for each axis, got \[0\.1\]; write \{'lr': \[0\.001"):
+    with pytest.raises(
+        TypeError, match=r"must be a dict of the values of each axis by its name, got \[0\.1\]; write \{'lr': \[0\.001"
+    ):
         grid_search(lambda point: None, [0.1], folder=tmp_path)
 
 

@@ -63,7 +63,8 @@ def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
     """
     if not isinstance(grid, Mapping) or not all(isinstance(name, str) for name in grid):
         raise TypeError(
-            f"grid must be a dict of the values of each axis by its name, got {grid!r}; write {{'lr': [0.001, 0.01, 0.1]}}"
+            f"grid must be a dict of the values of each axis by its name, got {grid!r};"
+            " write {'lr': [0.001, 0.01, 0.1]}"
         )
     if not grid:
         raise ValueError("the grid must have at least one axis, got none; write for example --lr 0.001 0.01 0.1")
