@@ -19,20 +19,20 @@ from lr_callbacks.schedules import one_cycle_factor, sgdr_factor, warmup_factor
 pytestmark = pytest.mark.oldest
 
 
-def scripted(*metrics: float, **kwargs: Any) -> ReduceLROnPlateau:
-    return ReduceLROnPlateau("scripted", patience=0, factor=0.5, **kwargs)
+def scripted(*metrics: float, reduce_by: float = 0.5, **kwargs: Any) -> ReduceLROnPlateau:
+    return ReduceLROnPlateau("scripted", patience=0, factor=reduce_by, **kwargs)
 
 
 def test_all_six_orders_of_warmup_sgdr_and_plateau_give_the_product_bit_for_bit():
     traces = []
     for order in itertools.permutations(range(3)):
-        callbacks = [Warmup(4), SGDR(7, start=0), scripted(start=0)]
+        callbacks = [Warmup(25), SGDR(7, start=0), scripted(start=0, reduce_by=0.3)]
         module = Net(sgd((0.1, 0.03)), metrics=[1.0, 1.0, 1.0])
         traces.append(fit(*(callbacks[i] for i in order), module=module, batches=10, val=True, max_epochs=3).lrs[0])
     assert all(trace == traces[0] for trace in traces)
     for step, lrs in enumerate(traces[0]):
-        reductions = 0.5 ** max(0, step // 10 - 1)  # judged at the end of epochs 0 (first value), 1 (bad), 2 (bad)
-        factor = warmup_factor(step, duration=4) * sgdr_factor(step, T_0=7) * reductions
+        reductions = 0.3 ** max(0, step // 10 - 1)  # judged at the end of epochs 0 (first value), 1 (bad), 2 (bad)
+        factor = warmup_factor(step, duration=25) * sgdr_factor(step, T_0=7) * reductions
         assert lrs == pytest.approx([0.1 * factor, 0.03 * factor], rel=1e-12, abs=0)
 
 
