@@ -1,6 +1,5 @@
 """The sample task: its data, its network, and what it costs to import."""
 
-import subprocess
 import sys
 
 import pytest
@@ -119,15 +118,3 @@ def test_without_scikit_learn_the_error_names_the_extra(monkeypatch):
     with pytest.raises(ModuleNotFoundError) as error:
         DigitsDataModule().setup("fit")
     assert str(error.value) == ('DigitsDataModule needs sklearn; install it with: pip install "lr-callbacks[cli]"')
-
-
-def test_importing_the_package_loads_nothing_that_lightning_does_not():
-    script = (
-        "import sys, lightning.pytorch\n"
-        "before = {name.partition('.')[0] for name in sys.modules}\n"
-        "import lr_callbacks\n"
-        "after = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(sorted(after - before), 'lr_callbacks.cli' in sys.modules, 'lr_callbacks.demo' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[0] == "['lr_callbacks'] False False"
