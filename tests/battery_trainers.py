@@ -22,11 +22,10 @@ from battery_modules import (
     one_param_group,
     sgd_with,
 )
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer, callbacks
 from lightning.pytorch.callbacks import (
     BackboneFinetuning,
     EarlyStopping,
-    EMAWeightAveraging,
     GradientAccumulationScheduler,
     LearningRateFinder,
 )
@@ -178,7 +177,7 @@ KINDS: dict[str, Kind] = {
         callbacks=lambda: [EarlyStopping("scripted", patience=1)],
         val=True,
     ),
-    "WeightAveraging": Kind(callbacks=lambda: [EMAWeightAveraging()]),
+    "WeightAveraging": Kind(callbacks=lambda: [callbacks.EMAWeightAveraging()]),
     "Lightning's LearningRateFinder before ours": Kind(
         module=WithLR,
         callbacks=lambda: [LearningRateFinder(1e-4, 1.0, num_training_steps=20, early_stop_threshold=None)],
