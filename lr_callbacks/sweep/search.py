@@ -141,7 +141,7 @@ def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> 
     require(isinstance(metric, str) and metric != "", "metric", "the name of a logged metric", metric)
     if folder is not None and not isinstance(folder, str | Path):
         raise TypeError(f"folder must be a path, or None, got {folder!r}")
-    optional_name("storage", storage)
+    optional_name("storage", str(storage) if isinstance(storage, Path) else storage)
 
 
 def _plain(settings: Mapping[str, Any] | None) -> dict[str, Any]:
