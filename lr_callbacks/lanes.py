@@ -60,10 +60,13 @@ class Lane:
         Raises:
             MisconfigurationException: If a factor is negative or no finite number.
         """
-        for callback, segment in zip(self.callbacks, self.segments, strict=True):
-            factor = segment.factor_at(step)
-            if not 0 <= factor < float("inf"):
-                raise MisconfigurationException(f"{callback!r}: a factor must be finite and at least 0, got {factor!r}")
+        for callback, (start, factor) in zip(self.callbacks, self.terms, strict=True):
+            own = factor(step - start if step > start else 0)
+            for value in own.tolist() if isinstance(own, np.ndarray) else [own]:
+                if not 0 <= value < float("inf"):
+                    raise MisconfigurationException(
+                        f"{callback!r}: a factor must be finite and at least 0, got {value!r}"
+                    )
 
 
 def build_lanes(optimizer: Optimizer, index: int, callbacks: Sequence[LRCallback], horizon: Horizon) -> list[Lane]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit, native, sgd
 from torch.optim import lr_scheduler
 
@@ -200,3 +201,16 @@ def test_a_group_that_is_added_before_a_reduction_and_the_next_step_is_taken_up_
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05, 0.01, 0.3])
     callback.judge(1.0)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.025, 0.005, 0.15])
+
+
+class Sunk(ScheduleCallback):
+    """A schedule whose factor is below 0 in groups of a small LR."""
+
+    def segment(self, horizon, group):
+        factor = 1 - group.factor_of(0.05)
+        return Segment(start=0, factor=lambda step: factor)
+
+
+def test_a_factor_below_0_is_refused_in_whatever_group_it_is():
+    with pytest.raises(MisconfigurationException, match=r"a factor must be finite and at least 0, got -1\.5"):
+        fit(Sunk(), module=Net(sgd((0.1, 0.02))), batches=2)
