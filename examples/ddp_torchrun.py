@@ -74,6 +74,7 @@ def main() -> None:
         same = all(lrs == used.lrs for lrs in of_all)
         print(f"{trainer.world_size} ranks, {len(used.lrs)} steps each; the same LR at every step: {same}")
         print(f"LR at the end: {used.lrs[-1]}")
+    torch.distributed.destroy_process_group()  # or gloo's threads may abort the process as it ends
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ class Suggestions(Callback):
             "losses": list(pl_module.losses),  # type: ignore[arg-type]
         }
         torch.save(found, f"{self.folder}/rank{trainer.global_rank}.pt")
+        atexit.register(torch.distributed.destroy_process_group)  # or gloo's threads may abort a spawned process
 
 
 class RankBusy(Busy):

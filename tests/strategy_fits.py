@@ -71,6 +71,7 @@ def main(folder: Path) -> None:
         seen[f"{name}, resumed"] = run(folder, name, OneCycle(), ckpt_path=folder / f"{name}.ckpt")
         seen[f"{name}, tested"] = run(folder, name, LRRangeTest(num_steps=10, apply=False))
     Path(folder, f"rank{seen['zero']['rank']}.json").write_text(json.dumps(seen))
+    torch.distributed.destroy_process_group()  # or gloo's threads may abort the process as it ends
 
 
 if __name__ == "__main__":
