@@ -33,6 +33,7 @@ class Conductor:
     Attributes:
         trainer: The trainer.
         drivers: One for each optimizer that is driven.
+        watches: Whether it has yet to see that the clock runs.
 
     Raises:
         MisconfigurationException: If there is no optimizer, a callback wants one that does not exist or stands in the
@@ -43,7 +44,6 @@ class Conductor:
         self.trainer: Trainer | None = trainer
         self.drivers: list[Driver] = []
         self._started = False
-        self._stepped = False
         self._epoch_began_at: list[int] | None = None
         self._length_told = False
         if has_no_optimizer(trainer):
@@ -63,6 +63,7 @@ class Conductor:
             mine = [c for c in callbacks if c.drives and c.optimizer in (None, index)]
             if mine:
                 self.drivers.append(Driver(optimizer, index, mine))
+        self.watches = bool(self.drivers)
         refuse_other_masters(trainer, self.drivers)
 
     @classmethod
@@ -126,14 +127,14 @@ class Conductor:
     def on_train_batch_end(self, trainer: Trainer) -> None:
         """Make sure that the clock runs: an optimizer that steps without its hooks would freeze the LR in silence.
 
+        It need not be called any more when it no longer `watches`.
+
         Raises:
             MisconfigurationException: If the only optimizer has stepped and its hooks were not called, or somebody has
                 built a scheduler since the fit started.
         """
-        if self._stepped or not self.drivers:
-            return
-        self._stepped = any(driver.taken for driver in self.drivers)
-        if self._stepped:
+        self.watches = not any(driver.taken for driver in self.drivers)
+        if not self.watches:
             refuse_other_masters(trainer, self.drivers)
         elif _must_have_stepped(trainer) and trainer.global_step > self.drivers[0].step:
             raise MisconfigurationException(

@@ -56,7 +56,7 @@ class Driver:
         self._look = False
         self._warned = False
         self._bases: list[float] = []
-        self._writers: list[Writer] | None = None
+        self._writers: list[Writer] = []
         self._hooks: list[Callable[[], None]] = []
         require_lrs(optimizer, self.name)
         check_numbers(optimizer)
@@ -158,14 +158,16 @@ class Driver:
 
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the LR of the next one is written before anybody looks."""
-        if self._look or len(optimizer.param_groups) != len(self._bases):
+        groups = optimizer.param_groups
+        if self._look or len(groups) != len(self._bases):
             self.adopt()
-        self.step += 1
+        self.step = now = self.step + 1
         self.taken += 1
-        self.now = self.step if self.clock is None else self.clock.step()
+        self.now = now = now if self.clock is None else self.clock.step()
         for callback in self._advancing:
             callback.advance(self)
-        self.write()
+        for writer in self._writers or self._new_writers():
+            writer.write(groups, now)
 
     def _carry(self, groups: list[dict[str, Any]]) -> None:
         """What a state of the optimizer carries for us."""
@@ -188,6 +190,7 @@ class Driver:
             self.adopt()
         elif resolve:
             self.resolve()
+        self._writers = []
         self.write()
 
     def look_at_next_step(self) -> None:
@@ -196,16 +199,18 @@ class Driver:
 
     def write(self) -> None:
         """Write the LR (and momentum) that the next step will use into every driven group."""
+        for writer in self._writers or self._new_writers():
+            writer.write(self.optimizer.param_groups, self.now)
+
+    def _new_writers(self) -> list[Writer]:
         groups = self.optimizer.param_groups
-        if self._writers is None:
-            self._writers = [Writer(lane, groups) for lane in self.lanes if lane.callbacks]
-        for writer in self._writers:
-            writer.write(groups, self.now)
+        self._writers = [Writer(lane, groups, one_by_one=self.clock is None) for lane in self.lanes if lane.callbacks]
+        return self._writers
 
     # ------------------------------------------------------------------ groups and LRs of others
     def resolve(self) -> None:
         """Work out anew which groups share which factors."""
-        self.lanes, self._writers = build_lanes(self.optimizer, self.index, self.callbacks, self.horizon), None
+        self.lanes, self._writers = build_lanes(self.optimizer, self.index, self.callbacks, self.horizon), []
 
     def segments_of(self, callback: LRCallback) -> list[Segment]:
         """The callback's segments in this optimizer, one a lane."""
@@ -238,7 +243,7 @@ class Driver:
         if self._look:
             self._look = False
             self._find_foreign_lrs()
-        self._bases, self._writers = [group[pg.BASE_LR] for group in groups], None
+        self._bases, self._writers = [group[pg.BASE_LR] for group in groups], []
 
     def _rebase(self, number: int) -> None:
         group, lane = self.optimizer.param_groups[number], self.lane_of(number)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from lr_callbacks import param_groups as pg
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.segment import Group, Segment
-from lr_callbacks.together import Factor, Row, Together, together
+from lr_callbacks.together import Curves, Factor, Row, Separate, together
 
 if TYPE_CHECKING:
     from lr_callbacks.callbacks.base import LRCallback
@@ -38,7 +38,7 @@ class Lane:
     groups: tuple[int, ...]
     callbacks: tuple[LRCallback, ...]
     segments: tuple[Segment, ...]
-    terms: tuple[tuple[int, Factor | Together], ...]
+    terms: tuple[tuple[int, Factor | Curves | Separate], ...]
     mover: Segment | None
 
     def factor_at(self, step: int) -> float | Row:
@@ -47,6 +47,17 @@ class Lane:
         for start, factor in self.terms:
             own = factor(step - start if step > start else 0)
             product = own if product is ONE else product * own
+        return product
+
+    def factors_at_each(self, steps: range) -> list[float] | Row:
+        """The same for some steps: one number for each, or a row where it is one a group."""
+        if not any(isinstance(factor, Curves | Separate) for _, factor in self.terms):
+            return [self.factor_at(step) for step in steps]  # type: ignore[misc]
+        product = np.ones((1, 1))
+        for start, factor in self.terms:
+            since = [step - start if step > start else 0 for step in steps]
+            own = factor.at_each(since) if isinstance(factor, Curves | Separate) else _column(factor, since)
+            product = product * own
         return product
 
     def factors_at(self, step: int) -> list[float]:
@@ -67,6 +78,10 @@ class Lane:
                     raise MisconfigurationException(
                         f"{callback!r}: a factor must be finite and at least 0, got {value!r}"
                     )
+
+
+def _column(factor: Factor, steps: Sequence[int]) -> Row:
+    return np.array([[factor(step)] for step in steps])
 
 
 def build_lanes(optimizer: Optimizer, index: int, callbacks: Sequence[LRCallback], horizon: Horizon) -> list[Lane]:

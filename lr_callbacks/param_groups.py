@@ -104,8 +104,11 @@ def set_momentum(group: ParamGroup, momentum: float) -> None:
 def set_momenta(groups: Iterable[ParamGroup], momentum: float) -> None:
     """Write the momentum of groups that have one."""
     for group in groups:
-        if "betas" not in group and type(group["momentum"]) is float:
+        betas = group.get("betas")
+        if betas is None and type(group["momentum"]) is float:
             group["momentum"] = momentum
+        elif betas is not None and type(betas[0]) is float and len(betas) == 2:
+            group["betas"] = (momentum, betas[1])
         else:
             set_momentum(group, momentum)
 
@@ -252,11 +255,18 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
         TypeError: If the optimizer has no step hooks.
     """
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator,unused-ignore]
-    def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
+    def unless_skipped(stepped: Optimizer) -> None:
         found_inf = getattr(stepped, "found_inf", None)
         if found_inf is None or not bool(found_inf):
             hook(stepped)
+
+    untraced = torch.compiler.disable(unless_skipped)  # type: ignore[no-untyped-call,unused-ignore]
+
+    def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
+        if torch.compiler.is_compiling():
+            untraced(stepped)
+        else:  # the wrapper of `untraced` alone would cost as much as half an update
+            unless_skipped(stepped)
 
     try:
         return optimizer.register_step_post_hook(after_step).remove

@@ -13,17 +13,16 @@ from lr_callbacks.schedules.curve import Curve
 
 Factor = Callable[[int], float]
 Row = NDArray[np.float64]
-Together = Callable[[int], Row]
 
 
-def together(factors: Sequence[Factor]) -> Together | None:
+def together(factors: Sequence[Factor]) -> Curves | Separate | None:
     """Let groups work out their factors together, with what they have in common done once.
 
     Args:
         factors: One a group.
 
     Returns:
-        Gives the factor of each group at a step; None if they are known to be the same for all.
+        Gives the factor of each group at some steps; None if they are known to be the same for all.
     """
     distinct = list({id(factor): factor for factor in factors}.values())
     if all(alike(factor, distinct[0]) for factor in distinct):
@@ -41,16 +40,25 @@ class Curves:
     """
 
     def __init__(self, curves: list[Curve]) -> None:
-        self._way = curves[0].way
-        self._legs = [tuple(np.array([curve.legs[leg] for curve in curves]).T) for leg in range(len(curves[0].legs))]
+        self.way = curves[0].way
+        legs = np.array([curve.legs for curve in curves])
+        self._offsets, self._spans = legs[:, :, 0].T.copy(), legs[:, :, 1].T.copy()
         scales = np.array([curve.scale for curve in curves])
         self._scales = None if (scales == 1.0).all() else scales
 
     def __call__(self, step: int) -> Row:
         """What each of them has at a step, >= 0, to the last bit."""
-        leg, x = self._way(step)
-        offset, span = self._legs[leg]
-        values: Row = offset + span * x
+        leg, x = self.way(step)
+        values: Row = self._offsets[leg] + self._spans[leg] * x
+        if self._scales is not None:
+            values *= self._scales
+        return values
+
+    def at_each(self, steps: Sequence[int]) -> Row:
+        """The same for some steps, a row for each."""
+        ways = [self.way(step) for step in steps]
+        legs, x = [leg for leg, _ in ways], np.array([[x] for _, x in ways])
+        values: Row = self._offsets[legs] + self._spans[legs] * x
         if self._scales is not None:
             values *= self._scales
         return values
@@ -73,6 +81,10 @@ class Separate:
         """What each of them has at a step, >= 0."""
         values: Row = np.array([factor(step) for factor in self._distinct], dtype=np.float64)
         return values.take(self._places)
+
+    def at_each(self, steps: Sequence[int]) -> Row:
+        """The same for some steps, a row for each."""
+        return np.array([self(step) for step in steps])
 
 
 def alike(one: object, other: object) -> bool:

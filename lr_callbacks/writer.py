@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from lr_callbacks import param_groups as pg
+from lr_callbacks.ahead import Ahead, is_pure
 from lr_callbacks.lanes import Lane
+
+Values = tuple[float | list[float], float | None]
+"""A factor for all groups or the LR of each, and the momentum if it is moved."""
+STEPS_AHEAD = 32
+NUMBERS_AHEAD = 8192
+"""At most so many LRs are kept."""
 
 
 class Writer:
     """Writes the LRs of a lane, and the momenta that it moves, into the groups.
 
-    It is made anew when lanes, groups or base LRs have changed. It knows the places of the groups, never the groups.
+    It is made anew when lanes, groups or base LRs have changed, and when a factor has changed between two steps. It
+    knows the places of the groups, never the groups.
 
     Args:
         lane: Driven by a callback at least.
         groups: All groups of the optimizer; those of the lane have their base LRs.
+        one_by_one: Whether the time of the schedules goes on by one with each step.
     """
 
-    def __init__(self, lane: Lane, groups: list[pg.ParamGroup]) -> None:
+    def __init__(self, lane: Lane, groups: list[pg.ParamGroup], *, one_by_one: bool) -> None:
         mine, mover = [groups[number] for number in lane.groups], lane.mover
-        self._factor_at = lane.factor_at
+        self._lane = lane
         self._numbers = None if len(mine) == len(groups) else lane.groups
         self._bases = np.array([float(group[pg.BASE_LR]) for group in mine])
         moved = [pg.CONFIGURED_MOMENTUM in group for group in mine]
         self._momentum = mover.momentum if mover is not None and any(moved) else None
         self._start = mover.start if mover is not None else 0
         self._moved = None if all(moved) else [place for place, moves in enumerate(moved) if moves]
+        pure = all(is_pure(factor) for factor in (*(factor for _, factor in lane.terms), self._momentum) if factor)
+        steps = max(1, min(STEPS_AHEAD, NUMBERS_AHEAD // len(mine))) if one_by_one and pure else 1
+        self._values: Callable[[int], Values] = self._at if steps == 1 else Ahead(self._at_each, steps=steps)
 
     def write(self, groups: list[pg.ParamGroup], step: int) -> None:
         """Write what optimizer step `step` uses."""
         mine = groups if self._numbers is None else [groups[number] for number in self._numbers]
-        factor = self._factor_at(step)
-        if isinstance(factor, np.ndarray):
-            pg.set_lrs(mine, (factor * self._bases).tolist())
+        lrs, momentum = self._values(step)
+        if isinstance(lrs, list):
+            pg.set_lrs(mine, lrs)
         else:
-            pg.scale_lrs(mine, factor)
-        if self._momentum is not None:
-            momentum = self._momentum(step - self._start if step > self._start else 0)
+            pg.scale_lrs(mine, lrs)
+        if momentum is not None:
             pg.set_momenta(mine if self._moved is None else [mine[place] for place in self._moved], momentum)
+
+    def _at(self, step: int) -> Values:
+        factor = self._lane.factor_at(step)
+        return (factor * self._bases).tolist() if isinstance(factor, np.ndarray) else factor, self._momentum_at(step)
+
+    def _at_each(self, steps: range) -> list[Values]:
+        factors = self._lane.factors_at_each(steps)
+        lrs = (factors * self._bases).tolist() if isinstance(factors, np.ndarray) else factors
+        return [(at_one, self._momentum_at(step)) for at_one, step in zip(lrs, steps, strict=True)]
+
+    def _momentum_at(self, step: int) -> float | None:
+        if self._momentum is None:
+            return None
+        return self._momentum(step - self._start if step > self._start else 0)

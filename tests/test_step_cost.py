@@ -74,8 +74,12 @@ def torchs(lrs: Sequence[float]) -> Callable[[], None]:
     return scheduler.step
 
 
-def instructions(update: Callable[[], None]) -> int:
-    """How many of Python's instructions the second call takes."""
+UPDATES = 64
+"""A multiple of how many are worked out at once."""
+
+
+def instructions(update: Callable[[], None]) -> float:
+    """How many of Python's instructions an update takes, on average, what is worked out ahead included."""
     count = 0
 
     def trace(frame: Any, event: str, arg: Any) -> Any:
@@ -88,25 +92,49 @@ def instructions(update: Callable[[], None]) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        update()
+        for _ in range(UPDATES):
+            update()
     finally:
         sys.settrace(before)
-    return count
+    return count / UPDATES
+
+
+# Instructions of an update: of one group, as a share of those of torch's OneCycleLR (336); of each group more (207).
+BUDGET = {
+    "Warmup": (0.81, 20),
+    "OneCycle": (1.32, 44),
+    "OneCycle, linear": (1.26, 42),
+    "SGDR": (1.0, 18),
+    "ReduceLROnPlateau": (0.83, 20),
+    "StepDecay": (0.79, 20),
+    "MultiStepDecay": (0.79, 20),
+    "ExponentialDecay": (0.79, 20),
+    "PolynomialDecay": (0.91, 18),
+    "LinearDecay": (0.79, 20),
+    "ConstantFactor": (0.77, 20),
+    "CosineAnnealing": (0.92, 18),
+    "CyclicalLR": (1.26, 44),
+    "InverseSqrt": (0.79, 20),
+    "WarmupStableDecay": (0.85, 20),
+    "Rex": (0.82, 20),
+    "Warmup x SGDR x plateau": (1.27, 18),
+}
+SLACK = 1.2
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_an_update_of_one_group_is_little_more_work_than_a_write(name):
-    """Of torch's 350 instructions many are dearer than ours: at 1.4 times as many we are still faster."""
-    assert instructions(ours([0.1], SCHEDULES[name]())) < 1.4 * instructions(torchs([0.1]))
+def test_an_update_of_one_group_is_no_more_work_than_it_was(name):
+    """Of torch's instructions many are dearer than ours: at 1.3 times as many we are still faster."""
+    assert instructions(ours([0.1], SCHEDULES[name]())) < SLACK * BUDGET[name][0] * instructions(torchs([0.1]))
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_each_group_more_is_a_small_share_of_the_work_that_it_is_for_torch(name):
-    """Also where an absolute LR is another factor for each group. 20 to 65 instructions a group; torch has 212."""
+def test_each_group_more_is_no_more_work_than_it_was_and_a_small_share_of_what_it_is_for_torch(name):
+    """Also where an absolute LR is another factor for each group."""
     few, many = (instructions(ours(spread(groups), SCHEDULES[name]())) for groups in (50, 150))
     theirs = instructions(torchs(spread(150))) - instructions(torchs(spread(50)))
     assert few < many
-    assert many - few < theirs / 3
+    assert many - few < SLACK * BUDGET[name][1] / 207 * theirs
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

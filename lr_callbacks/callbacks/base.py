@@ -13,6 +13,7 @@ from lr_callbacks.arguments import require, whole
 from lr_callbacks.conductor import Conductor
 from lr_callbacks.durations import Duration
 from lr_callbacks.horizon import Horizon
+from lr_callbacks.lightning_private import HOOKS_OF_A_BATCH, call_all_hooks, leave_out_hooks
 from lr_callbacks.plan import span
 from lr_callbacks.segment import Group, Segment
 
@@ -165,7 +166,9 @@ class LRCallback(Callback):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.arguments().items())})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_conductor": None, "_leads": False, "_ended": True}
+        left_out = [name for name in HOOKS_OF_A_BATCH if self.__dict__.get(name, self) is None]
+        kept = {name: held for name, held in self.__dict__.items() if name not in left_out}
+        return {**kept, "_conductor": None, "_leads": False, "_ended": True}
 
     # ------------------------------------------------------------------ hooks: one conductor leads all of us
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -182,6 +185,7 @@ class LRCallback(Callback):
         """Resolve the schedules and write the first LRs: here everything is restored."""
         if self._conductor:
             self._conductor.start(trainer, pl_module)
+        self._leave_out_hooks()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Once an epoch, look for LRs that somebody else has written."""
@@ -192,8 +196,9 @@ class LRCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Make sure that the clock runs."""
-        if self._leads and self._conductor:
+        if self._leads and self._conductor and self._conductor.watches:
             self._conductor.on_train_batch_end(trainer)
+            self._leave_out_hooks()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hold the plan against what really happened."""
@@ -203,6 +208,7 @@ class LRCallback(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Take the hooks off the optimizers; who saves a checkpoint now still finds all that we know."""
         self._ended = True
+        call_all_hooks(self)
         if self._conductor:
             self._conductor.end()
 
@@ -210,7 +216,13 @@ class LRCallback(Callback):
         """Take the hooks off the optimizers."""
         self._end()
 
+    def _leave_out_hooks(self) -> None:
+        """Those that Lightning gives us and, once it is known that the clock runs, ours."""
+        watches = self._leads and self._conductor is not None and self._conductor.watches
+        leave_out_hooks(self, Callback if watches else LRCallback)
+
     def _end(self) -> None:
+        call_all_hooks(self)
         if self._conductor:
             self._conductor.end()
         self._conductor, self._leads, self._ended = None, False, True

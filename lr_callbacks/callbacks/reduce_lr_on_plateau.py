@@ -139,7 +139,7 @@ class ReduceLROnPlateau(EvaluationCallback):
     # ------------------------------------------------------------------ the factor
     def segment(self, horizon: Horizon, group: Group) -> Segment:
         """The factor of now, whatever the step; the groups are resolved anew after each reduction."""
-        return Segment(self.start_step(horizon, group), Curve(_stand, ((self._factor(group), 0.0),)))
+        return Segment(self.start_step(horizon, group), Curve.standing(self._factor(group)))
 
     def lane_key(self, position: int, base_lr: float) -> Hashable:
         """Groups that have a floor in common are reduced alike."""
@@ -210,8 +210,11 @@ class ReduceLROnPlateau(EvaluationCallback):
         return min((driver.step for driver, _ in self._driven()), default=0)
 
     def _judge_steps(self, trainer: Trainer) -> None:
-        every, step = self.every_n_steps, self._step()
-        if every is not None and step // every > self._judged_at // every:
+        every = self.every_n_steps
+        if every is None:
+            return
+        step = self._step()
+        if step // every > self._judged_at // every:
             self._judged_at = step
             value = self._watch.value(trainer)
             if value is not None:
@@ -259,11 +262,6 @@ class ReduceLROnPlateau(EvaluationCallback):
         due = learnt.pop("validation_due", False)
         require(isinstance(due, bool), "validation_due", "True or False in the state of a plateau reduction", due)
         self.state, self._validation_due = PlateauState.from_dict(learnt), due
-
-
-def _stand(step: int) -> tuple[int, float]:
-    """The way of a factor that does not move by itself."""
-    return 0, 0.0
 
 
 def _text(lrs: list[float]) -> str:

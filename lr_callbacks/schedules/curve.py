@@ -42,6 +42,16 @@ class Curve:
         """From 1 to `low` as `function` goes from 1 to 0: ``low + (1 - low) * function(step)``."""
         return cls(OneLeg(function), ((low, 1.0 - low),))
 
+    @classmethod
+    def standing(cls, value: float) -> Curve:
+        """One that does not move by itself."""
+        return cls(stand, ((value, 0.0),))
+
+
+def stand(step: int) -> tuple[int, float]:
+    """The way of a value that does not move by itself."""
+    return 0, 0.0
+
 
 @dataclass(frozen=True)
 class OneLeg:
