@@ -31,6 +31,22 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
 
+try:
+    from torch._C._dynamo.eval_frame import get_eval_frame_callback
+except ImportError:  # a torch that is not known yet: better slow than traced
+
+    def get_eval_frame_callback() -> Any:  # type: ignore[misc]
+        """Nobody can tell."""
+        return True
+
+
+def is_under_dynamo() -> bool:
+    """Whether torch looks at each Python function that is called here, to compile it.
+
+    ``torch.compiler.is_compiling`` says so only in what is really traced, not in what is called between two graphs.
+    """
+    return get_eval_frame_callback() is not None
+
 
 def schedulers_on(optimizer: Optimizer) -> list[object]:
     """Find the torch schedulers that were built on the optimizer and are still alive.

@@ -58,7 +58,8 @@ class Curves:
         """The same for some steps, a row for each."""
         ways = [self.way(step) for step in steps]
         legs, x = [leg for leg, _ in ways], np.array([[x] for _, x in ways])
-        values: Row = self._offsets[legs] + self._spans[legs] * x
+        at: int | list[int] = legs[0] if legs.count(legs[0]) == len(legs) else legs
+        values: Row = self._offsets[at] + self._spans[at] * x
         if self._scales is not None:
             values *= self._scales
         return values
