@@ -38,8 +38,9 @@ class Writer:
         self._momentum = mover.momentum if mover is not None and any(moved) else None
         self._start = mover.start if mover is not None else 0
         self._moved = None if all(moved) else [place for place, moves in enumerate(moved) if moves]
-        pure = all(is_pure(factor) for factor in (*(factor for _, factor in lane.terms), self._momentum) if factor)
-        steps = max(1, min(STEPS_AHEAD, NUMBERS_AHEAD // len(mine))) if one_by_one and pure else 1
+        parts = [factor for _, factor in lane.terms] + ([] if self._momentum is None else [self._momentum])
+        known = one_by_one and all(map(is_pure, parts))
+        steps = max(1, min(STEPS_AHEAD, NUMBERS_AHEAD // len(mine))) if known else 1
         self._values: Callable[[int], Values] = self._at if steps == 1 else Ahead(self._at_each, steps=steps)
 
     def write(self, groups: list[pg.ParamGroup], step: int) -> None:
