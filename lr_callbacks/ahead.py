@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
+from types import FunctionType
 from typing import Generic, TypeVar
 
 from lr_callbacks.schedules.curve import Curve, OneLeg
@@ -12,6 +13,7 @@ from lr_callbacks.together import Curves
 
 T = TypeVar("T")
 SHAPES = "lr_callbacks.schedules."
+CACHED = type(lru_cache(lambda: None))
 
 
 class Ahead(Generic[T]):
@@ -53,11 +55,23 @@ def is_pure(function: object) -> bool:
         >>> is_pure(partial(rex_factor, total_steps=10)), is_pure(lambda step: 1.0)
         (True, False)
     """
-    if isinstance(function, Curve | Curves):
+    kind = type(function)  # a user's subclass may do anything
+    if isinstance(function, Curve) and kind is Curve:
+        return _is_fixed((function.legs, function.scale)) and is_pure(function.way)
+    if isinstance(function, Curves):
         return is_pure(function.way)
-    if isinstance(function, OneLeg | Held):
+    if isinstance(function, OneLeg | Held) and kind in (OneLeg, Held):
         return is_pure(function.function)
-    if isinstance(function, partial):
-        given = (*function.args, *function.keywords.values())
-        return is_pure(function.func) and not any(callable(value) for value in given)
-    return str(getattr(function, "__module__", "")).startswith(SHAPES)
+    if isinstance(function, partial) and kind is partial:
+        return _is_fixed((*function.args, *function.keywords.values())) and is_pure(function.func)
+    if isinstance(function, CACHED):
+        return is_pure(function.__wrapped__)
+    # what a function says of itself, a decorator may have copied; where its names are looked up, none can
+    return isinstance(function, FunctionType) and function.__globals__.get("__name__", "").startswith(SHAPES)
+
+
+def _is_fixed(value: object) -> bool:
+    """Whether a value can never change."""
+    if isinstance(value, tuple):
+        return all(_is_fixed(each) for each in value)
+    return value is None or isinstance(value, int | float | str)

@@ -27,7 +27,7 @@ def together(factors: Sequence[Factor]) -> Curves | Separate | None:
     distinct = list({id(factor): factor for factor in factors}.values())
     if all(alike(factor, distinct[0]) for factor in distinct):
         return None
-    curves = [factor for factor in factors if isinstance(factor, Curve)]
+    curves = [factor for factor in factors if isinstance(factor, Curve) and type(factor) is Curve]
     one_way = all(alike(curve.way, curves[0].way) and len(curve.legs) == len(curves[0].legs) for curve in curves)
     return Curves(curves) if len(curves) == len(factors) and one_way else Separate(factors)
 

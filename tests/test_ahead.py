@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache, partial, wraps
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -11,10 +14,12 @@ from support import Net, fit, sgd
 
 import lr_callbacks as lc
 from lr_callbacks import writer
-from lr_callbacks.ahead import Ahead
+from lr_callbacks.ahead import Ahead, is_pure
 from lr_callbacks.callbacks.base import ScheduleCallback
 from lr_callbacks.driver import Driver
 from lr_callbacks.horizon import Horizon
+from lr_callbacks.schedules import Curve, linear_factor, multi_step_factor, rex_factor
+from lr_callbacks.schedules.curve import OneLeg, stand
 from lr_callbacks.segment import Group, Segment
 from lr_callbacks.wall_clock import TimeHorizon, WallClock
 
@@ -68,6 +73,79 @@ def test_our_shapes_are_worked_out_ahead(callback):
 def test_what_a_user_or_torch_has_written_is_not_even_where_a_shape_of_ours_multiplies_it(callback):
     assert not looks_ahead(driven([callback]))
     assert not looks_ahead(driven([lc.Warmup(10), callback]))
+
+
+@wraps(rex_factor)
+def dressed_up(step: int, **kwargs: Any) -> float:
+    """A user's own, which says of itself that it is ours."""
+    return rex_factor(step, **kwargs)
+
+
+class OwnCurve(Curve):
+    def __call__(self, step: int) -> float:
+        return 1.0
+
+
+class OwnPartial(partial):  # type: ignore[type-arg]
+    def __call__(self, *args: Any, **kwargs: Any) -> float:
+        return 1.0
+
+
+LOOKS_LIKE_OURS: dict[str, Callable[[int], float]] = {
+    "wrapped": dressed_up,
+    "wrapped and called with arguments": partial(dressed_up, total_steps=10),
+    "wrapped and cached": lru_cache(dressed_up),
+    "a curve of a user's class": OwnCurve.standing(0.5),
+    "a curve that goes a user's way": Curve(lambda step: (0, 1.0), ((0.0, 1.0),)),
+    "a curve over a user's function": Curve(OneLeg(lambda step: 1.0), ((0.0, 1.0),)),
+    "a curve whose legs may change": Curve(stand, [[1.0, 0.0]]),  # type: ignore[arg-type, list-item]
+    "a curve whose scale may change": Curve(stand, ((1.0, 0.0),), np.array(0.5)),  # type: ignore[arg-type]
+    "a partial of a user's class": OwnPartial(rex_factor, total_steps=10),
+    "a list among the arguments": partial(multi_step_factor, milestones=[5, 6]),
+    "an array among the arguments": partial(linear_factor, total_steps=10, end_factor=np.array(0.5)),
+    "a tuple with a list": partial(multi_step_factor, milestones=(5, [6])),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS_LIKE_OURS)
+def test_what_only_looks_like_a_shape_of_ours_is_not_taken_for_one(name):
+    assert not is_pure(LOOKS_LIKE_OURS[name])
+
+
+def test_a_users_factor_that_is_false_is_not_overlooked():
+    class Values(list):  # type: ignore[type-arg]
+        def __call__(self, step: int) -> float:
+            return 0.9
+
+    class Mine(ScheduleCallback):
+        def segment(self, horizon: Horizon, group: Group) -> Segment:
+            return Segment(0, partial(rex_factor, total_steps=10), momentum=Values())
+
+    assert not looks_ahead(driven([Mine()]))
+
+
+def test_an_argument_that_a_user_changes_in_the_middle_of_the_run_is_believed_at_the_next_step():
+    floor = np.array(0.5)
+
+    class Mine(ScheduleCallback):
+        def segment(self, horizon: Horizon, group: Group) -> Segment:
+            return Segment(0, partial(linear_factor, total_steps=2, start_factor=0.5, end_factor=floor))  # type: ignore[arg-type]
+
+    optimizer = driven([Mine()], groups=1).optimizer
+    for value in (0.5, 0.25, 0.75):
+        floor.fill(value)
+        for _ in range(3):
+            optimizer.step()
+        assert optimizer.param_groups[0]["lr"] == 0.1 * value
+
+
+def test_curves_of_a_users_class_have_their_own_values_also_where_groups_differ():
+    class Mine(ScheduleCallback):
+        def segment(self, horizon: Horizon, group: Group) -> Segment:
+            return Segment(0, OwnCurve.standing(group.base_lr))
+
+    groups = driven([Mine()]).optimizer.param_groups
+    assert [group["lr"] for group in groups] == [group["initial_lr"] for group in groups]
 
 
 def test_a_run_by_the_wall_clock_is_not_for_its_time_jumps():
