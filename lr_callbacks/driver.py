@@ -190,7 +190,6 @@ class Driver:
             self.adopt()
         elif resolve:
             self.resolve()
-        self._writers = []
         self.write()
 
     def look_at_next_step(self) -> None:

@@ -20,8 +20,7 @@ NUMBERS_AHEAD = 8192
 class Writer:
     """Writes the LRs of a lane, and the momenta that it moves, into the groups.
 
-    It is made anew when lanes, groups or base LRs have changed, and when a factor has changed between two steps. It
-    knows the places of the groups, never the groups.
+    It is made anew when lanes, groups or base LRs have changed. It knows the places of the groups, never the groups.
 
     Args:
         lane: Driven by a callback at least.

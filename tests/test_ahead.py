@@ -157,6 +157,23 @@ def test_of_very_many_groups_no_more_lrs_are_kept_than_of_few():
     assert not looks_ahead(driven([lc.SGDR(7, eta_min=1e-3)], groups=5000))
 
 
+def test_a_state_that_brings_other_base_lrs_is_believed_at_once_and_from_then_on():
+    driver = driven([lc.SGDR(13, eta_min=1e-3)])
+    optimizer = driver.optimizer
+    state = optimizer.state_dict()
+    for group in state["param_groups"]:
+        group["initial_lr"] *= 2
+    for _ in range(3):
+        optimizer.step()
+    optimizer.load_state_dict(state)
+    for _ in range(5):
+        groups, (lane,) = optimizer.param_groups, driver.lanes
+        due = [group["initial_lr"] * factor for group, factor in zip(groups, lane.factors_at(driver.step), strict=True)]
+        assert [group["lr"] for group in groups] == due
+        optimizer.step()
+    assert [group["initial_lr"] for group in groups] == [group["initial_lr"] for group in state["param_groups"]]
+
+
 def test_the_factor_of_a_users_own_callback_is_asked_for_the_next_step_and_for_no_later_one():
     asked: list[int] = []
 
