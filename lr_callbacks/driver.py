@@ -159,7 +159,7 @@ class Driver:
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the LR of the next one is written before anybody looks."""
         groups = optimizer.param_groups
-        if self._look or len(groups) != len(self._bases):
+        if self._look or len(groups) != len(self._bases) or (groups and pg.BASE_LR not in groups[-1]):
             self.adopt()
         self.step = now = self.step + 1
         self.taken += 1
@@ -186,7 +186,8 @@ class Driver:
 
     def rewrite(self, *, resolve: bool) -> None:
         """Write anew between two steps, after a factor has changed; `resolve`: which groups share it may have too."""
-        if len(self.optimizer.param_groups) != len(self._bases):
+        groups = self.optimizer.param_groups
+        if len(groups) != len(self._bases) or (groups and pg.BASE_LR not in groups[-1]):
             self.adopt()
         elif resolve:
             self.resolve()
@@ -225,10 +226,10 @@ class Driver:
         The base LR of an added group is the LR that it has now divided by the factor in force (the LR itself if that is
         0); absolute LRs of schedules (``eta_min``) are scaled for it as for the first group, so ratios stay as asked.
         """
-        groups = self.optimizer.param_groups
+        groups, first = self.optimizer.param_groups, self._bases[0] if self._bases else 0.0
         added = [number for number, group in enumerate(groups) if pg.BASE_LR not in group]
         for number in added:
-            groups[number][pg.REFERENCE_LR] = groups[0].get(pg.REFERENCE_LR, groups[0].get(pg.BASE_LR, 0.0))
+            groups[number][pg.REFERENCE_LR] = groups[0].get(pg.REFERENCE_LR, groups[0].get(pg.BASE_LR, first))
         if added or len(groups) != len(self._bases):
             self.resolve()
         for number in added:

@@ -378,6 +378,27 @@ def test_a_group_that_is_removed_in_mid_training_does_not_stop_it():
     assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=5) for t in range(5)])
 
 
+@pytest.mark.parametrize("replaced", [slice(1, 2), slice(None)], ids=["one of two groups", "all groups"])
+@pytest.mark.parametrize("low", [0.0, 0.01])
+def test_groups_that_take_the_places_of_others_in_mid_training_go_on_from_the_lrs_that_they_come_with(low, replaced):
+    class Regroup(Recorder):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 2:
+                optimizer = trainer.optimizers[0]
+                gone = optimizer.param_groups[replaced]
+                del optimizer.param_groups[replaced]
+                for group in gone:
+                    optimizer.add_param_group({"params": group["params"], "lr": 0.5 * group["lr"]})
+
+    recorder = fit(SGDR(5, eta_min=low), Regroup(), module=Net(sgd((0.1, 0.2))), batches=5)
+    for group, base in enumerate((0.1, 0.2)):
+        share = 0.5 if group in range(2)[replaced] else 1.0
+        reference = 0.1 if share == 0.5 else base
+        factors = [sgdr_factor(t, T_0=5, eta_min=low / (base if t < 2 else reference)) for t in range(5)]
+        now = sgdr_factor(2, T_0=5, eta_min=low / base) / factors[2] * share * base
+        assert recorder.of_group(group) == pytest.approx([f * (base if t < 2 else now) for t, f in enumerate(factors)])
+
+
 def test_a_state_that_is_loaded_in_mid_training_takes_the_clock_back():
     class Rewind(Recorder):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
