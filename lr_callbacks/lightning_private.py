@@ -84,6 +84,8 @@ HOOKS_OF_A_BATCH = (
     "on_validation_batch_start",
     "on_validation_batch_end",
 )
+EMPTY_HOOKS: tuple[object, ...] = tuple(getattr(Callback, name) for name in HOOKS_OF_A_BATCH)
+"""Lightning's own: what somebody has put into its class since is not empty."""
 
 
 @cache
@@ -97,10 +99,10 @@ def leaves_out_what_cannot_be_called() -> bool:
     return True
 
 
-def leave_out_hooks(callback: Callback, owner: type[Callback] = Callback) -> None:
-    """Let Lightning leave out the hooks of a batch that are still those of `owner`, which do nothing (any more)."""
+def leave_out_hooks(callback: Callback, empty: tuple[object, ...] = EMPTY_HOOKS) -> None:
+    """Let Lightning leave out the hooks of a batch that are of those that do nothing (any more)."""
     for name in HOOKS_OF_A_BATCH if leaves_out_what_cannot_be_called() else ():
-        if getattr(type(callback), name) is getattr(owner, name):
+        if any(getattr(type(callback), name) is hook for hook in empty):
             vars(callback).setdefault(name, None)
 
 

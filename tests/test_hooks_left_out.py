@@ -93,6 +93,16 @@ def test_a_hook_that_is_put_on_the_object_is_called_and_stays():
     assert callable(vars(cycle)["on_after_backward"])
 
 
+@pytest.mark.parametrize("owner", [Callback, LRCallback, OneCycle])
+@pytest.mark.parametrize("name", ["on_after_backward", "on_train_batch_end"])
+def test_a_hook_that_is_put_into_a_class_is_called(owner, name, monkeypatch):
+    seen = []
+    monkeypatch.setattr(owner, name, lambda self, *_: seen.append(type(self)))
+    calls(OneCycle())
+    overridden = owner is Callback and name == "on_train_batch_end"
+    assert seen == ([] if overridden else [OneCycle] * BATCHES * EPOCHS)
+
+
 def test_the_hooks_are_back_after_the_fit_and_a_second_fit_is_the_same():
     cycle = OneCycle()
     spy = Spy(lambda: left_out(cycle))

@@ -13,7 +13,7 @@ from lr_callbacks.arguments import require, whole
 from lr_callbacks.conductor import Conductor
 from lr_callbacks.durations import Duration
 from lr_callbacks.horizon import Horizon
-from lr_callbacks.lightning_private import HOOKS_OF_A_BATCH, call_all_hooks, leave_out_hooks
+from lr_callbacks.lightning_private import EMPTY_HOOKS, HOOKS_OF_A_BATCH, call_all_hooks, leave_out_hooks
 from lr_callbacks.plan import span
 from lr_callbacks.segment import Group, Segment
 
@@ -28,7 +28,8 @@ Groups = int | str | list[int | str] | None
 class LRCallback(Callback):
     """A callback that drives the LR: the LR of a group is its base LR times the product of all factors that drive it.
 
-    A subclass takes its arguments (kept under their own names, never changed), checks them, and gives `segment`.
+    A subclass takes its arguments (kept under their own names, never changed), checks them, and gives `segment`. Hooks
+    of a batch that it leaves empty are None on the object while the training lasts: Lightning passes over them.
 
     Args:
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
@@ -219,13 +220,17 @@ class LRCallback(Callback):
     def _leave_out_hooks(self) -> None:
         """Those that Lightning gives us and, once it is known that the clock runs, ours."""
         watches = self._leads and self._conductor is not None and self._conductor.watches
-        leave_out_hooks(self, Callback if watches else LRCallback)
+        leave_out_hooks(self, EMPTY_HOOKS if watches else (*EMPTY_HOOKS, WATCH))
 
     def _end(self) -> None:
         call_all_hooks(self)
         if self._conductor:
             self._conductor.end()
         self._conductor, self._leads, self._ended = None, False, True
+
+
+WATCH: object = LRCallback.on_train_batch_end
+"""Ours, which has nothing to do once it is known that the clock runs."""
 
 
 class ScheduleCallback(LRCallback):
