@@ -14,6 +14,7 @@ from lr_callbacks.base_lrs import read_configured, take_configured, take_restore
 from lr_callbacks.group_checks import check_numbers, require_lrs
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.lanes import Lane, build_lanes
+from lr_callbacks.param_groups import BASE_LR
 from lr_callbacks.segment import Segment
 from lr_callbacks.wall_clock import WallClock
 from lr_callbacks.writer import Writer
@@ -56,6 +57,7 @@ class Driver:
         self._look = False
         self._warned = False
         self._bases: list[float] = []
+        self._taken_up = -1  # groups; -1 to take them up, and to look, after the next step
         self._writers: list[Writer] = []
         self._hooks: list[Callable[[], None]] = []
         require_lrs(optimizer, self.name)
@@ -159,7 +161,7 @@ class Driver:
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the LR of the next one is written before anybody looks."""
         groups = optimizer.param_groups
-        if self._look or len(groups) != len(self._bases) or (groups and pg.BASE_LR not in groups[-1]):
+        if len(groups) != self._taken_up or (groups and BASE_LR not in groups[-1]):
             self.adopt()
         self.step = now = self.step + 1
         self.taken += 1
@@ -187,7 +189,7 @@ class Driver:
     def rewrite(self, *, resolve: bool) -> None:
         """Write anew between two steps, after a factor has changed; `resolve`: which groups share it may have too."""
         groups = self.optimizer.param_groups
-        if len(groups) != len(self._bases) or (groups and pg.BASE_LR not in groups[-1]):
+        if len(groups) != len(self._bases) or (groups and BASE_LR not in groups[-1]):
             self.adopt()
         elif resolve:
             self.resolve()
@@ -195,7 +197,7 @@ class Driver:
 
     def look_at_next_step(self) -> None:
         """After the next step, look for LRs that somebody else has written."""
-        self._look = True
+        self._look, self._taken_up = True, -1
 
     def write(self) -> None:
         """Write the LR (and momentum) that the next step will use into every driven group."""
@@ -244,6 +246,7 @@ class Driver:
             self._look = False
             self._find_foreign_lrs()
         self._bases, self._writers = [group[pg.BASE_LR] for group in groups], []
+        self._taken_up = len(groups)
 
     def _rebase(self, number: int) -> None:
         group, lane = self.optimizer.param_groups[number], self.lane_of(number)
