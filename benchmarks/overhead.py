@@ -193,9 +193,9 @@ def print_bars(measured: dict[int, Times]) -> None:
 def bytes_kept(updates: int) -> int:
     """How much memory is allocated after many updates, beyond what was after the first thousand."""
     update = update_of(ABSOLUTE["all three together, absolute floors"](), optimizer(3, differ=True))
+    tracemalloc.start()
     for _ in range(1000):
         update()
-    tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for _ in range(updates):
         update()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.horizon import Horizon
+from lr_callbacks.schedules.curve import Curve, stand
 from lr_callbacks.segment import Group, Segment
 from lr_callbacks.together import Curves, Factor, Row, Separate, together
 
@@ -51,13 +54,13 @@ class Lane:
 
     def factors_at_each(self, steps: range) -> list[float] | Row:
         """The same for some steps: one number for each, or a row where it is one a group."""
-        if not any(isinstance(factor, Curves | Separate) for _, factor in self.terms):
-            return [self.factor_at(step) for step in steps]  # type: ignore[misc]
+        owns = [_at_each(factor, since(steps, start)) for start, factor in self.terms]
+        alike = [own for own in owns if isinstance(own, list)]
+        if len(alike) == len(owns):
+            return reduce(lambda one, other: list(map(mul, one, other)), alike)
         product = np.ones((1, 1))
-        for start, factor in self.terms:
-            since = [step - start if step > start else 0 for step in steps]
-            own = factor.at_each(since) if isinstance(factor, Curves | Separate) else _column(factor, since)
-            product = product * own
+        for own in owns:
+            product = product * (np.array(own)[:, None] if isinstance(own, list) else own)
         return product
 
     def factors_at(self, step: int) -> list[float]:
@@ -80,8 +83,22 @@ class Lane:
                     )
 
 
-def _column(factor: Factor, steps: Sequence[int]) -> Row:
-    return np.array([[factor(step)] for step in steps])
+def since(steps: range, start: int) -> Sequence[int]:
+    """Steps counted from a start, at least 0.
+
+    Example:
+        >>> list(since(range(2, 5), 3)), list(since(range(5, 7), 3))
+        ([0, 0, 1], [2, 3])
+    """
+    first = steps.start - start
+    return range(first, first + len(steps)) if first >= 0 else [max(step - start, 0) for step in steps]
+
+
+def _at_each(factor: Factor | Curves | Separate, steps: Sequence[int]) -> list[float] | Row:
+    if isinstance(factor, Curves | Separate):
+        return factor.at_each(steps)
+    stands = isinstance(factor, Curve) and factor.way is stand
+    return [factor(0)] * len(steps) if stands else list(map(factor, steps))
 
 
 def build_lanes(optimizer: Optimizer, index: int, callbacks: Sequence[LRCallback], horizon: Horizon) -> list[Lane]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lr_callbacks import param_groups as pg
 from lr_callbacks.ahead import Ahead, is_pure
-from lr_callbacks.lanes import Lane
+from lr_callbacks.lanes import Lane, since
 
 Values = tuple[float | list[float], float | None]
 """A factor for all groups or the LR of each, and the momentum if it is moved."""
@@ -60,7 +60,9 @@ class Writer:
     def _at_each(self, steps: range) -> list[Values]:
         factors = self._lane.factors_at_each(steps)
         lrs = (factors * self._bases).tolist() if isinstance(factors, np.ndarray) else factors
-        return [(at_one, self._momentum_at(step)) for at_one, step in zip(lrs, steps, strict=True)]
+        momentum = self._momentum
+        momenta = [None] * len(steps) if momentum is None else map(momentum, since(steps, self._start))
+        return list(zip(lrs, momenta, strict=True))
 
     def _momentum_at(self, step: int) -> float | None:
         if self._momentum is None:

@@ -101,30 +101,30 @@ def instructions(update: Callable[[], None]) -> float:
 
 # Instructions of an update: of one group, as a share of those of torch's OneCycleLR (336); of each group more (207).
 BUDGET = {
-    "Warmup": (0.84, 18),
-    "OneCycle": (1.36, 42),
-    "OneCycle, linear": (1.30, 40),
-    "SGDR": (1.03, 16),
-    "ReduceLROnPlateau": (0.87, 18),
-    "StepDecay": (0.82, 18),
-    "MultiStepDecay": (0.82, 18),
-    "ExponentialDecay": (0.82, 18),
-    "PolynomialDecay": (0.95, 16),
-    "LinearDecay": (0.83, 18),
-    "ConstantFactor": (0.81, 18),
-    "CosineAnnealing": (0.96, 16),
-    "CyclicalLR": (1.30, 42),
-    "InverseSqrt": (0.82, 18),
-    "WarmupStableDecay": (0.89, 18),
-    "Rex": (0.86, 18),
-    "Warmup x SGDR x plateau": (1.30, 16),
+    "Warmup": (0.68, 18),
+    "OneCycle": (1.02, 42),
+    "OneCycle, linear": (0.99, 40),
+    "SGDR": (0.87, 16),
+    "ReduceLROnPlateau": (0.63, 18),
+    "StepDecay": (0.66, 18),
+    "MultiStepDecay": (0.66, 18),
+    "ExponentialDecay": (0.66, 18),
+    "PolynomialDecay": (0.78, 16),
+    "LinearDecay": (0.67, 18),
+    "ConstantFactor": (0.64, 18),
+    "CosineAnnealing": (0.79, 16),
+    "CyclicalLR": (0.99, 42),
+    "InverseSqrt": (0.66, 18),
+    "WarmupStableDecay": (0.72, 18),
+    "Rex": (0.70, 18),
+    "Warmup x SGDR x plateau": (1.01, 16),
 }
 SLACK = 1.2
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_an_update_of_one_group_is_no_more_work_than_it_was(name):
-    """Of torch's instructions many are dearer than ours: at 1.3 times as many we are still faster."""
+    """Of torch's instructions many are dearer than ours: at 1.2 times as many we are still faster."""
     assert instructions(ours([0.1], SCHEDULES[name]())) < SLACK * BUDGET[name][0] * instructions(torchs([0.1]))
 
 
@@ -173,11 +173,11 @@ def test_the_update_of_a_hundred_groups_takes_far_less_time_than_torchs(name):
 
 def test_twenty_thousand_updates_keep_no_memory():
     update = ours([0.1, 0.2, 0.3], SCHEDULES["Warmup x SGDR x plateau"]())
+    tracemalloc.start()
     for _ in range(1000):
         update()
-    tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for _ in range(20_000):
+    for _ in range(20_000 // UPDATES * UPDATES):
         update()
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()

@@ -86,7 +86,7 @@ def cyclical_way(step_size_up: int, step_size_down: int, mode: CyclicalMode, gam
     total = float(step_size_up) + float(step_size_down)
     ratio = float(step_size_up) / total
 
-    @lru_cache(maxsize=1)  # LR and momentum are asked for at the same steps
+    @lru_cache(maxsize=32)  # LR and momentum are asked for at the same steps, which come some at a time
     def way(step: int) -> tuple[int, float]:
         cycle = math.floor(1 + step / total)
         inside = 1.0 + step / total - cycle

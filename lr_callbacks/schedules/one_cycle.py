@@ -55,7 +55,7 @@ def one_cycle_way(spans: tuple[tuple[float, float], ...], cosine: bool, last: in
         last: The last step of the cycle; past it the value holds.
     """
 
-    @lru_cache(maxsize=1)  # LR and momentum are asked for at the same steps
+    @lru_cache(maxsize=32)  # LR and momentum are asked for at the same steps, which come some at a time
     def way(step: int) -> tuple[int, float]:
         if step > last:
             step = last
