@@ -335,6 +335,16 @@ def test_a_tensor_lr_that_torch_shares_between_groups_is_given_to_each_where_onl
     assert recorder.of_group(1) == pytest.approx([0.1] * 5, rel=1e-6)
 
 
+def test_a_tensor_beta_that_groups_share_is_cycled_only_where_a_schedule_cycles_it():
+    def shared(parts: list[nn.Module]) -> torch.optim.Optimizer:
+        groups = [{"params": part.parameters()} for part in parts]
+        return torch.optim.Adam(groups, lr=0.1, betas=(torch.tensor(0.9), torch.tensor(0.99)), foreach=False)
+
+    recorder = fit(OneCycle(groups=0), module=Net(shared), batches=8)
+    assert min(momenta[0] for momenta in recorder.momenta[0]) < 0.86
+    assert [momenta[1] for momenta in recorder.momenta[0]] == pytest.approx([0.9] * 8)
+
+
 def test_a_group_that_is_added_with_lr_zero_is_told():
     finetuning = BackboneFinetuning(1, lambda_func=half, backbone_initial_ratio_lr=0.1, should_align=False)
     with pytest.warns(UserWarning, match=r"Group 1 was added to optimizer 0 \(SGD\) with LR 0 and stays there"):
@@ -368,14 +378,17 @@ def test_a_state_loaded_by_hand_brings_back_its_configured_lr_unless_the_user_se
     assert fit(Warmup(1), module=mine, batches=3).of_group()[1:] == [0.001, 0.001]
 
 
-def test_a_group_that_is_removed_in_mid_training_does_not_stop_it():
+@pytest.mark.parametrize("removed", [0, 1])
+def test_a_group_that_is_removed_in_mid_training_leaves_the_other_on_its_way(removed):
     class Remove(Recorder):
         def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
             if trainer.global_step == 2:
-                del trainer.optimizers[0].param_groups[1]
+                del trainer.optimizers[0].param_groups[removed]
 
-    recorder = fit(SGDR(5), Remove(), module=Net(sgd((0.1, 0.2))), batches=5)
-    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=5) for t in range(5)])
+    recorder = fit(SGDR(5, eta_min=0.01), Remove(), module=Net(sgd((0.1, 0.2))), batches=5)
+    lr = (0.2, 0.1)[removed]
+    left = [lrs[1 - removed if step < 2 else 0] for step, lrs in enumerate(recorder.lrs[0])]
+    assert left == pytest.approx([0.01 + (lr - 0.01) * sgdr_factor(t, T_0=5) for t in range(5)])
 
 
 @pytest.mark.parametrize("replaced", [slice(1, 2), slice(None)], ids=["one of two groups", "all groups"])
@@ -409,6 +422,18 @@ def test_a_state_that_is_loaded_in_mid_training_takes_the_clock_back():
 
     recorder = fit(SGDR(6), Rewind(), module=Net(sgd((0.1,))), batches=6)
     assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in (0, 1, 2, 3, 2, 3)])
+
+
+def test_a_state_of_before_the_first_step_that_is_loaded_in_mid_training_takes_the_clock_back_to_zero():
+    class BackToTheBeginning(Recorder):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 0:
+                self.state = trainer.optimizers[0].state_dict()
+            if trainer.global_step == 4:
+                trainer.optimizers[0].load_state_dict(self.state)
+
+    recorder = fit(SGDR(6), BackToTheBeginning(), module=Net(sgd((0.1,))), batches=6)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in (0, 1, 2, 3, 0, 1)])
 
 
 def test_an_optimizer_that_is_replaced_in_mid_training_is_an_error():
