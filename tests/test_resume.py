@@ -83,8 +83,11 @@ class SaveAt(Callback):
 
 
 def count_in(path: str) -> int:
+    """Our count, which must be Lightning's where there is one optimizer and no step is skipped."""
     state = torch.load(path, weights_only=True)
-    return state["optimizer_states"][0]["param_groups"][0]["lr_callbacks_step"]
+    count = state["optimizer_states"][0]["param_groups"][0]["lr_callbacks_step"]
+    assert count == state["global_step"]
+    return count
 
 
 def run(callbacks: list[Callback], **kwargs: Any) -> Any:
@@ -203,8 +206,10 @@ class Half(Warmup):
 )
 def test_todays_plan_wins_over_the_checkpoints_and_one_warning_gives_both(saved, callbacks, then, now):
     path, _ = saved
-    with pytest.warns(UserWarning, match=rf"has changed since .* Then: .*({then}).* Now: .*{now}.* LR at step 10"):
+    match = rf"has changed since .* Then: .*({then}).* Now: .*{now}.* LR at step 10"
+    with pytest.warns(UserWarning, match=match) as told:
         resumed = run(callbacks, ckpt_path=path)
+    assert sum("has changed" in str(each.message) for each in told) == 1
     fresh = run(callbacks)
     assert resumed.lrs[0] == fresh.lrs[0][10:]
 
@@ -244,6 +249,16 @@ def test_a_checkpoint_of_a_run_without_us_goes_on_from_its_global_step_and_says_
     assert "carries no step count of LR callbacks; its schedules go on from step 10" in caplog.text
 
 
+def test_the_momentum_that_is_given_back_is_the_configured_one_and_not_that_of_another_ones_cycle(tmp_path):
+    save, module = SaveAt(tmp_path, "on_train_batch_end"), Net(sgd((0.1,)))
+    fit(save, module=WithNativeScheduler(sgd((0.1,))), batches=5, max_epochs=4)
+    restored = torch.load(save.saved[9], weights_only=True)["optimizer_states"][0]["param_groups"][0]["momentum"]
+    resumed = fit(OneCycle(), module=module, batches=5, max_epochs=4, ckpt_path=save.saved[9])
+    assert restored < 0.9
+    assert len(resumed.lrs[0]) == 10
+    assert module.trainer.optimizers[0].param_groups[0]["momentum"] == 0.9
+
+
 def test_two_optimizers_resume_on_their_own_clocks(tmp_path):
     def callbacks() -> list[Callback]:
         return [SGDR(6, optimizer=0), OneCycle(total_steps=12, optimizer=1)]
@@ -281,6 +296,27 @@ def test_a_run_with_groups_added_by_backbone_finetuning_resumes_exactly(first, t
     for epoch in (1, 2):
         resumed = fit(*callbacks(), module=Backboned(), batches=5, max_epochs=4, ckpt_path=save.saved[epoch])
         assert resumed.lrs[0] == full.lrs[0][5 * (epoch + 1) :]
+
+
+class TwiceTheLR(Backboned):
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.head.parameters(), lr=0.2)
+
+
+@pytest.mark.parametrize(
+    ("module", "more", "ratio"), [(TwiceTheLR, [], 2.0), (Backboned, [Half()], 0.5)], ids=["the LR", "the plan"]
+)
+def test_what_is_changed_before_a_resume_is_not_taken_for_the_work_of_a_finetuning_callback(
+    module, more, ratio, tmp_path
+):
+    def callbacks() -> list[Callback]:
+        return [SGDR(20, cycle_warmup=2), BackboneFinetuning(9, lambda_func=half)]
+
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    full = fit(*callbacks(), save, module=Backboned(), batches=5, max_epochs=4)
+    with pytest.warns(UserWarning, match="was configured with LR 0.1 when|The LR plan .* has changed"):
+        resumed = fit(*callbacks(), *more, module=module(), batches=5, max_epochs=4, ckpt_path=save.saved[1])
+    assert resumed.of_group() == pytest.approx([lr * ratio for lr in full.of_group()[10:]], rel=1e-12)
 
 
 def test_momentum_is_exact_after_a_resume_and_given_back_where_nobody_cycles_it_any_more(tmp_path):
@@ -325,6 +361,26 @@ def test_from_a_checkpoint_that_is_written_because_of_an_exception_just_before_a
     with pytest.raises(RuntimeError, match="a full disk"):
         run([*make(), FailOnce(), save])
     assert assert_resumes_exactly(save.saved, full, make) == 10
+
+
+class FailsInAValidation(Scripted):
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        super().validation_step(batch, batch_idx)
+        if self.trainer.global_step == 10 and batch_idx == 1:
+            raise RuntimeError("a full disk")
+
+
+def test_a_validation_that_lightning_goes_on_with_after_an_exception_inside_it_is_judged_once(tmp_path):
+    def make() -> list[Callback]:
+        return [ReduceLROnPlateau("scripted", patience=0, factor=0.5)]
+
+    full, save = run(make()), SaveAt(tmp_path, "on_exception")
+    with pytest.raises(RuntimeError, match="a full disk"):
+        fit(*make(), save, module=FailsInAValidation(sgd((0.1, 0.03))), val=True, batches=5, max_epochs=4)
+    plateau = make()
+    assert run(plateau, ckpt_path=save.saved[0]).lrs[0] == full.lrs[0][10:]
+    assert full.of_group() == [0.1] * 10 + [0.05] * 5 + [0.025] * 5
+    assert plateau[0].state.num_evaluations == 4
 
 
 def test_changed_lengths_are_told_even_where_the_arguments_are_the_same(tmp_path):
