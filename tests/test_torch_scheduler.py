@@ -285,6 +285,21 @@ def test_from_any_step_of_a_plateau_run_it_goes_on_bit_for_bit(tmp_path):
     assert seen == 14
 
 
+@pytest.mark.filterwarnings("ignore:.*mid-epoch checkpoint", "ignore:Group . of .* was configured with LR")
+def test_reductions_that_were_made_from_another_base_lr_are_those_of_todays(tmp_path):
+    def callback():
+        return TorchScheduler(lr_scheduler.ReduceLROnPlateau, monitor="scripted", patience=0, factor=0.5)
+
+    options = {"batches": 3, "val": True, "max_epochs": 5}
+    saver = ModelCheckpoint(tmp_path, "{step}", save_top_k=-1, every_n_train_steps=9)
+    whole = fit(callback(), saver, module=ScriptedByStep(sgd((0.1, 0.02))), enable_checkpointing=True, **options)
+    path = tmp_path / "step=9.ckpt"
+    resumed = fit(callback(), module=ScriptedByStep(sgd((0.2, 0.02))), ckpt_path=path, **options)
+    assert whole.of_group()[9:] == [0.05] * 3 + [0.025] * 3
+    assert resumed.of_group(0) == pytest.approx([2 * lr for lr in whole.of_group(0)[9:]], rel=1e-12)
+    assert resumed.of_group(1) == whole.of_group(1)[9:]
+
+
 def a_checkpoint(callback, folder, **kwargs):
     saver = ModelCheckpoint(folder, "{step}", save_top_k=-1, every_n_train_steps=6)
     whole = fit(callback, saver, batches=12, enable_checkpointing=True, **kwargs)
