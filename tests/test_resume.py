@@ -284,6 +284,25 @@ def test_a_checkpoint_without_counts_is_refused_with_two_optimizers(tmp_path):
         fit(SGDR(6), module=Gan(), batches=4, max_epochs=2, ckpt_path=save.saved[0])
 
 
+class ByHand(Net):
+    automatic_optimization = False
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(super().training_step(batch, batch_idx))
+        optimizer.step()
+
+
+def test_a_checkpoint_without_counts_is_refused_under_manual_optimization(tmp_path):
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    fit(save, module=ByHand(), batches=4)
+    with pytest.raises(
+        MisconfigurationException, match=r"optimizer 0 \(SGD\) has already stepped, but nothing says how"
+    ):
+        fit(SGDR(6), module=ByHand(), batches=4, max_epochs=2, ckpt_path=save.saved[0])
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_run_with_groups_added_by_backbone_finetuning_resumes_exactly(first, tmp_path):
     def callbacks() -> list[Callback]:
@@ -296,6 +315,34 @@ def test_a_run_with_groups_added_by_backbone_finetuning_resumes_exactly(first, t
     for epoch in (1, 2):
         resumed = fit(*callbacks(), module=Backboned(), batches=5, max_epochs=4, ckpt_path=save.saved[epoch])
         assert resumed.lrs[0] == full.lrs[0][5 * (epoch + 1) :]
+
+
+class WithANeck(Backboned):
+    def __init__(self, lrs: tuple[float, float]) -> None:
+        super().__init__()
+        self.neck, self.lrs = torch.nn.Linear(4, 4), lrs
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return (self.head(self.neck(self.backbone(batch[0]))) - batch[1]).square().mean()
+
+    def configure_optimizers(self) -> Any:
+        parts = zip((self.head, self.neck), self.lrs, strict=True)
+        return torch.optim.SGD([{"params": part.parameters(), "lr": lr} for part, lr in parts])
+
+
+@pytest.mark.parametrize("lrs", [(0.2, 0.03), (0.1, 0.06)])
+def test_a_group_added_before_a_resume_keeps_its_ratio_to_the_first_whichever_lr_is_changed(lrs, tmp_path):
+    def callbacks() -> list[Callback]:
+        return [SGDR(12, eta_min=0.001), BackboneFinetuning(1, lambda_func=half, should_align=False)]
+
+    save = SaveAt(tmp_path, "on_train_batch_end")
+    full = fit(*callbacks(), save, module=WithANeck((0.1, 0.03)), batches=5, max_epochs=2).lrs[0]
+    with pytest.warns(UserWarning, match="was configured with LR .* when the checkpoint was written"):
+        resumed = fit(*callbacks(), module=WithANeck(lrs), batches=5, max_epochs=2, ckpt_path=save.saved[6]).lrs[0]
+    assert [len(groups) for groups in resumed] == [3] * 3
+    for now, then in zip(resumed, full[7:], strict=True):
+        assert now[2] / now[0] == pytest.approx(then[2] / then[0], rel=1e-9)
+        assert now[0] > 1.5 * then[0] if lrs[0] == 0.2 else now[0] == then[0]
 
 
 class TwiceTheLR(Backboned):
