@@ -243,7 +243,7 @@ class Driver:
         self._take_momenta()
         if self._look:
             self._look = False
-            self._find_foreign_lrs()
+            self._find_foreign_lrs(added)
         self._bases, self._writers = [group[pg.BASE_LR] for group in groups], []
         self._taken_up = len(groups)
 
@@ -253,14 +253,14 @@ class Driver:
         lr = pg.get_lr(group)
         group[pg.BASE_LR] = lr / factor if factor != 0 else lr
 
-    def _find_foreign_lrs(self) -> None:
+    def _find_foreign_lrs(self, added: list[int]) -> None:
         for lane in self.lanes:
             if not lane.callbacks:
                 continue
             for number, factor in zip(lane.groups, lane.factors_at(self.now), strict=True):
                 group = self.optimizer.param_groups[number]
                 ours = group[pg.BASE_LR] * factor
-                if pg.holds_lr(group, ours):
+                if number in added or pg.holds_lr(group, ours):
                     continue
                 if self._finetuned:
                     self._rebase(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -378,6 +379,26 @@ def test_a_state_loaded_by_hand_brings_back_its_configured_lr_unless_the_user_se
     assert fit(Warmup(1), module=mine, batches=3).of_group()[1:] == [0.001, 0.001]
 
 
+def test_a_state_of_the_middle_of_a_cycle_that_is_loaded_by_hand_brings_back_the_configured_momentum():
+    class Keep(Recorder):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 4:
+                self.state = copy.deepcopy(trainer.optimizers[0].state_dict())
+
+    class Loads(Net):
+        def configure_optimizers(self) -> Any:
+            optimizer = super().configure_optimizers()
+            optimizer.load_state_dict(keep.state)
+            return optimizer
+
+    keep, module = Keep(), Loads(sgd((0.1,)))
+    first = fit(OneCycle(), keep, module=Net(sgd((0.1,))), batches=8)
+    again = fit(OneCycle(), module=module, batches=8)
+    assert keep.state["param_groups"][0]["momentum"] < 0.9
+    assert again.momenta[0] == first.momenta[0]
+    assert module.trainer.optimizers[0].param_groups[0]["momentum"] == 0.9
+
+
 @pytest.mark.parametrize("removed", [0, 1])
 def test_a_group_that_is_removed_in_mid_training_leaves_the_other_on_its_way(removed):
     class Remove(Recorder):
@@ -434,6 +455,41 @@ def test_a_state_of_before_the_first_step_that_is_loaded_in_mid_training_takes_t
 
     recorder = fit(SGDR(6), BackToTheBeginning(), module=Net(sgd((0.1,))), batches=6)
     assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in (0, 1, 2, 3, 0, 1)])
+
+
+def test_a_state_without_anything_of_ours_that_is_loaded_in_mid_training_changes_neither_clock_nor_base_lr():
+    class LoadsAForeignState(Recorder):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 4:
+                trainer.optimizers[0].load_state_dict(pl_module.configure_optimizers().state_dict())
+
+    recorder = fit(SGDR(6), LoadsAForeignState(), module=Net(sgd((0.1,))), batches=6)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in range(6)])
+
+
+class Adds(Recorder):
+    """Adds a group with LR 0.05 before a step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+        if trainer.global_step == self.step:
+            group = {"params": [nn.Parameter(torch.zeros(1))], "lr": 0.05}
+            trainer.optimizers[0].add_param_group(group)
+
+
+def test_a_group_that_is_added_where_the_factor_is_zero_has_its_own_lr_as_its_base():
+    recorder = fit(Warmup(4, start_factor=0.0), Adds(0), module=Net(sgd((0.1,))), batches=6)
+    assert recorder.of_group(1) == pytest.approx([0.05, 0.0125, 0.025, 0.0375, 0.05, 0.05])
+
+
+def test_a_group_that_is_added_beside_groups_of_several_schedules_follows_that_of_all():
+    callbacks = [Warmup(4, start_factor=0.2), SGDR(5, groups=0, start=0)]
+    recorder = fit(*callbacks, Adds(2), module=Net(sgd((0.1, 0.2))), batches=6)
+    assert recorder.of_group(1) == pytest.approx([0.04, 0.08, 0.12, 0.16, 0.2, 0.2])
+    assert recorder.of_group(2) == pytest.approx([0.05 * share / 0.6 for share in (0.6, 0.8, 1.0, 1.0)])
 
 
 def test_an_optimizer_that_is_replaced_in_mid_training_is_an_error():
