@@ -16,7 +16,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, IterableDataset
 
 from lr_callbacks import SGDR, ExponentialDecay, OneCycle, ReduceLROnPlateau, Warmup
-from lr_callbacks.schedules import one_cycle_factor, sgdr_factor
+from lr_callbacks.schedules import one_cycle_factor, sgdr_factor, warmup_factor
 
 pytestmark = pytest.mark.oldest
 
@@ -131,6 +131,11 @@ def test_a_length_that_nobody_can_know_is_an_error_with_the_ways_out(callback, k
 def test_a_run_without_end_is_an_error_for_a_schedule_that_needs_one():
     with pytest.raises(MisconfigurationException, match=r"neither max_epochs nor max_steps is set"):
         fit(OneCycle(), max_epochs=-1)
+
+
+def test_half_a_step_of_an_epoch_is_rounded_up():
+    recorder = fit(Warmup("1.5 epochs"), module=Net(sgd((0.1,))), batches=5, max_epochs=2)
+    assert recorder.of_group() == pytest.approx([0.1 * warmup_factor(t, duration=8) for t in range(10)])
 
 
 class Manual(Net):

@@ -232,6 +232,27 @@ def test_another_configured_lr_wins_on_resume_and_the_warning_gives_both(saved):
     assert resumed.of_group(1) == full.of_group(1)[10:]
 
 
+def test_an_lr_that_was_changed_on_resume_is_the_configured_one_from_then_on_and_told_once(tmp_path):
+    def again(path: str, *more: Callback) -> Any:
+        module = Scripted(sgd((0.2, 0.03)))
+        return fit(SGDR(7), *more, module=module, batches=5, max_epochs=4, ckpt_path=path)
+
+    first, second = (SaveAt(tmp_path / name, "on_train_epoch_end") for name in ("first", "second"))
+    run([SGDR(7), first])
+    with pytest.warns(UserWarning, match="was configured with LR 0.1 when the checkpoint was written"):
+        once = again(first.saved[0], second)
+    assert len(once.lrs[0]) == 15
+    assert again(second.saved[0]).lrs[0] == once.lrs[0][5:]
+
+
+def test_a_group_that_nobody_drives_keeps_the_lr_of_its_checkpoint_without_a_word(tmp_path):
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    full = run([SGDR(7, groups=0), save])
+    module = Scripted(sgd((0.1, 0.06)))
+    resumed = fit(SGDR(7, groups=0), module=module, batches=5, max_epochs=4, ckpt_path=save.saved[1])
+    assert resumed.lrs[0] == full.lrs[0][10:]
+
+
 class WithNativeScheduler(Net):
     def configure_optimizers(self) -> Any:
         optimizer = super().configure_optimizers()
@@ -411,22 +432,31 @@ def test_from_a_checkpoint_that_is_written_because_of_an_exception_just_before_a
 
 
 class FailsInAValidation(Scripted):
+    """Notes the batches of its validations; in the middle of one it fails, if it is to."""
+
+    def __init__(self, fails: bool = False) -> None:
+        super().__init__(sgd((0.1, 0.03)))
+        self.fails, self.validated = fails, []
+
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         super().validation_step(batch, batch_idx)
-        if self.trainer.global_step == 10 and batch_idx == 1:
+        self.validated.append((self.trainer.global_step, batch_idx))
+        if self.fails and self.validated[-1] == (10, 1):
             raise RuntimeError("a full disk")
 
 
-def test_a_validation_that_lightning_goes_on_with_after_an_exception_inside_it_is_judged_once(tmp_path):
+def test_a_validation_that_failed_in_its_middle_is_run_from_its_beginning_and_judged_once(tmp_path):
     def make() -> list[Callback]:
         return [ReduceLROnPlateau("scripted", patience=0, factor=0.5)]
 
     full, save = run(make()), SaveAt(tmp_path, "on_exception")
     with pytest.raises(RuntimeError, match="a full disk"):
-        fit(*make(), save, module=FailsInAValidation(sgd((0.1, 0.03))), val=True, batches=5, max_epochs=4)
-    plateau = make()
-    assert run(plateau, ckpt_path=save.saved[0]).lrs[0] == full.lrs[0][10:]
+        fit(*make(), save, module=FailsInAValidation(fails=True), val=True, batches=5, max_epochs=4)
+    plateau, module = make(), FailsInAValidation()
+    again = fit(*plateau, module=module, val=True, batches=5, max_epochs=4, ckpt_path=save.saved[0])
     assert full.of_group() == [0.1] * 10 + [0.05] * 5 + [0.025] * 5
+    assert again.lrs[0] == full.lrs[0][10:]
+    assert module.validated[-6:] == [(10, 0), (10, 1), (15, 0), (15, 1), (20, 0), (20, 1)]
     assert plateau[0].state.num_evaluations == 4
 
 
