@@ -47,6 +47,11 @@ def test_a_schedule_begins_at_the_end_of_the_warmup_of_its_group(first):
     assert recorder.of_group() == pytest.approx([0.1 * f for f in expected], rel=1e-12)
 
 
+def test_after_two_warmups_a_schedule_begins_at_the_end_of_the_longer_one():
+    recorder = fit(Warmup(10), Warmup(2), SGDR(5), module=Net(sgd((0.1,))), batches=15)
+    assert recorder.of_group()[10:] == pytest.approx([0.1 * sgdr_factor(t, T_0=5) for t in range(5)])
+
+
 def test_start_zero_gives_the_overlapping_product():
     recorder = fit(Warmup(5), SGDR(10, start=0), module=Net(sgd((0.1,))), batches=10)
     expected = [0.1 * warmup_factor(t, duration=5) * sgdr_factor(t, T_0=10) for t in range(10)]

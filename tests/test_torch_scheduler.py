@@ -247,6 +247,19 @@ def test_a_finished_run_that_is_resumed_and_saved_keeps_what_its_scheduler_has_l
     assert longer.of_group() == [0.05, 0.05, 0.025, 0.025]
 
 
+def test_each_of_two_optimizers_has_a_scheduler_that_steps_with_it():
+    class SecondRests(ByHand):
+        def training_step(self, batch, batch_idx):
+            for optimizer in self.optimizers()[: 1 + batch_idx % 2]:
+                optimizer.zero_grad()
+                self.manual_backward((self(batch[0]) - batch[1]).square().mean())
+                optimizer.step()
+
+    recorder = fit(TorchScheduler(ExponentialLR, gamma=0.5), module=SecondRests(), batches=6)
+    assert_close(recorder.of_group(optimizer=0), [0.1 * 0.5**step for step in range(6)])
+    assert_close(recorder.of_group(optimizer=1), [0.02 * 0.5**step for step in range(3)])
+
+
 @pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
 def test_epochs_that_are_counted_as_they_end_are_counted_right_from_every_step(tmp_path):
     def callbacks():
