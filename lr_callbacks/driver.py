@@ -35,8 +35,7 @@ class Driver:
         step: How often the optimizer has really stepped.
         now: Where the schedules are: `step`, or the milliseconds of a run that goes by the wall clock.
         clock: The wall clock, if the run goes by it.
-        first_step: `step` when the training started.
-        taken: Steps taken since then; more than `step` tells where an older state was loaded in between.
+        taken: Steps taken since the training started, also those that a state loaded in between does not count.
         lanes: Its groups, by the factors that they share.
         horizon: The length of the run in its steps.
     """
@@ -47,7 +46,6 @@ class Driver:
         self.callbacks = sorted(callbacks, key=lambda callback: (type(callback).__qualname__, repr(callback)))
         self.step = self.now = 0
         self.clock: WallClock | None = None
-        self.first_step = 0
         self.taken = 0
         self.lanes: list[Lane] = []
         self.horizon = Horizon()
@@ -105,7 +103,7 @@ class Driver:
             wanted = (pg.select(self.optimizer, c.wanted_groups, who=repr(c)) for c in self.callbacks)
             driven = {number for numbers in wanted for number in numbers}
             same = take_restored(self.optimizer, self._configured, driven, self.name)
-        self.first_step, self.taken, self.clock = self.step, 0, clock
+        self.taken, self.clock = 0, clock
         self.now = self.step if clock is None else clock.elapsed
         for callback in self._advancing:
             callback.begin(self)
@@ -178,7 +176,8 @@ class Driver:
     def _after_load(self, optimizer: Optimizer) -> None:
         """Somebody has loaded another state in mid-training: go on from its count, or from ours if it has none."""
         check_numbers(optimizer)
-        self.step = pg.get_count(optimizer) or self.step
+        count = pg.get_count(optimizer)
+        self.step = self.step if count is None else count
         self.now = self.step if self.clock is None else self.clock.elapsed
         pg.forget_count(optimizer)
         for group, base in zip(optimizer.param_groups, self._bases, strict=False):
@@ -244,7 +243,7 @@ class Driver:
         self._take_momenta()
         if self._look:
             self._look = False
-            self._find_foreign_lrs()
+            self._find_foreign_lrs(added)
         self._bases, self._writers = [group[pg.BASE_LR] for group in groups], []
         self._taken_up = len(groups)
 
@@ -254,14 +253,14 @@ class Driver:
         lr = pg.get_lr(group)
         group[pg.BASE_LR] = lr / factor if factor != 0 else lr
 
-    def _find_foreign_lrs(self) -> None:
+    def _find_foreign_lrs(self, added: list[int]) -> None:
         for lane in self.lanes:
             if not lane.callbacks:
                 continue
             for number, factor in zip(lane.groups, lane.factors_at(self.now), strict=True):
                 group = self.optimizer.param_groups[number]
                 ours = group[pg.BASE_LR] * factor
-                if pg.holds_lr(group, ours):
+                if number in added or pg.holds_lr(group, ours):
                     continue
                 if self._finetuned:
                     self._rebase(number)

@@ -16,7 +16,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, IterableDataset
 
 from lr_callbacks import SGDR, ExponentialDecay, OneCycle, ReduceLROnPlateau, Warmup
-from lr_callbacks.schedules import one_cycle_factor, sgdr_factor
+from lr_callbacks.schedules import one_cycle_factor, sgdr_factor, warmup_factor
 
 pytestmark = pytest.mark.oldest
 
@@ -133,6 +133,11 @@ def test_a_run_without_end_is_an_error_for_a_schedule_that_needs_one():
         fit(OneCycle(), max_epochs=-1)
 
 
+def test_half_a_step_of_an_epoch_is_rounded_up():
+    recorder = fit(Warmup("1.5 epochs"), module=Net(sgd((0.1,))), batches=5, max_epochs=2)
+    assert recorder.of_group() == pytest.approx([0.1 * warmup_factor(t, duration=8) for t in range(10)])
+
+
 class Manual(Net):
     def __init__(self, steps_per_batch: int = 1) -> None:
         super().__init__(sgd((0.1,)))
@@ -157,6 +162,36 @@ def test_under_manual_optimization_a_wrong_assumption_about_the_length_is_told()
         recorder = fit(OneCycle(), module=Manual(steps_per_batch=2), batches=5, max_epochs=2)
     factors = [one_cycle_factor(t, total_steps=10) for t in range(20)]
     assert recorder.of_group() == pytest.approx([0.1 * factor for factor in factors])
+
+
+def test_an_epoch_in_which_an_optimizer_rests_is_not_taken_for_a_wrong_length():
+    class RestsInEverySecondEpoch(Manual):
+        def training_step(self, batch: Any, batch_idx: int) -> None:
+            self.steps_per_batch = 1 - self.trainer.current_epoch % 2
+            super().training_step(batch, batch_idx)
+
+    recorder = fit(SGDR(3), module=RestsInEverySecondEpoch(), batches=3, max_epochs=4)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=3) for t in range(6)])
+
+
+def test_an_epoch_that_is_stopped_in_the_middle_is_not_taken_for_a_wrong_length():
+    class Stop(Callback):
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            trainer.should_stop = trainer.global_step == 8
+
+    recorder = fit(SGDR(3), Stop(), batches=5, max_epochs=4)
+    assert len(recorder.lrs[0]) == 8
+
+
+def test_a_native_scheduler_that_is_built_in_the_first_step_is_refused_after_it():
+    class BuildsItLate(Net):
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            if self.trainer.global_step == 0:
+                self.late = torch.optim.lr_scheduler.StepLR(self.trainer.optimizers[0], 2)
+            return super().training_step(batch, batch_idx)
+
+    with pytest.raises(MisconfigurationException, match=r"Two masters for the LR of optimizer 0 \(SGD\): StepLR"):
+        fit(SGDR(3), module=BuildsItLate(sgd((0.1,))), batches=3)
 
 
 def test_an_optimizer_without_step_hooks_is_refused_by_name():

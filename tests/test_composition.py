@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -44,6 +45,11 @@ def test_a_schedule_begins_at_the_end_of_the_warmup_of_its_group(first):
     cycle = [one_cycle_factor(t, total_steps=15) for t in range(15)]
     expected = [r * cycle[0] for r in ramp] + cycle
     assert recorder.of_group() == pytest.approx([0.1 * f for f in expected], rel=1e-12)
+
+
+def test_after_two_warmups_a_schedule_begins_at_the_end_of_the_longer_one():
+    recorder = fit(Warmup(10), Warmup(2), SGDR(5), module=Net(sgd((0.1,))), batches=15)
+    assert recorder.of_group()[10:] == pytest.approx([0.1 * sgdr_factor(t, T_0=5) for t in range(5)])
 
 
 def test_start_zero_gives_the_overlapping_product():
@@ -335,6 +341,16 @@ def test_a_tensor_lr_that_torch_shares_between_groups_is_given_to_each_where_onl
     assert recorder.of_group(1) == pytest.approx([0.1] * 5, rel=1e-6)
 
 
+def test_a_tensor_beta_that_groups_share_is_cycled_only_where_a_schedule_cycles_it():
+    def shared(parts: list[nn.Module]) -> torch.optim.Optimizer:
+        groups = [{"params": part.parameters()} for part in parts]
+        return torch.optim.Adam(groups, lr=0.1, betas=(torch.tensor(0.9), torch.tensor(0.99)), foreach=False)
+
+    recorder = fit(OneCycle(groups=0), module=Net(shared), batches=8)
+    assert min(momenta[0] for momenta in recorder.momenta[0]) < 0.86
+    assert [momenta[1] for momenta in recorder.momenta[0]] == pytest.approx([0.9] * 8)
+
+
 def test_a_group_that_is_added_with_lr_zero_is_told():
     finetuning = BackboneFinetuning(1, lambda_func=half, backbone_initial_ratio_lr=0.1, should_align=False)
     with pytest.warns(UserWarning, match=r"Group 1 was added to optimizer 0 \(SGD\) with LR 0 and stays there"):
@@ -368,14 +384,37 @@ def test_a_state_loaded_by_hand_brings_back_its_configured_lr_unless_the_user_se
     assert fit(Warmup(1), module=mine, batches=3).of_group()[1:] == [0.001, 0.001]
 
 
-def test_a_group_that_is_removed_in_mid_training_does_not_stop_it():
+def test_a_state_of_the_middle_of_a_cycle_that_is_loaded_by_hand_brings_back_the_configured_momentum():
+    class Keep(Recorder):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 4:
+                self.state = copy.deepcopy(trainer.optimizers[0].state_dict())
+
+    class Loads(Net):
+        def configure_optimizers(self) -> Any:
+            optimizer = super().configure_optimizers()
+            optimizer.load_state_dict(keep.state)
+            return optimizer
+
+    keep, module = Keep(), Loads(sgd((0.1,)))
+    first = fit(OneCycle(), keep, module=Net(sgd((0.1,))), batches=8)
+    again = fit(OneCycle(), module=module, batches=8)
+    assert keep.state["param_groups"][0]["momentum"] < 0.9
+    assert again.momenta[0] == first.momenta[0]
+    assert module.trainer.optimizers[0].param_groups[0]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("removed", [0, 1])
+def test_a_group_that_is_removed_in_mid_training_leaves_the_other_on_its_way(removed):
     class Remove(Recorder):
         def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
             if trainer.global_step == 2:
-                del trainer.optimizers[0].param_groups[1]
+                del trainer.optimizers[0].param_groups[removed]
 
-    recorder = fit(SGDR(5), Remove(), module=Net(sgd((0.1, 0.2))), batches=5)
-    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=5) for t in range(5)])
+    recorder = fit(SGDR(5, eta_min=0.01), Remove(), module=Net(sgd((0.1, 0.2))), batches=5)
+    lr = (0.2, 0.1)[removed]
+    left = [lrs[1 - removed if step < 2 else 0] for step, lrs in enumerate(recorder.lrs[0])]
+    assert left == pytest.approx([0.01 + (lr - 0.01) * sgdr_factor(t, T_0=5) for t in range(5)])
 
 
 @pytest.mark.parametrize("replaced", [slice(1, 2), slice(None)], ids=["one of two groups", "all groups"])
@@ -409,6 +448,53 @@ def test_a_state_that_is_loaded_in_mid_training_takes_the_clock_back():
 
     recorder = fit(SGDR(6), Rewind(), module=Net(sgd((0.1,))), batches=6)
     assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in (0, 1, 2, 3, 2, 3)])
+
+
+def test_a_state_of_before_the_first_step_that_is_loaded_in_mid_training_takes_the_clock_back_to_zero():
+    class BackToTheBeginning(Recorder):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 0:
+                self.state = trainer.optimizers[0].state_dict()
+            if trainer.global_step == 4:
+                trainer.optimizers[0].load_state_dict(self.state)
+
+    recorder = fit(SGDR(6), BackToTheBeginning(), module=Net(sgd((0.1,))), batches=6)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in (0, 1, 2, 3, 0, 1)])
+
+
+def test_a_state_without_anything_of_ours_that_is_loaded_in_mid_training_changes_neither_clock_nor_base_lr():
+    class LoadsAForeignState(Recorder):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            if trainer.global_step == 4:
+                trainer.optimizers[0].load_state_dict(pl_module.configure_optimizers().state_dict())
+
+    recorder = fit(SGDR(6), LoadsAForeignState(), module=Net(sgd((0.1,))), batches=6)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=6) for t in range(6)])
+
+
+class Adds(Recorder):
+    """Adds a group with LR 0.05 before a step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+        if trainer.global_step == self.step:
+            group = {"params": [nn.Parameter(torch.zeros(1))], "lr": 0.05}
+            trainer.optimizers[0].add_param_group(group)
+
+
+def test_a_group_that_is_added_where_the_factor_is_zero_has_its_own_lr_as_its_base():
+    recorder = fit(Warmup(4, start_factor=0.0), Adds(0), module=Net(sgd((0.1,))), batches=6)
+    assert recorder.of_group(1) == pytest.approx([0.05, 0.0125, 0.025, 0.0375, 0.05, 0.05])
+
+
+def test_a_group_that_is_added_beside_groups_of_several_schedules_follows_that_of_all():
+    callbacks = [Warmup(4, start_factor=0.2), SGDR(5, groups=0, start=0)]
+    recorder = fit(*callbacks, Adds(2), module=Net(sgd((0.1, 0.2))), batches=6)
+    assert recorder.of_group(1) == pytest.approx([0.04, 0.08, 0.12, 0.16, 0.2, 0.2])
+    assert recorder.of_group(2) == pytest.approx([0.05 * share / 0.6 for share in (0.6, 0.8, 1.0, 1.0)])
 
 
 def test_an_optimizer_that_is_replaced_in_mid_training_is_an_error():

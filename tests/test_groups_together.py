@@ -178,7 +178,7 @@ def test_momentum_moves_in_the_groups_that_have_one_and_nowhere_else(kind):
 
 @pytest.mark.parametrize("callback", FLOORED)
 def test_a_group_that_is_added_in_mid_training_keeps_its_ratio_to_the_first(callback):
-    optimizer, _ = driven([0.1, 0.1], callback)
+    optimizer, _ = driven([0.1, 0.3], callback)
     for _ in range(5):
         optimizer.step()
     lr = optimizer.param_groups[0]["lr"] / 4

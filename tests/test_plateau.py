@@ -14,7 +14,7 @@ from support import Net, fit, sgd
 from torch import nn
 from torch.optim import lr_scheduler
 
-from lr_callbacks import ReduceLROnPlateau, Warmup
+from lr_callbacks import ConstantFactor, ReduceLROnPlateau, Warmup
 from lr_callbacks.plateau import PlateauRule, PlateauState
 
 pytestmark = pytest.mark.oldest
@@ -200,6 +200,16 @@ def test_each_reduction_is_told_with_the_old_and_the_new_lr(caplog):
         fit(ReduceLROnPlateau("metric", patience=0), module=Scripted([1.0, 2.0]), batches=2, max_epochs=2, val=True)
     assert "ReduceLROnPlateau: metric is 2, best 1, 1 evaluation without improvement" in caplog.text
     assert "LR 0.1, 0.02 -> 0.01, 0.002 at step 4" in caplog.text
+
+
+def test_the_floors_are_those_of_the_groups_that_it_drives_in_their_order():
+    def three(parts: list[Any]) -> torch.optim.Optimizer:
+        own = [[parts[0].weight], [parts[0].bias], list(parts[1].parameters())]
+        return torch.optim.SGD([{"params": parameters} for parameters in own], lr=0.1)
+
+    plateau = ReduceLROnPlateau("scripted", patience=0, factor=0.1, min_lr=[0.05, 0.001], groups=[1, 2])
+    recorder = fit(ConstantFactor(1), plateau, module=Net(three, [1.0]), batches=2, max_epochs=3, val=True)
+    assert recorder.lrs[0][-1] == pytest.approx([0.1, 0.05, 0.01])
 
 
 def test_two_instances_in_one_trainer_both_work():

@@ -173,6 +173,7 @@ def lrs_for(losses: list[float]) -> list[float]:
 small_wholes = st.lists(st.integers(-100, 100).map(float), min_size=12, max_size=60)
 
 
+@example(losses=[71.0] * 2 + [0.0] * 10, power=0, shift=-256.0)
 @given(losses=small_wholes, power=st.integers(-8, 8), shift=st.sampled_from([-256.0, -1.0, 0.5, 1024.0]))
 def test_neither_the_scale_nor_the_zero_of_the_loss_changes_a_suggestion(losses, power, shift):
     """Powers of two and whole numbers, so that nothing is rounded."""

@@ -103,6 +103,16 @@ class StopsItself(Busy):
         return super().training_step(batch, batch_idx)
 
 
+class WritesMetricsItself(Busy):
+    """Leaves values where callbacks and loggers look for them, past self.log."""
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.trainer.callback_metrics["running_loss"] = loss.detach()
+        self.trainer.logged_metrics["last_loss"] = loss.detach()
+        return loss
+
+
 class CountsFits(Callback):
     """Has a state of its own."""
 
@@ -150,6 +160,7 @@ CASES = {
     "random numbers in hooks": (DrawsInHooks, lambda: None, {}),
     "a data module": (Busy, Counting, {}),
     "a module that stops the trainer": (StopsItself, shuffled, {"max_epochs": 4}),
+    "a module that writes metrics past self.log": (WritesMetricsItself, shuffled, {"num_sanity_val_steps": 0}),
     "validation loss": (Busy, shuffled, {"test": {"judge": "validation"}}),
     "a widened range": (Busy, shuffled, {"test": {"min_lr": 1e-6, "max_lr": 1e-5, "num_steps": 10}}),
     "a gradient scaler that skips steps": (

@@ -83,8 +83,11 @@ class SaveAt(Callback):
 
 
 def count_in(path: str) -> int:
+    """Our count, which must be Lightning's where there is one optimizer and no step is skipped."""
     state = torch.load(path, weights_only=True)
-    return state["optimizer_states"][0]["param_groups"][0]["lr_callbacks_step"]
+    count = state["optimizer_states"][0]["param_groups"][0]["lr_callbacks_step"]
+    assert count == state["global_step"]
+    return count
 
 
 def run(callbacks: list[Callback], **kwargs: Any) -> Any:
@@ -203,8 +206,10 @@ class Half(Warmup):
 )
 def test_todays_plan_wins_over_the_checkpoints_and_one_warning_gives_both(saved, callbacks, then, now):
     path, _ = saved
-    with pytest.warns(UserWarning, match=rf"has changed since .* Then: .*({then}).* Now: .*{now}.* LR at step 10"):
+    match = rf"has changed since .* Then: .*({then}).* Now: .*{now}.* LR at step 10"
+    with pytest.warns(UserWarning, match=match) as told:
         resumed = run(callbacks, ckpt_path=path)
+    assert sum("has changed" in str(each.message) for each in told) == 1
     fresh = run(callbacks)
     assert resumed.lrs[0] == fresh.lrs[0][10:]
 
@@ -227,6 +232,27 @@ def test_another_configured_lr_wins_on_resume_and_the_warning_gives_both(saved):
     assert resumed.of_group(1) == full.of_group(1)[10:]
 
 
+def test_an_lr_that_was_changed_on_resume_is_the_configured_one_from_then_on_and_told_once(tmp_path):
+    def again(path: str, *more: Callback) -> Any:
+        module = Scripted(sgd((0.2, 0.03)))
+        return fit(SGDR(7), *more, module=module, batches=5, max_epochs=4, ckpt_path=path)
+
+    first, second = (SaveAt(tmp_path / name, "on_train_epoch_end") for name in ("first", "second"))
+    run([SGDR(7), first])
+    with pytest.warns(UserWarning, match="was configured with LR 0.1 when the checkpoint was written"):
+        once = again(first.saved[0], second)
+    assert len(once.lrs[0]) == 15
+    assert again(second.saved[0]).lrs[0] == once.lrs[0][5:]
+
+
+def test_a_group_that_nobody_drives_keeps_the_lr_of_its_checkpoint_without_a_word(tmp_path):
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    full = run([SGDR(7, groups=0), save])
+    module = Scripted(sgd((0.1, 0.06)))
+    resumed = fit(SGDR(7, groups=0), module=module, batches=5, max_epochs=4, ckpt_path=save.saved[1])
+    assert resumed.lrs[0] == full.lrs[0][10:]
+
+
 class WithNativeScheduler(Net):
     def configure_optimizers(self) -> Any:
         optimizer = super().configure_optimizers()
@@ -242,6 +268,16 @@ def test_a_checkpoint_of_a_run_without_us_goes_on_from_its_global_step_and_says_
         resumed = fit(SGDR(7), module=Net(sgd((0.1,))), batches=5, max_epochs=4, ckpt_path=save.saved[1])
     assert resumed.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=7) for t in range(10, 20)], rel=1e-12)
     assert "carries no step count of LR callbacks; its schedules go on from step 10" in caplog.text
+
+
+def test_the_momentum_that_is_given_back_is_the_configured_one_and_not_that_of_another_ones_cycle(tmp_path):
+    save, module = SaveAt(tmp_path, "on_train_batch_end"), Net(sgd((0.1,)))
+    fit(save, module=WithNativeScheduler(sgd((0.1,))), batches=5, max_epochs=4)
+    restored = torch.load(save.saved[9], weights_only=True)["optimizer_states"][0]["param_groups"][0]["momentum"]
+    resumed = fit(OneCycle(), module=module, batches=5, max_epochs=4, ckpt_path=save.saved[9])
+    assert restored < 0.9
+    assert len(resumed.lrs[0]) == 10
+    assert module.trainer.optimizers[0].param_groups[0]["momentum"] == 0.9
 
 
 def test_two_optimizers_resume_on_their_own_clocks(tmp_path):
@@ -269,6 +305,25 @@ def test_a_checkpoint_without_counts_is_refused_with_two_optimizers(tmp_path):
         fit(SGDR(6), module=Gan(), batches=4, max_epochs=2, ckpt_path=save.saved[0])
 
 
+class ByHand(Net):
+    automatic_optimization = False
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(super().training_step(batch, batch_idx))
+        optimizer.step()
+
+
+def test_a_checkpoint_without_counts_is_refused_under_manual_optimization(tmp_path):
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    fit(save, module=ByHand(), batches=4)
+    with pytest.raises(
+        MisconfigurationException, match=r"optimizer 0 \(SGD\) has already stepped, but nothing says how"
+    ):
+        fit(SGDR(6), module=ByHand(), batches=4, max_epochs=2, ckpt_path=save.saved[0])
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_run_with_groups_added_by_backbone_finetuning_resumes_exactly(first, tmp_path):
     def callbacks() -> list[Callback]:
@@ -281,6 +336,55 @@ def test_a_run_with_groups_added_by_backbone_finetuning_resumes_exactly(first, t
     for epoch in (1, 2):
         resumed = fit(*callbacks(), module=Backboned(), batches=5, max_epochs=4, ckpt_path=save.saved[epoch])
         assert resumed.lrs[0] == full.lrs[0][5 * (epoch + 1) :]
+
+
+class WithANeck(Backboned):
+    def __init__(self, lrs: tuple[float, float]) -> None:
+        super().__init__()
+        self.neck, self.lrs = torch.nn.Linear(4, 4), lrs
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return (self.head(self.neck(self.backbone(batch[0]))) - batch[1]).square().mean()
+
+    def configure_optimizers(self) -> Any:
+        parts = zip((self.head, self.neck), self.lrs, strict=True)
+        return torch.optim.SGD([{"params": part.parameters(), "lr": lr} for part, lr in parts])
+
+
+@pytest.mark.parametrize("lrs", [(0.2, 0.03), (0.1, 0.06)])
+def test_a_group_added_before_a_resume_keeps_its_ratio_to_the_first_whichever_lr_is_changed(lrs, tmp_path):
+    def callbacks() -> list[Callback]:
+        return [SGDR(12, eta_min=0.001), BackboneFinetuning(1, lambda_func=half, should_align=False)]
+
+    save = SaveAt(tmp_path, "on_train_batch_end")
+    full = fit(*callbacks(), save, module=WithANeck((0.1, 0.03)), batches=5, max_epochs=2).lrs[0]
+    with pytest.warns(UserWarning, match="was configured with LR .* when the checkpoint was written"):
+        resumed = fit(*callbacks(), module=WithANeck(lrs), batches=5, max_epochs=2, ckpt_path=save.saved[6]).lrs[0]
+    assert [len(groups) for groups in resumed] == [3] * 3
+    for now, then in zip(resumed, full[7:], strict=True):
+        assert now[2] / now[0] == pytest.approx(then[2] / then[0], rel=1e-9)
+        assert now[0] > 1.5 * then[0] if lrs[0] == 0.2 else now[0] == then[0]
+
+
+class TwiceTheLR(Backboned):
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.head.parameters(), lr=0.2)
+
+
+@pytest.mark.parametrize(
+    ("module", "more", "ratio"), [(TwiceTheLR, [], 2.0), (Backboned, [Half()], 0.5)], ids=["the LR", "the plan"]
+)
+def test_what_is_changed_before_a_resume_is_not_taken_for_the_work_of_a_finetuning_callback(
+    module, more, ratio, tmp_path
+):
+    def callbacks() -> list[Callback]:
+        return [SGDR(20, cycle_warmup=2), BackboneFinetuning(9, lambda_func=half)]
+
+    save = SaveAt(tmp_path, "on_train_epoch_end")
+    full = fit(*callbacks(), save, module=Backboned(), batches=5, max_epochs=4)
+    with pytest.warns(UserWarning, match="was configured with LR 0.1 when|The LR plan .* has changed"):
+        resumed = fit(*callbacks(), *more, module=module(), batches=5, max_epochs=4, ckpt_path=save.saved[1])
+    assert resumed.of_group() == pytest.approx([lr * ratio for lr in full.of_group()[10:]], rel=1e-12)
 
 
 def test_momentum_is_exact_after_a_resume_and_given_back_where_nobody_cycles_it_any_more(tmp_path):
@@ -325,6 +429,35 @@ def test_from_a_checkpoint_that_is_written_because_of_an_exception_just_before_a
     with pytest.raises(RuntimeError, match="a full disk"):
         run([*make(), FailOnce(), save])
     assert assert_resumes_exactly(save.saved, full, make) == 10
+
+
+class FailsInAValidation(Scripted):
+    """Notes the batches of its validations; in the middle of one it fails, if it is to."""
+
+    def __init__(self, fails: bool = False) -> None:
+        super().__init__(sgd((0.1, 0.03)))
+        self.fails, self.validated = fails, []
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        super().validation_step(batch, batch_idx)
+        self.validated.append((self.trainer.global_step, batch_idx))
+        if self.fails and self.validated[-1] == (10, 1):
+            raise RuntimeError("a full disk")
+
+
+def test_a_validation_that_failed_in_its_middle_is_run_from_its_beginning_and_judged_once(tmp_path):
+    def make() -> list[Callback]:
+        return [ReduceLROnPlateau("scripted", patience=0, factor=0.5)]
+
+    full, save = run(make()), SaveAt(tmp_path, "on_exception")
+    with pytest.raises(RuntimeError, match="a full disk"):
+        fit(*make(), save, module=FailsInAValidation(fails=True), val=True, batches=5, max_epochs=4)
+    plateau, module = make(), FailsInAValidation()
+    again = fit(*plateau, module=module, val=True, batches=5, max_epochs=4, ckpt_path=save.saved[0])
+    assert full.of_group() == [0.1] * 10 + [0.05] * 5 + [0.025] * 5
+    assert again.lrs[0] == full.lrs[0][10:]
+    assert module.validated[-6:] == [(10, 0), (10, 1), (15, 0), (15, 1), (20, 0), (20, 1)]
+    assert plateau[0].state.num_evaluations == 4
 
 
 def test_changed_lengths_are_told_even_where_the_arguments_are_the_same(tmp_path):

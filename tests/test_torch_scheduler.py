@@ -247,18 +247,31 @@ def test_a_finished_run_that_is_resumed_and_saved_keeps_what_its_scheduler_has_l
     assert longer.of_group() == [0.05, 0.05, 0.025, 0.025]
 
 
+def test_each_of_two_optimizers_has_a_scheduler_that_steps_with_it():
+    class SecondRests(ByHand):
+        def training_step(self, batch, batch_idx):
+            for optimizer in self.optimizers()[: 1 + batch_idx % 2]:
+                optimizer.zero_grad()
+                self.manual_backward((self(batch[0]) - batch[1]).square().mean())
+                optimizer.step()
+
+    recorder = fit(TorchScheduler(ExponentialLR, gamma=0.5), module=SecondRests(), batches=6)
+    assert_close(recorder.of_group(optimizer=0), [0.1 * 0.5**step for step in range(6)])
+    assert_close(recorder.of_group(optimizer=1), [0.02 * 0.5**step for step in range(3)])
+
+
 @pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
 def test_epochs_that_are_counted_as_they_end_are_counted_right_from_every_step(tmp_path):
     def callbacks():
         return [TorchScheduler(ExponentialLR, interval="epoch", gamma=0.5)]
 
     resumed = {}
-    for step, whole, part in resumed_everywhere(callbacks, tmp_path, module=ByHand, batches=2, epochs=3):
-        assert whole.of_group() == pytest.approx([0.1 * 0.5 ** (step // 2) for step in range(6)], rel=1e-12)
+    for step, whole, part in resumed_everywhere(callbacks, tmp_path, module=ByHand, batches=2, epochs=5):
+        assert whole.of_group() == pytest.approx([0.1 * 0.5 ** (step // 2) for step in range(10)], rel=1e-12)
         rest = len(part.lrs[0])
         assert [part.lrs[n] for n in (0, 1)] == [whole.lrs[n][-rest:] for n in (0, 1)], f"resumed at step {step}"
         resumed[step] = rest
-    assert resumed == {2: 5, 4: 4}
+    assert resumed == {2: 9, 4: 8, 6: 7, 8: 6}
 
 
 class ScriptedByStep(Net):
@@ -283,6 +296,34 @@ def test_from_any_step_of_a_plateau_run_it_goes_on_bit_for_bit(tmp_path):
         assert part.lrs[0] == whole.lrs[0][step:], f"resumed at step {step}"
         seen += 1
     assert seen == 14
+
+
+def test_evaluations_that_were_passed_over_before_a_resume_count(tmp_path):
+    def callback():
+        return TorchScheduler(lr_scheduler.ReduceLROnPlateau, monitor="scripted", frequency=2, patience=0, factor=0.5)
+
+    saver = ModelCheckpoint(tmp_path, "{epoch}", save_top_k=-1, save_on_train_epoch_end=True)
+    options = {"batches": 2, "val": True, "max_epochs": 6}
+    whole = fit(callback(), saver, module=Net(metrics=[1.0]), enable_checkpointing=True, **options)
+    assert whole.of_group() == [0.1] * 8 + [0.05] * 4
+    for epoch in range(5):
+        resumed = fit(callback(), module=Net(metrics=[1.0]), ckpt_path=tmp_path / f"epoch={epoch}.ckpt", **options)
+        assert resumed.of_group() == whole.of_group()[2 * epoch + 2 :]
+
+
+@pytest.mark.filterwarnings("ignore:.*mid-epoch checkpoint", "ignore:Group . of .* was configured with LR")
+def test_reductions_that_were_made_from_another_base_lr_are_those_of_todays(tmp_path):
+    def callback():
+        return TorchScheduler(lr_scheduler.ReduceLROnPlateau, monitor="scripted", patience=0, factor=0.5)
+
+    options = {"batches": 3, "val": True, "max_epochs": 5}
+    saver = ModelCheckpoint(tmp_path, "{step}", save_top_k=-1, every_n_train_steps=9)
+    whole = fit(callback(), saver, module=ScriptedByStep(sgd((0.1, 0.02))), enable_checkpointing=True, **options)
+    path = tmp_path / "step=9.ckpt"
+    resumed = fit(callback(), module=ScriptedByStep(sgd((0.2, 0.02))), ckpt_path=path, **options)
+    assert whole.of_group()[9:] == [0.05] * 3 + [0.025] * 3
+    assert resumed.of_group(0) == pytest.approx([2 * lr for lr in whole.of_group(0)[9:]], rel=1e-12)
+    assert resumed.of_group(1) == whole.of_group(1)[9:]
 
 
 def a_checkpoint(callback, folder, **kwargs):

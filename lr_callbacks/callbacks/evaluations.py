@@ -40,7 +40,6 @@ class EvaluationCallback(ScheduleCallback):
         self._watch = MetricWatch(monitor or "")
         self._validation_due = False
         self._judged_validation = True
-        self._made_up_at: int | None = None
 
     @property
     def listens(self) -> bool:
@@ -60,7 +59,7 @@ class EvaluationCallback(ScheduleCallback):
         """Forget what an earlier fit has taught it."""
         super().forget()
         self._watch, self._validation_due = MetricWatch(self.monitor or ""), False
-        self._judged_validation, self._made_up_at = True, None
+        self._judged_validation = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Make up for a validation that Lightning skips."""
@@ -71,7 +70,6 @@ class EvaluationCallback(ScheduleCallback):
                 f" {type(self).__name__}({self.monitor!r}) judges; it is run now."
             )
             run_validation(trainer)
-            self._made_up_at = trainer.global_step
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the last epoch, and note what is old from now on."""
@@ -84,7 +82,7 @@ class EvaluationCallback(ScheduleCallback):
     ) -> None:
         """From here on a validation may come."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self._judged_validation, self._made_up_at = False, None
+        self._judged_validation = False
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note what is old from now on."""
@@ -92,8 +90,7 @@ class EvaluationCallback(ScheduleCallback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The validation has seen all of its batches."""
-        already = self._made_up_at == trainer.global_step  # Lightning goes on with a validation that was made up for
-        self._watch.validation_is_over = not trainer.sanity_checking and not already
+        self._watch.validation_is_over = not trainer.sanity_checking
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge a metric that this validation has logged."""

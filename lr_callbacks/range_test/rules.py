@@ -131,7 +131,7 @@ def valley(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
         Suggestion(index=2, lr=0.0001)
     """
     finite = read_curve(losses).finite
-    smoothed = smooth(losses[:finite])
+    smoothed = smooth([loss - losses[0] for loss in losses[:finite]])  # equal losses at the start stay equal
     first, last = (finite // 10, finite - 5) if finite >= 20 else (0, finite)
     tails: list[
         float
