@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import LearningRateFinder
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit, loader, sgd, trainer
 
-from lr_callbacks import grid_search
+from lr_callbacks import LRRangeTest, grid_search
 
 
 class Search:
@@ -176,6 +177,46 @@ def test_a_trial_on_several_devices_is_refused(search):
         grid_search(
             lambda point: (trainer(max_epochs=1, devices=2), Net(), loader(2)), {"lr": [0.1]}, folder=search.folder
         )
+
+
+def finders(apply):
+    """The callbacks that find a learning rate, and may set it."""
+    return [LRRangeTest(num_steps=10, apply=apply), LearningRateFinder(num_training_steps=5, update_attr=apply)]
+
+
+class BringsItsOwn(Net):
+    """The callback comes with the module."""
+
+    def __init__(self, finder):
+        super().__init__(sgd([0.01, 0.01]))
+        self.finder, self.lr = finder, 0.01
+
+    def configure_callbacks(self):
+        return [self.finder]
+
+
+@pytest.mark.parametrize(("finder", "option"), zip(finders(apply=True), ("apply", "update_attr"), strict=True))
+def test_a_callback_that_would_set_another_rate_than_that_of_the_point_is_refused_before_it_does(
+    search, finder, option
+):
+    name = type(finder).__name__
+    for axis in ("lr", "model.learning_rate"):
+        with pytest.raises(
+            MisconfigurationException,
+            match=f"{name} must not set the LR beside a sweep of '{axis}', got {option}=True; write {option}=False, or",
+        ):
+            grid_search(
+                lambda point: (trainer(max_epochs=1), BringsItsOwn(finder), loader(2), loader(2)), {axis: [0.1, 0.2]},
+                folder=search.folder.with_name(axis),
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(("axis", "apply"), [("lr", False), ("width", True), ("max_lr", True)])
+def test_a_rate_may_be_found_where_it_is_not_set_or_is_no_axis(search, axis, apply):
+    def build(point):
+        return trainer(max_epochs=1), BringsItsOwn(finders(apply)[0]), loader(4), loader(2)
+
+    assert grid_search(build, {axis: [1, 2]}, folder=search.folder).best.epochs == 1
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
