@@ -252,6 +252,27 @@ def test_a_pruner_stops_hopeless_trainings_and_they_rank_after_those_that_ended(
     assert epochs[0.02] == 6
 
 
+def test_a_point_that_was_pruned_under_one_seed_is_not_trained_under_the_others_and_the_table_says_so(tmp_path, capsys):
+    search = Search(tmp_path, epochs=4, pruner="median")
+    lrs = [0.02, 0.01, 0.03, 0.015, 0.025, 1e-7]
+    table = search({"lr": lrs}, seeds=3)
+    said = capsys.readouterr().out
+    lost = table.rows[-1]
+    assert (lost.point, lost.state, len(lost.values), lost.skipped) == ({"lr": 1e-7}, "pruned", 1, 2)
+    assert [point["lr"] for point in search.built].count(1e-7) == 1
+    assert "lr 1e-07: not trained under seeds 1, 2, for its mean can no longer win" in said
+    assert str(table).splitlines()[-1].endswith("pruned, 2 of 3 seeds not trained")
+    assert len(search.built) == sum(len(row.values) for row in table.rows)
+    again = Search(tmp_path, epochs=4, pruner="median")
+    assert again({"lr": lrs}, seeds=3) == table
+    skipped = sum(row.skipped for row in table.rows)
+    assert capsys.readouterr().out == (
+        f"{18 - skipped} of 18 trainings were already in {tmp_path}, and the others are given up: nothing is trained. "
+        "For new ones name another folder.\n"
+    )
+    assert again.built == []
+
+
 def test_the_random_states_of_the_process_are_as_before(search):
     torch.manual_seed(7)
     expected = torch.rand(3)

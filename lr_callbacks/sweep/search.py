@@ -65,7 +65,8 @@ def grid_search(
         sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
             logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
         trials: How many points such a sampler chooses.
-        pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband".
+        pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband". A point that was stopped
+            under one seed is not trained under those that are left, for its mean can no longer win.
         max_deaths: A point on which the process was killed, or was out of memory, so many times is given up and shown
             as dead; the others are trained first. A larger number tries it again.
         take_over: Whether to repeat what other machines seem to be running. Where they share the folder, one that died
@@ -180,13 +181,17 @@ def _folder(folder: str | Path | None, storage: str | None) -> tuple[Path, bool]
 def _greet(queue: TrialQueue, place: str, fresh: bool) -> None:
     """Say what of this sweep was there before, so that nobody takes old results for new ones."""
     had = sum(trial.state.is_finished() for trial in queue.trials().values())
-    left, total = len(queue.slots) - had, len(queue.slots)
+    total, left_out = len(queue.slots), len(queue.given_up().keys() | queue.hopeless())
+    left = total - had - left_out
     if fresh:
         say(f"New sweep in {place}; name this folder to go on with it.")
     elif left and had:
         say(f"{had} of {total} trainings were already in {place}; {left} {'is' if left == 1 else 'are'} left.")
     elif had:
-        say(f"All {total} trainings were already in {place}: nothing is trained. For new ones name another folder.")
+        known = f"All {total} trainings were already in {place}"
+        if left_out:
+            known = f"{had} of {total} trainings were already in {place}, and the others are given up"
+        say(f"{known}: nothing is trained. For new ones name another folder.")
 
 
 def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: int | None) -> list[Slot]:
