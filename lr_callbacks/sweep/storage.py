@@ -12,6 +12,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 from optuna.study import StudyDirection
+from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from lr_callbacks.sweep.locks import FileLock, JournalLock
@@ -132,13 +133,15 @@ def _only_worker(where: str) -> bool:
 def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) -> optuna.Study:
     """Join the study of a storage, or make it; to be called under a lock.
 
+    One with other settings in which nothing was trained yet, as where the metric had a wrong name, is made anew.
+
     Args:
         storage: From `open_storage`.
         settings: What the results depend on: metric, mode, and for the command line the whole configuration.
         kwargs: Name and pruner of the study.
 
     Raises:
-        ValueError: If the study was begun with other settings.
+        ValueError: If the study has trials with other settings.
     """
     direction = StudyDirection.MAXIMIZE if settings["mode"] == "max" else StudyDirection.MINIMIZE
     study = optuna.create_study(storage=storage, direction=direction, load_if_exists=True, **kwargs)
@@ -146,6 +149,9 @@ def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) ->
     if before is None:
         study.set_user_attr("settings", settings)
     elif json.dumps(before, sort_keys=True) != json.dumps(settings, sort_keys=True):  # as text, for NaN != NaN
+        if all(trial.state in (TrialState.WAITING, TrialState.FAIL) for trial in study.get_trials(deepcopy=False)):
+            optuna.delete_study(study_name=study.study_name, storage=storage)
+            return open_study(storage, settings, **kwargs)
         changed = "; ".join(_differences(before, settings))
         raise ValueError(
             f"a sweep that goes on must have the settings that it began with, got changes ({changed}); undo them, or "
