@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,16 @@ class TrialQueue:
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._locks = locks
         self.max_deaths = max_deaths
-        self._place = {"locks": folder_id(locks), "machine": machine(), "host": socket.gethostname()}
         self._stillness = Stillness(PATIENCE_SECONDS)
+
+    @cached_property
+    def _place(self) -> dict[str, str]:
+        """Where we are, for the other workers; a queue that is only looked at writes nothing."""
+        return {"locks": folder_id(self._locks), "machine": machine(), "host": socket.gethostname()}
+
+    def left_out(self) -> set[str]:
+        """Slot keys that are not run any more: given up, or hopeless."""
+        return self.given_up().keys() | self.hopeless()
 
     def trials(self) -> dict[str, FrozenTrial]:
         """Slot key -> the trial that counts, for the slots that have one."""
@@ -130,7 +139,7 @@ class TrialQueue:
     def fill(self) -> None:
         """Queue each slot that has no trial and is not left out; nothing happens if there is none."""
         with FileLock(self._locks / "setup.lock"):
-            queued = {*self.trials(), *self.given_up(), *self.hopeless()}
+            queued = self.trials().keys() | self.left_out()
             for key, slot in self.slots.items():
                 if key not in queued:
                     self.study.enqueue_trial(self._sampled_before(key), user_attrs={"slot": key, "seed": slot.seed})
@@ -138,7 +147,7 @@ class TrialQueue:
     def claim(self) -> Claim | None:
         """The next trial that waits, now running and ours; None if none waits. What has failed before comes last."""
         failures = Counter(trial.user_attrs.get("slot") for trial in self._all() if trial.state == TrialState.FAIL)
-        deaths, left_out = self.deaths(), self.given_up().keys() | self.hopeless()
+        deaths, left_out = self.deaths(), self.left_out()
         for key, trial in sorted(self.trials().items(), key=lambda item: (deaths[item[0]], failures[item[0]])):
             if trial.state != TrialState.WAITING or key in left_out:
                 continue

@@ -145,19 +145,42 @@ def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) ->
     """
     direction = StudyDirection.MAXIMIZE if settings["mode"] == "max" else StudyDirection.MINIMIZE
     study = optuna.create_study(storage=storage, direction=direction, load_if_exists=True, **kwargs)
-    before = study.user_attrs.get("settings")
-    if before is None:
+    if "settings" not in study.user_attrs:
         study.set_user_attr("settings", settings)
-    elif json.dumps(before, sort_keys=True) != json.dumps(settings, sort_keys=True):  # as text, for NaN != NaN
+    elif not _has(study, settings):
         if all(trial.state in (TrialState.WAITING, TrialState.FAIL) for trial in study.get_trials(deepcopy=False)):
             optuna.delete_study(study_name=study.study_name, storage=storage)
             return open_study(storage, settings, **kwargs)
-        changed = "; ".join(_differences(before, settings))
-        raise ValueError(
-            f"a sweep that goes on must have the settings that it began with, got changes ({changed}); undo them, or "
-            "give the new sweep a folder or --name of its own"
-        )
+        _refuse_changes(study, settings)
     return study
+
+
+def read_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) -> optuna.Study:
+    """As `open_study`, for a storage that cannot be written to.
+
+    Raises:
+        ValueError: If there is no such study, or it has other settings.
+    """
+    try:
+        study = optuna.load_study(storage=storage, **kwargs)
+    except KeyError:
+        raise ValueError("the folder of a sweep must be writable where it is new; name another one") from None
+    if not _has(study, settings):
+        _refuse_changes(study, settings)
+    return study
+
+
+def _has(study: optuna.Study, settings: dict[str, Any]) -> bool:
+    """Whether a study was begun with these settings; compared as text, for NaN != NaN."""
+    return json.dumps(study.user_attrs.get("settings"), sort_keys=True) == json.dumps(settings, sort_keys=True)
+
+
+def _refuse_changes(study: optuna.Study, settings: dict[str, Any]) -> None:
+    changed = "; ".join(_differences(study.user_attrs.get("settings"), settings))
+    raise ValueError(
+        f"a sweep that goes on must have the settings that it began with, got changes ({changed}); undo them, or "
+        "give the new sweep a folder or --name of its own"
+    )
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:

@@ -43,8 +43,7 @@ def work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: st
                 queue.study.sampler = make_sampler(sampler, claim.slot.seed + claim.slot.index)
                 _run(queue, claim, build, axes, metric)
             trials = queue.trials()
-            left_out = queue.given_up().keys() | queue.hopeless()
-            done = sum(trial.state.is_finished() for trial in trials.values()) + len(left_out)
+            done = sum(trial.state.is_finished() for trial in trials.values()) + len(queue.left_out())
             bar.update(done - bar.n)
             if done == len(queue.slots):
                 return
