@@ -23,7 +23,7 @@ def main(args: list[str] | None = None) -> None:
 
         LRCallbacksCLI(args)
     except (KeyboardInterrupt, SystemExit) as end:
-        # Lightning ends an interrupted training with status 1, some versions of it in peace.
+        # Lightning ends an interrupted training with status 1, as one that failed.
         if isinstance(end, SystemExit) and not isinstance(end.__context__, KeyboardInterrupt):
             raise
         sys.exit(130)  # as shells count it; the user knows why
