@@ -18,11 +18,14 @@ def main(args: list[str] | None = None) -> None:
         require_extra("cli", "jsonargparse", "docstring_parser", "sklearn", "tensorboard", what="The command line")
     except ModuleNotFoundError as error:
         sys.exit(f"lr-callbacks: {error}")
-    from lr_callbacks.cli import LRCallbacksCLI
-
     try:
+        from lr_callbacks.cli import LRCallbacksCLI
+
         LRCallbacksCLI(args)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Lightning ends an interrupted training with status 1, as one that failed.
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, KeyboardInterrupt):
+            raise
         sys.exit(130)  # as shells count it; the user knows why
     except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
         ours = _raised_here(error)

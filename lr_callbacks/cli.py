@@ -63,6 +63,7 @@ class LRCallbacksCLI(LightningCLI):
     def __init__(self, args: list[str] | dict[str, Any] | None = None) -> None:
         if sys.path[0] != os.getcwd():
             sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
+        ShortErrorParser.files.clear()
         self.command_line = sys.argv[1:] if args is None else list(args)
         for name, command in COMMANDS.items():
             setattr(CommandTrainer, name, command)

@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning.fabric.utilities.data import _set_sampler_epoch, sized_len
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks import LearningRateFinder, RichProgressBar
 from lightning.pytorch.core.optimizer import _MockOptimizer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.call import _call_callback_hooks, _call_strategy_hook
@@ -122,6 +122,11 @@ def logged_so_far(trainer: Trainer) -> list[Tensor]:
 def enter_no_hparams(logger: TensorBoardLogger) -> None:
     """Let a fit leave TensorBoard's HParams table alone; it shows of each run only the first entry that was written."""
     logger._default_hp_metric = False
+
+
+def finder_sets_lr(finder: LearningRateFinder) -> bool:
+    """Whether Lightning's own finder sets the learning rate that it finds; it keeps no public attribute of it."""
+    return bool(finder._update_attr)
 
 
 def validation_is_due(trainer: Trainer) -> bool:

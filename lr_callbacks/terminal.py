@@ -5,14 +5,15 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from shlex import quote
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import torch
+import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
@@ -22,6 +23,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 import lr_callbacks
 from lr_callbacks import LRCallback
+from lr_callbacks.config_errors import file_of, syntax_error, wrong_value
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
@@ -62,13 +64,22 @@ def without_noise() -> Iterator[None]:
 class ShortErrorParser(LightningArgumentParser):
     """A parser whose errors are the message and the way out, without two screens of usage before them."""
 
+    files: ClassVar[list[str]] = []
+    """The configurations that were read, for all parsers of a command line."""
+    reading: str | None = None
+    """The configuration that is being read."""
+
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
         """Read a configuration; a file that is no text, a checkpoint for one, is refused by its name."""
+        self.reading = str(path)
         try:
             parsed: Namespace = super().parse_path(path, *args, **kwargs)
+            self.files.append(str(path))
             return parsed
         except UnicodeDecodeError:
             self.error(f"config must be a text file, in YAML, got {str(path)!r}")
+        finally:
+            self.reading = None
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the message to stderr and exit with status 2."""
@@ -76,7 +87,18 @@ class ShortErrorParser(LightningArgumentParser):
             super().error(message, ex)
         parser = getattr(ex, "subcommand_parser", None) or self
         more = f"All options: {parser.prog.replace(' [options]', '')} --help"
-        self.exit(2, f"error: {_short(message)}\n{_hint(message)}{more}\n")
+        file = self.reading or file_of(message, _contents(self.files))
+        where = f"{file}: " if file else ""
+        self.exit(2, f"error: {where}{_short(message)}\n{_hint(message)}{more}\n")
+
+
+def _contents(files: Sequence[str]) -> list[tuple[str, Any]]:
+    """Name and content of those configurations that are files in YAML; others are addresses, or pipes."""
+    contents = []
+    for file in files:
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            contents.append((file, yaml.safe_load(Path(file).read_text())))
+    return contents
 
 
 def _short(message: str) -> str:
@@ -94,6 +116,8 @@ def _short(message: str) -> str:
     key = re.match(r'Parser key "(\S+)":', message)
     if unknown := _unknown_class(message):
         return f"{unknown[0]}: no class is known by the short name {unknown[1]}"
+    if plain := syntax_error(message) or wrong_value(message):
+        return plain
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
     factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
     reasons += [(factory, reason) for reason, factory in factories]
@@ -109,7 +133,8 @@ def _unknown_class(message: str) -> tuple[str, str] | None:
     """
     name = re.search(r"Expected a dot import path string: (\S+)", message)
     keys = re.findall(r'Parser key "(\S+)":', message)
-    return (".".join(keys), name[1]) if name and keys else None
+    is_plain = re.search(r"Expected an? <class '(int|float|str|bool)'>", message)  # or, among others, a class
+    return (".".join(keys), name[1]) if name and keys and not is_plain else None
 
 
 def _hint(message: str) -> str:

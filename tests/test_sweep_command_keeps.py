@@ -101,6 +101,22 @@ def test_a_range_test_that_sets_the_rate_is_refused_beside_an_axis_of_rates():
     check_peaks({"trainer": {}}, "model.lr", {"found": [{"class_path": "LRRangeTest", "init_args": {"apply": False}}]})
 
 
+FINDER = "lightning.pytorch.callbacks.LearningRateFinder"
+
+
+def test_lightnings_finder_is_refused_beside_an_axis_of_rates(workplace, capsys):
+    flags = ("--lr", "0.01", "0.1", "--with-range-test", f"--trainer.callbacks+={FINDER}")
+    assert fails(capsys, "sweep", *TINY, *flags).splitlines()[-1] == (
+        "error: LearningRateFinder must not set the LR beside a sweep of model.optimizer.lr, got update_attr: true; "
+        "write update_attr: false, or leave it out and write --with-range-test"
+    )
+    assert not Path("runs").exists()
+    with pytest.raises(ValueError, match=r"LearningRateFinder must not set the LR beside a sweep of model\.lr"):
+        check_peaks({"trainer": {}}, "model.lr", {"found": [{"class_path": FINDER, "init_args": {}}]})
+    quiet = {"class_path": FINDER, "init_args": {"update_attr": False, "max_lr": 1.0}}
+    check_peaks({"trainer": {"callbacks": [quiet]}}, "model.lr", {})
+
+
 def test_joined_loaders_shuffle_as_the_training_loader_does():
     data = list(range(10))
     drawn = joined(DataLoader(data, sampler=RandomSampler(data, replacement=True, num_samples=4)), DataLoader(data))

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import LearningRateFinder
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit, loader, sgd, trainer
 
-from lr_callbacks import grid_search
+from lr_callbacks import LRRangeTest, grid_search
 
 
 class Search:
@@ -178,6 +179,46 @@ def test_a_trial_on_several_devices_is_refused(search):
         )
 
 
+def finders(apply):
+    """The callbacks that find a learning rate, and may set it."""
+    return [LRRangeTest(num_steps=10, apply=apply), LearningRateFinder(num_training_steps=5, update_attr=apply)]
+
+
+class BringsItsOwn(Net):
+    """The callback comes with the module."""
+
+    def __init__(self, finder):
+        super().__init__(sgd([0.01, 0.01]))
+        self.finder, self.lr = finder, 0.01
+
+    def configure_callbacks(self):
+        return [self.finder]
+
+
+@pytest.mark.parametrize(("finder", "option"), zip(finders(apply=True), ("apply", "update_attr"), strict=True))
+def test_a_callback_that_would_set_another_rate_than_that_of_the_point_is_refused_before_it_does(
+    search, finder, option
+):
+    name = type(finder).__name__
+    for axis in ("lr", "model.learning_rate"):
+        with pytest.raises(
+            MisconfigurationException,
+            match=f"{name} must not set the LR beside a sweep of '{axis}', got {option}=True; write {option}=False, or",
+        ):
+            grid_search(
+                lambda point: (trainer(max_epochs=1), BringsItsOwn(finder), loader(2), loader(2)), {axis: [0.1, 0.2]},
+                folder=search.folder.with_name(axis),
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(("axis", "apply"), [("lr", False), ("width", True), ("max_lr", True)])
+def test_a_rate_may_be_found_where_it_is_not_set_or_is_no_axis(search, axis, apply):
+    def build(point):
+        return trainer(max_epochs=1), BringsItsOwn(finders(apply)[0]), loader(4), loader(2)
+
+    assert grid_search(build, {axis: [1, 2]}, folder=search.folder).best.epochs == 1
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 def test_another_sampler_tries_as_many_points_as_asked_between_the_smallest_and_the_largest_lr(search, sampler):
     table = search({"lr": [0.001, 0.1], "name": ["a", "b"]}, sampler=sampler, trials=5)
@@ -209,6 +250,27 @@ def test_a_pruner_stops_hopeless_trainings_and_they_rank_after_those_that_ended(
     assert epochs[1e-7] < 6
     assert [row.state for row in table.rows][-2:] == ["pruned", "pruned"]
     assert epochs[0.02] == 6
+
+
+def test_a_point_that_was_pruned_under_one_seed_is_not_trained_under_the_others_and_the_table_says_so(tmp_path, capsys):
+    search = Search(tmp_path, epochs=4, pruner="median")
+    lrs = [0.02, 0.01, 0.03, 0.015, 0.025, 1e-7]
+    table = search({"lr": lrs}, seeds=3)
+    said = capsys.readouterr().out
+    lost = table.rows[-1]
+    assert (lost.point, lost.state, len(lost.values), lost.skipped) == ({"lr": 1e-7}, "pruned", 1, 2)
+    assert [point["lr"] for point in search.built].count(1e-7) == 1
+    assert "lr 1e-07: not trained under seeds 1, 2, for its mean can no longer win" in said
+    assert str(table).splitlines()[-1].endswith("pruned, 2 of 3 seeds not trained")
+    assert len(search.built) == sum(len(row.values) for row in table.rows)
+    again = Search(tmp_path, epochs=4, pruner="median")
+    assert again({"lr": lrs}, seeds=3) == table
+    skipped = sum(row.skipped for row in table.rows)
+    assert capsys.readouterr().out == (
+        f"{18 - skipped} of 18 trainings were already in {tmp_path}, and the others are given up: nothing is trained. "
+        "For new ones name another folder.\n"
+    )
+    assert again.built == []
 
 
 def test_the_random_states_of_the_process_are_as_before(search):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import optuna
 import pytest
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from sqlalchemy.exc import IntegrityError
 from support import Net
 from test_sweep_engine import Search
@@ -101,6 +102,18 @@ def test_a_database_of_sqlite_has_its_lock_beside_itself_by_whatever_path_it_is_
     assert {lock_folder(where, tmp_path / str(index)) for index, where in enumerate(places)} == {
         tmp_path.resolve() / "s.db.locks"
     }
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///{}/s.db"])
+def test_settings_that_never_trained_anything_can_be_mended(search, tmp_path, storage):
+    options = {"storage": storage and storage.format(tmp_path)}
+    with pytest.raises(MisconfigurationException, match="got 'val_los'; logged were: train_loss, val_loss"):
+        search({"lr": [0.01, 0.1]}, metric="val_los", mode="max", **options)
+    table = search({"lr": [0.01, 0.1]}, **options)
+    assert [row.state for row in table.rows] == ["complete", "complete"]
+    assert table.rows[0].mean < table.rows[1].mean
+    with pytest.raises(ValueError, match="metric: 'val_loss' before, 'train_loss' now"):
+        search({"lr": [0.01, 0.1]}, metric="train_loss", **options)
 
 
 def test_a_password_is_not_shown(search):

@@ -71,7 +71,8 @@ def sweep(
             the name of the run.
         sampler: grid, or one of Optuna's: tpe, random, gp.
         trials: Let such a sampler try so many points.
-        pruner: Stop hopeless trials early: median, successive_halving or hyperband.
+        pruner: Stop hopeless trials early: median, successive_halving or hyperband. A point that was stopped under one
+            seed is not trained under those that are left.
         max_deaths: A point whose process was killed, or was out of memory, so many times is given up; a larger number
             tries it again, 1 gives it up at once.
         take_over: Repeat at once what other machines seem to be running; for when one of them died and none runs.

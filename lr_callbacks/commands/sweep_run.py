@@ -166,9 +166,12 @@ class SweepRun:
             ValueError: If there is no best one; the table and the picture are there all the same.
         """
         lines = [str(table), ""]
-        _write(self.folder / "table.csv", table.to_csv)
-        files = [f"Table       {self.folder / 'table.csv'}"]
-        if table.lr_axis():
+        writable = os.access(self.folder, os.W_OK)
+        files = [] if writable else [f"{self.folder} is read-only: nothing is written there."]
+        if writable:
+            _write(self.folder / "table.csv", table.to_csv)
+            files.append(f"Table       {self.folder / 'table.csv'}")
+        if writable and table.lr_axis():
             _write(self.folder / "sweep.png", table.plot)
             files.append(f"Picture     {self.folder / 'sweep.png'}")
         try:
@@ -176,7 +179,8 @@ class SweepRun:
         except ValueError:
             say([*lines, *files])
             raise
-        files.append(f"Train it    lr-callbacks fit --config {quote(str(self.write_best(table, best)))}")
+        if writable:
+            files.append(f"Train it    lr-callbacks fit --config {quote(str(self.write_best(table, best)))}")
         files.append(f"Compare     tensorboard --logdir {quote(str(self.folder))}")
         say([*lines, table.verdict(), *files])
 
@@ -218,6 +222,8 @@ class SweepRun:
         """
         best, told = table.best, self.folder / "refit.json"
         epochs = round(best.epochs / len(best.values))
+        if not os.access(self.folder, os.W_OK):
+            raise ValueError(f"--refit must write to the folder of the sweep, got {self.folder}, which is read-only")
         lock = FileLock(self.folder / "refit.lock")
         if not lock.acquire(wait=False):
             say(["Another worker trains on training and validation data; waiting for it."])

@@ -101,6 +101,13 @@ def check_peaks(config: Mapping[str, Any], place: str, schedules: Mapping[str, S
     for callback, way in [*known, *added]:
         name = str(callback.get("class_path", "a callback")).rpartition(".")[2]
         options = callback.get("init_args") or {}
+        if name == "LearningRateFinder":
+            if options.get("update_attr", True):
+                raise ValueError(
+                    f"LearningRateFinder must not set the LR beside a sweep of {place}, got update_attr: true; write "
+                    "update_attr: false, or leave it out and write --with-range-test"
+                )
+            continue
         if name == "LRRangeTest":
             if options.get("apply", True):
                 raise ValueError(

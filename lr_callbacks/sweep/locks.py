@@ -28,6 +28,10 @@ HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 """What the system says when another process has the lock."""
 
 
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""What it says when a file may not be made or changed."""
+
+
 class FileLock:
     """An exclusive lock between processes, held from `acquire` to `release`, or to the end of the process.
 

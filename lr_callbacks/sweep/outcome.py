@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
@@ -17,23 +18,27 @@ def table_of(queue: TrialQueue, axes: Iterable[str], metric: str, mode: Literal[
     """The ranked points of a queue whose trials have ended.
 
     Args:
-        queue: Each of its slots has a finished trial, or is given up.
+        queue: Each of its slots has a finished trial, or is given up, or is left out as hopeless.
         axes: Names of the axes, for a point that died before it was known.
         metric: Name of the metric.
         mode: "min" or "max".
     """
-    ended = {**queue.trials(), **queue.given_up()}
-    deaths = queue.deaths()
+    counted = {key: trial for key, trial in queue.trials().items() if trial.state != TrialState.WAITING}
+    ended = {**counted, **queue.given_up()}
+    deaths, left_out = queue.deaths(), queue.hopeless() - queue.given_up().keys()
     by_point: dict[str, list[tuple[FrozenTrial, int]]] = {}
     for key, slot in queue.slots.items():
+        if key in left_out:
+            continue
         trial = ended[key]
         point = trial.user_attrs.get("point", slot.point) or dict.fromkeys(axes)
         by_point.setdefault(json.dumps(point), []).append((trial, deaths[key]))
-    rows = [_row(json.loads(point), trials) for point, trials in by_point.items()]
+    skipped = Counter(json.dumps(queue.slots[key].point) for key in left_out)
+    rows = [_row(json.loads(point), trials, skipped[point]) for point, trials in by_point.items()]
     return SweepTable.ranked(metric, mode, rows, queue.study.user_attrs.get("suggestion"))
 
 
-def _row(point: dict[str, object], trials: list[tuple[FrozenTrial, int]]) -> Row:
+def _row(point: dict[str, object], trials: list[tuple[FrozenTrial, int]], skipped: int) -> Row:
     states = {_state(trial) for trial, _ in trials}
     ended = [trial for trial, _ in trials if not is_death(trial)]
     return Row(
@@ -44,6 +49,7 @@ def _row(point: dict[str, object], trials: list[tuple[FrozenTrial, int]]) -> Row
         seconds=sum(trial.user_attrs["seconds"] for trial in ended),
         runs=[trial.user_attrs["run"] for trial in ended],
         deaths=sum(deaths for trial, deaths in trials if is_death(trial)),
+        skipped=skipped,
     )
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def draw(table: SweepTable) -> Figure:
     """One line per combination of the other axes, a dot per seed, a cross at the edge where a training has no result.
 
+    A ring marks the points that were pruned: what they had reached when they were stopped.
+
     The LRs within 2 % of the best value are shaded, on the line that the best point is on.
 
     Args:
@@ -40,6 +42,9 @@ def draw(table: SweepTable) -> Figure:
         axes.plot([row.point[axis] for row in finite], [row.mean for row in finite], color=color, label=name)
         dots = [(row.point[axis], value) for row in rows for value in row.values if math.isfinite(value)]
         axes.plot(*zip(*dots, strict=True) if dots else ([], []), "o", color=color, markersize=4)
+        stopped = [(row.point[axis], row.mean) for row in rows if row.state == "pruned"]
+        if stopped:
+            axes.plot(*zip(*stopped, strict=True), "o", color=color, markersize=9, fillstyle="none", label="pruned")
         for state, marker in (("diverged", "x"), ("dead", "P")):
             lost = [row.point[axis] for row in rows if row.state == state]
             edge = 0.98 if table.mode == "min" else 0.02

@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ def is_death(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and trial.user_attrs.get("error") in (DIED, OUT_OF_MEMORY)
 
 
+def _place(slot: Slot) -> str:
+    """What the trainings of one point under different seeds have in common; places for a sampler are apart."""
+    return json.dumps([slot.point, slot.index], sort_keys=True)
+
+
 class TrialQueue:
     """Hand out the trials of a study.
 
@@ -83,8 +89,16 @@ class TrialQueue:
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._locks = locks
         self.max_deaths = max_deaths
-        self._place = {"locks": folder_id(locks), "machine": machine(), "host": socket.gethostname()}
         self._stillness = Stillness(PATIENCE_SECONDS)
+
+    @cached_property
+    def _place(self) -> dict[str, str]:
+        """Where we are, for the other workers; a queue that is only looked at writes nothing."""
+        return {"locks": folder_id(self._locks), "machine": machine(), "host": socket.gethostname()}
+
+    def left_out(self) -> set[str]:
+        """Slot keys that are not run any more: given up, or hopeless."""
+        return self.given_up().keys() | self.hopeless()
 
     def trials(self) -> dict[str, FrozenTrial]:
         """Slot key -> the trial that counts, for the slots that have one."""
@@ -109,10 +123,23 @@ class TrialQueue:
             if deaths[key] >= self.max_deaths and (key not in counted or counted[key].state == TrialState.WAITING)
         }
 
+    def hopeless(self) -> set[str]:
+        """Slot keys that nobody runs and that are left out: their point was pruned under another seed.
+
+        The mean over the seeds of such a point can no longer win.
+        """
+        counted = self.trials()
+        pruned = {_place(self.slots[key]) for key, trial in counted.items() if trial.state == TrialState.PRUNED}
+        return {
+            key
+            for key, slot in self.slots.items()
+            if _place(slot) in pruned and (key not in counted or counted[key].state == TrialState.WAITING)
+        }
+
     def fill(self) -> None:
-        """Queue each slot that has no trial and is not given up; nothing happens if there is none."""
+        """Queue each slot that has no trial and is not left out; nothing happens if there is none."""
         with FileLock(self._locks / "setup.lock"):
-            queued = {**self.trials(), **self.given_up()}
+            queued = self.trials().keys() | self.left_out()
             for key, slot in self.slots.items():
                 if key not in queued:
                     self.study.enqueue_trial(self._sampled_before(key), user_attrs={"slot": key, "seed": slot.seed})
@@ -120,9 +147,9 @@ class TrialQueue:
     def claim(self) -> Claim | None:
         """The next trial that waits, now running and ours; None if none waits. What has failed before comes last."""
         failures = Counter(trial.user_attrs.get("slot") for trial in self._all() if trial.state == TrialState.FAIL)
-        deaths, given_up = self.deaths(), self.given_up()
+        deaths, left_out = self.deaths(), self.left_out()
         for key, trial in sorted(self.trials().items(), key=lambda item: (deaths[item[0]], failures[item[0]])):
-            if trial.state != TrialState.WAITING or key in given_up:
+            if trial.state != TrialState.WAITING or key in left_out:
                 continue
             lock = self._lock_of(trial)
             if not lock.acquire(wait=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +14,10 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from lr_callbacks.arguments import flag, optional_name, require, whole
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
 from lr_callbacks.sweep.engines import make_pruner, make_sampler
-from lr_callbacks.sweep.locks import FileLock
+from lr_callbacks.sweep.locks import UNWRITABLE, FileLock
 from lr_callbacks.sweep.outcome import table_of
 from lr_callbacks.sweep.queue import Slot, TrialQueue
-from lr_callbacks.sweep.storage import STUDY, lock_folder, open_storage, open_study, without_password
+from lr_callbacks.sweep.storage import STUDY, lock_folder, open_storage, open_study, read_study, without_password
 from lr_callbacks.sweep.table import SweepTable
 from lr_callbacks.sweep.trial import Build
 from lr_callbacks.sweep.work import bury, say, work
@@ -65,7 +66,8 @@ def grid_search(
         sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
             logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
         trials: How many points such a sampler chooses.
-        pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband".
+        pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband". A point that was stopped
+            under one seed is not trained under those that are left, for its mean can no longer win.
         max_deaths: A point on which the process was killed, or was out of memory, so many times is given up and shown
             as dead; the others are trained first. A larger number tries it again.
         take_over: Whether to repeat what other machines seem to be running. Where they share the folder, one that died
@@ -121,16 +123,35 @@ def grid_search(
     if sampler != "grid":  # a place that is filled does not say from which values it was
         kept["axes"] = axes
     name = folder.resolve().name if storage else STUDY
-    with isolate_rng(), FileLock(locks / "setup.lock"):
-        study = open_study(store, json.loads(json.dumps(kept)), study_name=name, pruner=make_pruner(pruner))
-        if suggest is not None and "suggestion" not in study.user_attrs:
+    kept, setup = json.loads(json.dumps(kept)), FileLock(locks / "setup.lock")
+    writable = _can_be_held(setup)
+    with isolate_rng(), setup if writable else nullcontext():
+        begin = open_study if writable else read_study
+        study = begin(store, kept, study_name=name, pruner=make_pruner(pruner))
+        if writable and suggest is not None and "suggestion" not in study.user_attrs:
             study.set_user_attr("suggestion", suggest())
     queue = TrialQueue(study, store, slots, locks, max_deaths)
-    _greet(queue, without_password(storage or str(folder)), fresh)
-    bury(queue, take_over)
-    with isolate_rng():
-        work(queue, build, axes, metric, sampler)
+    left = _greet(queue, without_password(storage or str(folder)), fresh)
+    if writable:
+        bury(queue, take_over)
+        with isolate_rng():
+            work(queue, build, axes, metric, sampler)
+    elif left:
+        raise ValueError(
+            f"the folder of a sweep must be writable, got {locks.parent}, where {left} of {len(slots)} trainings are "
+            "missing; make it writable, or name another one"
+        )
     return table_of(queue, axes, metric, mode)
+
+
+def _can_be_held(lock: FileLock) -> bool:
+    """Take a lock; False if its folder is read-only."""
+    try:
+        return lock.acquire()
+    except OSError as error:
+        if error.errno in UNWRITABLE:
+            return False
+        raise
 
 
 def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> None:
@@ -177,16 +198,21 @@ def _folder(folder: str | Path | None, storage: str | None) -> tuple[Path, bool]
     raise AssertionError
 
 
-def _greet(queue: TrialQueue, place: str, fresh: bool) -> None:
-    """Say what of this sweep was there before, so that nobody takes old results for new ones."""
+def _greet(queue: TrialQueue, place: str, fresh: bool) -> int:
+    """Say what of this sweep was there before, so that nobody takes old results for new ones, and give what is left."""
     had = sum(trial.state.is_finished() for trial in queue.trials().values())
-    left, total = len(queue.slots) - had, len(queue.slots)
+    total, left_out = len(queue.slots), len(queue.left_out())
+    left = total - had - left_out
     if fresh:
         say(f"New sweep in {place}; name this folder to go on with it.")
     elif left and had:
         say(f"{had} of {total} trainings were already in {place}; {left} {'is' if left == 1 else 'are'} left.")
     elif had:
-        say(f"All {total} trainings were already in {place}: nothing is trained. For new ones name another folder.")
+        known = f"All {total} trainings were already in {place}"
+        if left_out:
+            known = f"{had} of {total} trainings were already in {place}, and the others are given up"
+        say(f"{known}: nothing is trained. For new ones name another folder.")
+    return left
 
 
 def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: int | None) -> list[Slot]:

@@ -12,6 +12,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 from optuna.study import StudyDirection
+from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from lr_callbacks.sweep.locks import FileLock, JournalLock
@@ -132,26 +133,54 @@ def _only_worker(where: str) -> bool:
 def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) -> optuna.Study:
     """Join the study of a storage, or make it; to be called under a lock.
 
+    One with other settings in which nothing was trained yet, as where the metric had a wrong name, is made anew.
+
     Args:
         storage: From `open_storage`.
         settings: What the results depend on: metric, mode, and for the command line the whole configuration.
         kwargs: Name and pruner of the study.
 
     Raises:
-        ValueError: If the study was begun with other settings.
+        ValueError: If the study has trials with other settings.
     """
     direction = StudyDirection.MAXIMIZE if settings["mode"] == "max" else StudyDirection.MINIMIZE
     study = optuna.create_study(storage=storage, direction=direction, load_if_exists=True, **kwargs)
-    before = study.user_attrs.get("settings")
-    if before is None:
+    if "settings" not in study.user_attrs:
         study.set_user_attr("settings", settings)
-    elif json.dumps(before, sort_keys=True) != json.dumps(settings, sort_keys=True):  # as text, for NaN != NaN
-        changed = "; ".join(_differences(before, settings))
-        raise ValueError(
-            f"a sweep that goes on must have the settings that it began with, got changes ({changed}); undo them, or "
-            "give the new sweep a folder or --name of its own"
-        )
+    elif not _has(study, settings):
+        if all(trial.state in (TrialState.WAITING, TrialState.FAIL) for trial in study.get_trials(deepcopy=False)):
+            optuna.delete_study(study_name=study.study_name, storage=storage)
+            return open_study(storage, settings, **kwargs)
+        _refuse_changes(study, settings)
     return study
+
+
+def read_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) -> optuna.Study:
+    """As `open_study`, for a storage that cannot be written to.
+
+    Raises:
+        ValueError: If there is no such study, or it has other settings.
+    """
+    try:
+        study = optuna.load_study(storage=storage, **kwargs)
+    except KeyError:
+        raise ValueError("the folder of a sweep must be writable where it is new; name another one") from None
+    if not _has(study, settings):
+        _refuse_changes(study, settings)
+    return study
+
+
+def _has(study: optuna.Study, settings: dict[str, Any]) -> bool:
+    """Whether a study was begun with these settings; compared as text, for NaN != NaN."""
+    return json.dumps(study.user_attrs.get("settings"), sort_keys=True) == json.dumps(settings, sort_keys=True)
+
+
+def _refuse_changes(study: optuna.Study, settings: dict[str, Any]) -> None:
+    changed = "; ".join(_differences(study.user_attrs.get("settings"), settings))
+    raise ValueError(
+        f"a sweep that goes on must have the settings that it began with, got changes ({changed}); undo them, or "
+        "give the new sweep a folder or --name of its own"
+    )
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:

@@ -32,6 +32,7 @@ class Row:
         seconds: Their duration.
         runs: Folders of the logs.
         deaths: How often the process was killed in it or was out of memory, if it was given up for that.
+        skipped: Seeds under which it was not trained, because it was pruned under another one and can no longer win.
 
     Example:
         >>> row = Row({"lr": 0.1}, [0.5, 0.7])
@@ -46,6 +47,7 @@ class Row:
     seconds: float = 0.0
     runs: list[str] = field(default_factory=list)
     deaths: int = 0
+    skipped: int = 0
 
     @property
     def mean(self) -> float:
@@ -54,7 +56,7 @@ class Row:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it has a value under each seed."""
+        """Whether it has a value under each seed under which it was trained."""
         return self.state in ("complete", "pruned")
 
     @property
@@ -62,7 +64,9 @@ class Row:
         """What is to be said of it; nothing if it was trained to the end."""
         if self.state == "dead":
             return "died once" if self.deaths == 1 else f"died {self.deaths} times"
-        return "" if self.state == "complete" else self.state
+        said = "" if self.state == "complete" else self.state
+        seeds = len(self.values) + self.skipped
+        return f"{said}, {self.skipped} of {seeds} seeds not trained" if self.skipped else said
 
     @property
     def spread(self) -> float:
@@ -187,7 +191,9 @@ class SweepTable:
             said.append(f"Within 2 % of it: {near}.")
             if self.suggestion is not None:
                 side = "inside" if good[0] <= self.suggestion <= good[-1] else "outside"
-                said.append(f"The LR range test suggests {self.suggestion:.4g}, {side} that range.")
+                nearest = min(lrs, key=lambda lr: abs(math.log(lr / self.suggestion)))
+                where = f"{side} that range" if len(good) > 1 else f"the LR of the grid next to it is {nearest:.4g}"
+                said.append(f"The LR range test suggests {self.suggestion:.4g}, {where}.")
             if len(lrs) > 1 and best.point[axis] in (lrs[0], lrs[-1]):
                 side = "smaller" if best.point[axis] == lrs[0] else "larger"
                 said.append(f"The best LR is at the edge of the grid: try {side} ones too.")

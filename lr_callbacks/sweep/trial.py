@@ -13,13 +13,15 @@ from weakref import WeakSet
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import LearningRateFinder
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from typing_extensions import override
 
-from lr_callbacks.lightning_private import enter_no_hparams, logged_so_far
+from lr_callbacks.lightning_private import enter_no_hparams, finder_sets_lr, logged_so_far
+from lr_callbacks.range_test.callback import LRRangeTest
 
 Build = Callable[[dict[str, Any]], tuple[Any, ...]]
 """A point -> (trainer, module, and what else `trainer.fit` takes: a datamodule, or loaders)."""
@@ -73,8 +75,8 @@ def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, repor
         What came of it, and the trainer.
 
     Raises:
-        MisconfigurationException: If nobody logs the metric, the trainer or the module was used before, or the trainer
-            has several devices.
+        MisconfigurationException: If nobody logs the metric, the trainer or the module was used before, the trainer
+            has several devices, or a callback would replace the learning rate of the point by one of its own.
         TypeError: If `build` returns something else.
     """
     seed_everything(seed, workers=True, verbose=False)
@@ -83,7 +85,8 @@ def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, repor
         if isinstance(logger, TensorBoardLogger):
             enter_no_hparams(logger)
     _trained.add(module)
-    watch = TrialWatch(metric, report)
+    rates = [name for name in point if name.rpartition(".")[2] in ("lr", "learning_rate")]
+    watch = TrialWatch(metric, report, rates[0] if rates else None)
     trainer.callbacks.insert(0, watch)
     started = time.perf_counter()
     reason = ""
@@ -107,10 +110,12 @@ class TrialWatch(Callback):
     Args:
         metric: Name of the metric.
         report: Is told each value, and says whether to stop.
+        lr_axis: Name of the axis that is the learning rate, if there is one.
     """
 
-    def __init__(self, metric: str, report: Report) -> None:
+    def __init__(self, metric: str, report: Report, lr_axis: str | None = None) -> None:
         self.metric = metric
+        self.lr_axis = lr_axis
         self.pruned = False
         self.epochs = 0
         self._report = report
@@ -119,6 +124,11 @@ class TrialWatch(Callback):
         self._at_validation = False
         self._loss: Tensor | None = None
         self._logged: list[Tensor] = []
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if self.lr_axis is not None:  # those of the module's configure_callbacks are there by now
+            _refuse_finders(trainer.callbacks, self.lr_axis)  # type: ignore[attr-defined]
 
     @override
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
@@ -243,6 +253,21 @@ def _check(built: Any) -> tuple[Any, ...]:
             "device on the same storage"
         )
     return parts
+
+
+def _refuse_finders(callbacks: list[Callback], axis: str) -> None:
+    """Refuse callbacks that set a learning rate of their own finding: no point would be trained at its own one."""
+    for callback in callbacks:
+        if isinstance(callback, LRRangeTest) and callback.apply:
+            name, option = "LRRangeTest", "apply"
+        elif isinstance(callback, LearningRateFinder) and finder_sets_lr(callback):
+            name, option = "LearningRateFinder", "update_attr"
+        else:
+            continue
+        raise MisconfigurationException(
+            f"{name} must not set the LR beside a sweep of {axis!r}, got {option}=True; write {option}=False, or leave "
+            "it out and give its result as suggest="
+        )
 
 
 def _finite(module: LightningModule) -> bool:

@@ -43,7 +43,7 @@ def work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: st
                 queue.study.sampler = make_sampler(sampler, claim.slot.seed + claim.slot.index)
                 _run(queue, claim, build, axes, metric)
             trials = queue.trials()
-            done = sum(trial.state.is_finished() for trial in trials.values()) + len(queue.given_up())
+            done = sum(trial.state.is_finished() for trial in trials.values()) + len(queue.left_out())
             bar.update(done - bar.n)
             if done == len(queue.slots):
                 return
@@ -116,6 +116,11 @@ def _run(queue: TrialQueue, claim: Claim, build: Build, axes: dict[str, list[Any
     if counts:
         log_hparams(trainer, tried, {f"sweep/{metric}": outcome.value, "sweep/seconds": outcome.seconds})
     say(f"{label(tried)}: {_said(outcome, metric) if counts else TAKEN_OVER}")
+    hopeless = queue.hopeless() if counts and outcome.pruned else set()
+    others = [slot.seed for key, slot in queue.slots.items() if key in hopeless and slot.point == point]
+    if others:
+        seeds = ("seed " if len(others) == 1 else "seeds ") + ", ".join(map(str, others))
+        say(f"{label(point)}: not trained under {seeds}, for its mean can no longer win")
 
 
 def say(line: str) -> None:

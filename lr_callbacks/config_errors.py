@@ -1,0 +1,117 @@
+"""Pure: what jsonargparse has against a configuration, in one line that names the file and the entry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+KEY = re.compile(r'Parser key "(\S+)"(?: element \d+)?:')
+VALUE = re.compile(r"(?:Given|Got) value: (.+?)(?:\. Got value: .*)?$", re.MULTILINE)
+POSITION = r'\s*in "<\w+ string>", line (\d+), column (\d+):?'
+
+
+def syntax_error(message: str) -> str | None:
+    r"""Why a file is no YAML, and where; None if the message tells of something else.
+
+    Example:
+        >>> syntax_error(
+        ...     "Problems parsing config: mapping values are not allowed in this context\n"
+        ...     '  in "<unicode string>", line 3, column 13'
+        ... )
+        'mapping values are not allowed in this context (line 3, column 13)'
+    """
+    start = "Problems parsing config: "
+    if not message.startswith(start):
+        return None
+    places = re.findall(POSITION, message)
+    where = f" (line {places[-1][0]}, column {places[-1][1]})" if places else ""
+    lines = [line.strip() for line in re.sub(POSITION, "\n", message.removeprefix(start)).splitlines()]
+    return ", ".join(line for line in lines if line) + where
+
+
+def entry_of(message: str) -> str | None:
+    r"""The entry that a message is about, by its full name.
+
+    Example:
+        >>> entry_of("Subcommand 'fit' does not accept option 'trainer.epochs'")
+        'trainer.epochs'
+        >>> entry_of('Parser key "model":\n    Problem ...:\n        Parser key "width":\n          Expected a ...')
+        'model.width'
+    """
+    option = re.search(r"does not accept option '(\S+)'", message)
+    return option[1] if option else ".".join(key[1] for key in _keys(message)) or None
+
+
+def _keys(message: str) -> list[re.Match[str]]:
+    """The entries that a message names, each below the one before; those of other types than the first are left out."""
+    keys: list[re.Match[str]] = []
+    for key in KEY.finditer(message):
+        if keys and _indent(message, key) <= _indent(message, keys[-1]):
+            break
+        keys.append(key)
+    return keys
+
+
+def _indent(message: str, match: re.Match[str]) -> int:
+    line = message[message.rfind("\n", 0, match.start()) + 1 :]
+    return len(line) - len(line.lstrip(" "))
+
+
+def wrong_value(message: str) -> str | None:
+    r"""What an entry must be and what was given, where its type is wrong; None if the message is about something else.
+
+    Example:
+        >>> wrong_value(
+        ...     'Parser key "trainer.max_epochs":\n  Does not validate against any of the Union subtypes\n  Errors:\n'
+        ...     "    - Expected a <class 'int'>\n    - Expected a <class 'NoneType'>\n  Given value: many"
+        ... )
+        "trainer.max_epochs must be int or null, got 'many'"
+    """
+    keys = _keys(message)
+    if not keys:
+        return None
+    rest = message[keys[-1].end() :]
+    given = VALUE.search(rest)
+    if given is None or "class_path" in rest[: given.start()] or "subclass" in rest[: given.start()]:
+        return None
+    types = re.findall(r"Expected an? (?!path but)(.+?)(?=\. |: |$)", rest[: given.start()], re.MULTILINE)
+    if not types:
+        return None
+    return f"{entry_of(message)} must be {' or '.join(dict.fromkeys(map(_type, types)))}, got {given[1]!r}"
+
+
+def _type(text: str) -> str:
+    """A type as a user of YAML knows it."""
+    literal = re.fullmatch(r"typing\.Literal\[(.+)\]", text)
+    if literal:
+        return literal[1]
+    name = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    return {"NoneType": "null", "dot import path string": "the import path of a class"}.get(name, name)
+
+
+def file_of(message: str, files: Sequence[tuple[str, Any]]) -> str | None:
+    """The last of the files that have the entry a message is about, with the value that it is about.
+
+    Args:
+        message: From the parser.
+        files: Name and content of each configuration, in the order in which they were read.
+
+    Example:
+        >>> files = [("a.yaml", {"trainer": {"epochs": 3}}), ("b.yaml", {"trainer": None})]
+        >>> file_of("Subcommand 'fit' does not accept option 'trainer.epochs'", files)
+        'a.yaml'
+    """
+    entry = entry_of(message)
+    if entry is None or "NestedArg(" in message:  # of the command line
+        return None
+    option = "does not accept option" in message
+    top = entry if option else entry_of(message.partition("\n")[0]) or entry
+    given = VALUE.search(message)
+    name: str
+    for name, node in reversed(files):
+        for part in top.split("."):
+            node = node.get(part, KeyError) if isinstance(node, Mapping) else KeyError
+        if node is not KeyError and (option or (given is not None and given[1] in str(node))):
+            return name
+    return None
