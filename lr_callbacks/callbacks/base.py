@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 NAMES = ("groups", "monitor", "name")
 """Arguments that are no lengths, even where a text looks like one: a group may be named ``"1d"``."""
 Groups = int | str | list[int | str] | None
+
+
+@cache
+def _parameters(kind: type[object]) -> Mapping[str, inspect.Parameter]:
+    """The constructor's parameters: looked up for each text that names a callback, and slow to find."""
+    return inspect.signature(kind).parameters
 
 
 class LRCallback(Callback):
@@ -159,7 +166,7 @@ class LRCallback(Callback):
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments that differ from their defaults, in their order."""
-        parameters = inspect.signature(type(self)).parameters
+        parameters = _parameters(type(self))  # type: ignore[arg-type]  # mypy takes no class for hashable
         given = {name: getattr(self, name) for name in parameters if hasattr(self, name)}
         return {name: value for name, value in given.items() if value != parameters[name].default}
 
