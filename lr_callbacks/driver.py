@@ -14,7 +14,6 @@ from lr_callbacks.base_lrs import read_configured, take_configured, take_restore
 from lr_callbacks.group_checks import check_numbers, require_lrs
 from lr_callbacks.horizon import Horizon
 from lr_callbacks.lanes import Lane, build_lanes
-from lr_callbacks.param_groups import BASE_LR
 from lr_callbacks.segment import Segment
 from lr_callbacks.wall_clock import WallClock
 from lr_callbacks.writer import Writer
@@ -55,7 +54,6 @@ class Driver:
         self._look = False
         self._warned = False
         self._bases: list[float] = []
-        self._taken_up = -1  # groups; -1 to take them up, and to look, after the next step
         self._writers: list[Writer] = []
         self._hooks: list[Callable[[], None]] = []
         require_lrs(optimizer, self.name)
@@ -159,7 +157,7 @@ class Driver:
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the LR of the next one is written before anybody looks."""
         groups = optimizer.param_groups
-        if len(groups) != self._taken_up or (groups and BASE_LR not in groups[-1]):
+        if self._look or self._has_new_groups():
             self.adopt()
         self.step = now = self.step + 1
         self.taken += 1
@@ -187,8 +185,7 @@ class Driver:
 
     def rewrite(self, *, resolve: bool) -> None:
         """Write anew between two steps, after a factor has changed; `resolve`: which groups share it may have too."""
-        groups = self.optimizer.param_groups
-        if len(groups) != len(self._bases) or (groups and BASE_LR not in groups[-1]):
+        if self._has_new_groups():
             self.adopt()
         elif resolve:
             self.resolve()
@@ -196,7 +193,7 @@ class Driver:
 
     def look_at_next_step(self) -> None:
         """After the next step, look for LRs that somebody else has written."""
-        self._look, self._taken_up = True, -1
+        self._look = True
 
     def write(self) -> None:
         """Write the LR (and momentum) that the next step will use into every driven group."""
@@ -209,6 +206,11 @@ class Driver:
         return self._writers
 
     # ------------------------------------------------------------------ groups and LRs of others
+    def _has_new_groups(self) -> bool:
+        """Whether groups have come or gone since they were taken up; one that comes is the last."""
+        groups = self.optimizer.param_groups
+        return len(groups) != len(self._bases) or bool(groups and pg.BASE_LR not in groups[-1])
+
     def resolve(self) -> None:
         """Work out anew which groups share which factors."""
         self.lanes, self._writers = build_lanes(self.optimizer, self.index, self.callbacks, self.horizon), []
@@ -245,11 +247,10 @@ class Driver:
             self._look = False
             self._find_foreign_lrs(added)
         self._bases, self._writers = [group[pg.BASE_LR] for group in groups], []
-        self._taken_up = len(groups)
 
     def _rebase(self, number: int) -> None:
         group, lane = self.optimizer.param_groups[number], self.lane_of(number)
-        factor = dict(zip(lane.groups, lane.factors_at(self.now), strict=True))[number]
+        factor = dict(zip(lane.groups, lane.factors_of_groups(self.now), strict=True))[number]
         lr = pg.get_lr(group)
         group[pg.BASE_LR] = lr / factor if factor != 0 else lr
 
@@ -257,7 +258,7 @@ class Driver:
         for lane in self.lanes:
             if not lane.callbacks:
                 continue
-            for number, factor in zip(lane.groups, lane.factors_at(self.now), strict=True):
+            for number, factor in zip(lane.groups, lane.factors_of_groups(self.now), strict=True):
                 group = self.optimizer.param_groups[number]
                 ours = group[pg.BASE_LR] * factor
                 if number in added or pg.holds_lr(group, ours):

@@ -21,9 +21,6 @@ from lr_callbacks.together import Curves, Factor, Row, Separate, together
 if TYPE_CHECKING:
     from lr_callbacks.callbacks.base import LRCallback
 
-ONE = 1.0
-"""Nothing has been multiplied yet."""
-
 
 @dataclass(frozen=True)
 class Lane:
@@ -44,28 +41,24 @@ class Lane:
     terms: tuple[tuple[int, Factor | Curves | Separate], ...]
     mover: Segment | None
 
-    def factor_at(self, step: int) -> float | Row:
-        """The product of all factors, one number or one a group, in an order that does not depend on the Trainer."""
-        product: float | Row = ONE
-        for start, factor in self.terms:
-            own = factor(step - start if step > start else 0)
-            product = own if product is ONE else product * own
-        return product
+    def factors_at(self, steps: range) -> list[float] | Row:
+        """The products of all factors at some steps, in an order that does not depend on the Trainer.
 
-    def factors_at_each(self, steps: range) -> list[float] | Row:
-        """The same for some steps: one number for each, or a row where it is one a group."""
+        Returns:
+            One number for each step; where it is not the same for all groups, a row for each.
+        """
         owns = [_at_each(factor, since(steps, start)) for start, factor in self.terms]
         alike = [own for own in owns if isinstance(own, list)]
         if len(alike) == len(owns):
-            return reduce(lambda one, other: list(map(mul, one, other)), alike)
+            return reduce(lambda one, other: list(map(mul, one, other)), alike, [1.0] * len(steps))
         product = np.ones((1, 1))
         for own in owns:
             product = product * (np.array(own)[:, None] if isinstance(own, list) else own)
         return product
 
-    def factors_at(self, step: int) -> list[float]:
-        """The product of all factors of each group."""
-        factor = self.factor_at(step)
+    def factors_of_groups(self, step: int) -> list[float]:
+        """The product of all factors of each group at a step."""
+        factor = self.factors_at(range(step, step + 1))[0]
         return factor.tolist() if isinstance(factor, np.ndarray) else [factor] * len(self.groups)
 
     def check(self, step: int) -> None:
@@ -75,7 +68,7 @@ class Lane:
             MisconfigurationException: If a factor is negative or no finite number.
         """
         for callback, (start, factor) in zip(self.callbacks, self.terms, strict=True):
-            own = factor(step - start if step > start else 0)
+            own = _at_each(factor, since(range(step, step + 1), start))[0]
             for value in own.tolist() if isinstance(own, np.ndarray) else [own]:
                 if not 0 <= value < float("inf"):
                     raise MisconfigurationException(
@@ -97,7 +90,7 @@ def since(steps: range, start: int) -> Sequence[int]:
 def _at_each(factor: Factor | Curves | Separate, steps: Sequence[int]) -> list[float] | Row:
     if isinstance(factor, Curves | Separate):
         return factor.at_each(steps)
-    stands = isinstance(factor, Curve) and factor.way is stand
+    stands = type(factor) is Curve and factor.way is stand
     return [factor(0)] * len(steps) if stands else list(map(factor, steps))
 
 

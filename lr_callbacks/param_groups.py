@@ -110,11 +110,8 @@ def set_momentum(group: ParamGroup, momentum: float) -> None:
 def set_momenta(groups: Iterable[ParamGroup], momentum: float) -> None:
     """Write the momentum of groups that have one."""
     for group in groups:
-        betas = group.get("betas")
-        if betas is None and type(group["momentum"]) is float:
+        if "betas" not in group and type(group["momentum"]) is float:
             group["momentum"] = momentum
-        elif betas is not None and type(betas[0]) is float and len(betas) == 2:
-            group["betas"] = (momentum, betas[1])
         else:
             set_momentum(group, momentum)
 

@@ -77,7 +77,7 @@ def _lrs(horizon: Horizon, driver: Driver, lane: Lane) -> list[str]:
         steps = {step for step in steps if last is None or step <= last} | ({last} if last is not None else set())
     if not all(callback.looks_far for callback in lane.callbacks):
         steps = {step for step in steps if step <= driver.now + LOOK_AHEAD}
-    factors = {step: lane.factors_at(step) for step in sorted(steps)}
+    factors = {step: lane.factors_of_groups(step) for step in sorted(steps)}
     lines = []
     for place, number in enumerate(lane.groups[:4]):
         peak = max(factors, key=lambda step: (factors[step][place], -step))

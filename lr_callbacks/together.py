@@ -27,7 +27,7 @@ def together(factors: Sequence[Factor]) -> Curves | Separate | None:
     distinct = list({id(factor): factor for factor in factors}.values())
     if all(alike(factor, distinct[0]) for factor in distinct):
         return None
-    curves = [factor for factor in factors if isinstance(factor, Curve) and type(factor) is Curve]
+    curves = [factor for factor in factors if type(factor) is Curve]
     one_way = all(alike(curve.way, curves[0].way) and len(curve.legs) == len(curves[0].legs) for curve in curves)
     return Curves(curves) if len(curves) == len(factors) and one_way else Separate(factors)
 
@@ -46,16 +46,8 @@ class Curves:
         scales = np.array([curve.scale for curve in curves])
         self._scales = None if (scales == 1.0).all() else scales
 
-    def __call__(self, step: int) -> Row:
-        """What each of them has at a step, >= 0, to the last bit."""
-        leg, x = self.way(step)
-        values: Row = self._offsets[leg] + self._spans[leg] * x
-        if self._scales is not None:
-            values *= self._scales
-        return values
-
     def at_each(self, steps: Sequence[int]) -> Row:
-        """The same for some steps, a row for each."""
+        """What each of them has at some steps, >= 0, to the last bit: a row for each step, a column for each curve."""
         ways = [self.way(step) for step in steps]
         legs, x = [leg for leg, _ in ways], np.array([[x] for _, x in ways])
         at: int | list[int] = legs[0] if legs.count(legs[0]) == len(legs) else legs
@@ -78,14 +70,10 @@ class Separate:
         self._distinct = list(distinct.values())
         self._places = np.array([places[id(factor)] for factor in factors])
 
-    def __call__(self, step: int) -> Row:
-        """What each of them has at a step, >= 0."""
-        values: Row = np.array([factor(step) for factor in self._distinct], dtype=np.float64)
-        return values.take(self._places)
-
     def at_each(self, steps: Sequence[int]) -> Row:
-        """The same for some steps, a row for each."""
-        return np.array([self(step) for step in steps])
+        """What each of them has at some steps, >= 0: a row for each step, a column for each factor."""
+        values: Row = np.array([[factor(step) for factor in self._distinct] for step in steps], dtype=np.float64)
+        return values.take(self._places, axis=1)
 
 
 def alike(one: object, other: object) -> bool:

@@ -54,17 +54,11 @@ class Writer:
             pg.set_momenta(mine if self._moved is None else [mine[place] for place in self._moved], momentum)
 
     def _at(self, step: int) -> Values:
-        factor = self._lane.factor_at(step)
-        return (factor * self._bases).tolist() if isinstance(factor, np.ndarray) else factor, self._momentum_at(step)
+        return self._at_each(range(step, step + 1))[0]
 
     def _at_each(self, steps: range) -> list[Values]:
-        factors = self._lane.factors_at_each(steps)
+        factors = self._lane.factors_at(steps)
         lrs = (factors * self._bases).tolist() if isinstance(factors, np.ndarray) else factors
         momentum = self._momentum
         momenta = [None] * len(steps) if momentum is None else map(momentum, since(steps, self._start))
         return list(zip(lrs, momenta, strict=True))
-
-    def _momentum_at(self, step: int) -> float | None:
-        if self._momentum is None:
-            return None
-        return self._momentum(step - self._start if step > self._start else 0)

@@ -168,7 +168,10 @@ def test_a_state_that_brings_other_base_lrs_is_believed_at_once_and_from_then_on
     optimizer.load_state_dict(state)
     for _ in range(5):
         groups, (lane,) = optimizer.param_groups, driver.lanes
-        due = [group["initial_lr"] * factor for group, factor in zip(groups, lane.factors_at(driver.step), strict=True)]
+        due = [
+            group["initial_lr"] * factor
+            for group, factor in zip(groups, lane.factors_of_groups(driver.step), strict=True)
+        ]
         assert [group["lr"] for group in groups] == due
         optimizer.step()
     assert [group["initial_lr"] for group in groups] == [group["initial_lr"] for group in state["param_groups"]]

@@ -105,11 +105,15 @@ def test_a_database_of_sqlite_has_its_lock_beside_itself_by_whatever_path_it_is_
 
 
 @pytest.mark.parametrize("storage", [None, "sqlite:///{}/s.db"])
-def test_settings_that_never_trained_anything_can_be_mended(search, tmp_path, storage):
+def test_settings_that_never_trained_anything_can_be_mended_and_it_says_so(search, tmp_path, storage, capsys):
     options = {"storage": storage and storage.format(tmp_path)}
     with pytest.raises(MisconfigurationException, match="got 'val_los'; logged were: train_loss, val_loss"):
         search({"lr": [0.01, 0.1]}, metric="val_los", mode="max", **options)
+    assert "Begun anew" not in capsys.readouterr().out
     table = search({"lr": [0.01, 0.1]}, **options)
+    said = capsys.readouterr().out
+    assert said.count("Begun anew, for nothing has been trained yet; the settings have changed: ") == 1
+    assert "metric: 'val_los' before, 'val_loss' now; mode: 'max' before, 'min' now." in said
     assert [row.state for row in table.rows] == ["complete", "complete"]
     assert table.rows[0].mean < table.rows[1].mean
     with pytest.raises(ValueError, match="metric: 'val_loss' before, 'train_loss' now"):

@@ -174,8 +174,7 @@ class LRCallback(Callback):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.arguments().items())})"
 
     def __getstate__(self) -> dict[str, Any]:
-        left_out = [name for name in HOOKS_OF_A_BATCH if self.__dict__.get(name, self) is None]
-        kept = {name: held for name, held in self.__dict__.items() if name not in left_out}
+        kept = {name: held for name, held in vars(self).items() if held is not None or name not in HOOKS_OF_A_BATCH}
         return {**kept, "_conductor": None, "_leads": False, "_ended": True}
 
     # ------------------------------------------------------------------ hooks: one conductor leads all of us

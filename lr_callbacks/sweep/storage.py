@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from lr_callbacks.sweep.locks import FileLock, JournalLock
+from lr_callbacks.sweep.work import say
 
 STUDY = "sweep"
 
@@ -133,7 +134,8 @@ def _only_worker(where: str) -> bool:
 def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) -> optuna.Study:
     """Join the study of a storage, or make it; to be called under a lock.
 
-    One with other settings in which nothing was trained yet, as where the metric had a wrong name, is made anew.
+    One with other settings in which nothing was trained yet, as where the metric had a wrong name, is made anew, and
+    that is said.
 
     Args:
         storage: From `open_storage`.
@@ -149,6 +151,9 @@ def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) ->
         study.set_user_attr("settings", settings)
     elif not _has(study, settings):
         if all(trial.state in (TrialState.WAITING, TrialState.FAIL) for trial in study.get_trials(deepcopy=False)):
+            say(
+                f"Begun anew, for nothing has been trained yet; the settings have changed: {_changes(study, settings)}."
+            )
             optuna.delete_study(study_name=study.study_name, storage=storage)
             return open_study(storage, settings, **kwargs)
         _refuse_changes(study, settings)
@@ -176,11 +181,14 @@ def _has(study: optuna.Study, settings: dict[str, Any]) -> bool:
 
 
 def _refuse_changes(study: optuna.Study, settings: dict[str, Any]) -> None:
-    changed = "; ".join(_differences(study.user_attrs.get("settings"), settings))
     raise ValueError(
-        f"a sweep that goes on must have the settings that it began with, got changes ({changed}); undo them, or "
-        "give the new sweep a folder or --name of its own"
+        f"a sweep that goes on must have the settings that it began with, got changes ({_changes(study, settings)});"
+        " undo them, or give the new sweep a folder or --name of its own"
     )
+
+
+def _changes(study: optuna.Study, settings: dict[str, Any]) -> str:
+    return "; ".join(_differences(study.user_attrs.get("settings"), settings))
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
