@@ -41,8 +41,15 @@ class Lane:
     terms: tuple[tuple[int, Factor | Curves | Separate], ...]
     mover: Segment | None
 
+    def factor_at(self, step: int) -> float | Row:
+        """The product of all factors, one number or one a group, in an order that does not depend on the Trainer."""
+        product: float | Row = 1.0
+        for start, factor in self.terms:
+            product = product * factor(step - start if step > start else 0)
+        return product
+
     def factors_at(self, steps: range) -> list[float] | Row:
-        """The products of all factors at some steps, in an order that does not depend on the Trainer.
+        """The same for some steps, for a lane that is driven, with less work a step.
 
         Returns:
             One number for each step; where it is not the same for all groups, a row for each.
@@ -50,15 +57,13 @@ class Lane:
         owns = [_at_each(factor, since(steps, start)) for start, factor in self.terms]
         alike = [own for own in owns if isinstance(own, list)]
         if len(alike) == len(owns):
-            return reduce(lambda one, other: list(map(mul, one, other)), alike, [1.0] * len(steps))
-        product = np.ones((1, 1))
-        for own in owns:
-            product = product * (np.array(own)[:, None] if isinstance(own, list) else own)
-        return product
+            return reduce(lambda one, other: list(map(mul, one, other)), alike)
+        rows: Row = reduce(mul, [np.array(own)[:, None] if isinstance(own, list) else own for own in owns])
+        return rows
 
     def factors_of_groups(self, step: int) -> list[float]:
         """The product of all factors of each group at a step."""
-        factor = self.factors_at(range(step, step + 1))[0]
+        factor = self.factor_at(step)
         return factor.tolist() if isinstance(factor, np.ndarray) else [factor] * len(self.groups)
 
     def check(self, step: int) -> None:
@@ -68,7 +73,7 @@ class Lane:
             MisconfigurationException: If a factor is negative or no finite number.
         """
         for callback, (start, factor) in zip(self.callbacks, self.terms, strict=True):
-            own = _at_each(factor, since(range(step, step + 1), start))[0]
+            own = factor(step - start if step > start else 0)
             for value in own.tolist() if isinstance(own, np.ndarray) else [own]:
                 if not 0 <= value < float("inf"):
                     raise MisconfigurationException(

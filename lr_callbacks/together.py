@@ -46,6 +46,11 @@ class Curves:
         scales = np.array([curve.scale for curve in curves])
         self._scales = None if (scales == 1.0).all() else scales
 
+    def __call__(self, step: int) -> Row:
+        """What each of them has at a step."""
+        row: Row = self.at_each([step])[0]
+        return row
+
     def at_each(self, steps: Sequence[int]) -> Row:
         """What each of them has at some steps, >= 0, to the last bit: a row for each step, a column for each curve."""
         ways = [self.way(step) for step in steps]
@@ -69,6 +74,11 @@ class Separate:
         places = {which: place for place, which in enumerate(distinct)}
         self._distinct = list(distinct.values())
         self._places = np.array([places[id(factor)] for factor in factors])
+
+    def __call__(self, step: int) -> Row:
+        """What each of them has at a step."""
+        row: Row = self.at_each([step])[0]
+        return row
 
     def at_each(self, steps: Sequence[int]) -> Row:
         """What each of them has at some steps, >= 0: a row for each step, a column for each factor."""

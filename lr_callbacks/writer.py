@@ -54,7 +54,9 @@ class Writer:
             pg.set_momenta(mine if self._moved is None else [mine[place] for place in self._moved], momentum)
 
     def _at(self, step: int) -> Values:
-        return self._at_each(range(step, step + 1))[0]
+        factor, momentum = self._lane.factor_at(step), self._momentum
+        lrs = (factor * self._bases).tolist() if isinstance(factor, np.ndarray) else factor
+        return lrs, None if momentum is None else momentum(step - self._start if step > self._start else 0)
 
     def _at_each(self, steps: range) -> list[Values]:
         factors = self._lane.factors_at(steps)
