@@ -14,7 +14,7 @@ tests:
 	pytest
 
 packaging:
-	pytest tests/test_packaging.py -m packaging -n 0
+	pytest tests/meta/test_packaging.py -m packaging -n 0
 
 bench:
 	python benchmarks/overhead.py

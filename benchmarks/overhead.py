@@ -30,9 +30,9 @@ from overhead_fits import NONE, Make, Times, fit_ratios, measure_fits, print_fit
 from torch.optim import Optimizer, lr_scheduler
 
 import lr_callbacks as lrc
-from lr_callbacks.driver import Driver
-from lr_callbacks.horizon import Horizon
-from lr_callbacks.writer import STEPS_AHEAD
+from lr_callbacks.core.driver import Driver
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.writer import STEPS_AHEAD
 
 TOTAL, EPOCH, LOW = 10**8, 1000, 1e-3
 FLOOR, ONE_CYCLE_LR = "floor: a Python loop that writes one float into each group", "torch `OneCycleLR.step()`"

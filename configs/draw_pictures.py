@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import yaml
 
-from lr_callbacks.cli import LRCallbacksCLI
+from lr_callbacks.cli.app import LRCallbacksCLI
 
 CONFIGS = Path(__file__).resolve().parent
 PICTURES = CONFIGS / "pictures"

@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import lr_callbacks
 from lr_callbacks import LRCallback, schedules
-from lr_callbacks.commands import COMMANDS, FLAGS
+from lr_callbacks.cli.registry import COMMANDS, FLAGS
 
 project, version, release = "lr_callbacks", lr_callbacks.__version__, lr_callbacks.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -49,13 +49,13 @@ PLACES = {
     "lr_callbacks.callbacks.base": ["ScheduleCallback"],
     "lr_callbacks.callbacks.interval": ["IntervalSchedule", "Shape"],
     "lr_callbacks.demo": ["DigitsClassifier", "DigitsDataModule"],
-    "lr_callbacks.durations": ["Duration"],
-    "lr_callbacks.horizon": ["Horizon"],
-    "lr_callbacks.plateau": ["PlateauState"],
+    "lr_callbacks.core.durations": ["Duration"],
+    "lr_callbacks.core.horizon": ["Horizon"],
+    "lr_callbacks.schedules.plateau": ["PlateauState"],
     "lr_callbacks.schedules": [name for name in schedules.__all__ if documented(getattr(schedules, name))],
-    "lr_callbacks.segment": ["Segment", "Group"],
+    "lr_callbacks.core.segment": ["Segment", "Group"],
     "lr_callbacks.sweep": ["SweepTable", "Row"],
-    "lr_callbacks.ticks": ["Ticks"],
+    "lr_callbacks.core.ticks": ["Ticks"],
 }
 """What the reference must have, module by module."""
 TARGETS = {name: f"{module}.{name}" for module, names in PLACES.items() for name in names}

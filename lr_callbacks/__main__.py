@@ -19,7 +19,7 @@ def main(args: list[str] | None = None) -> None:
     except ModuleNotFoundError as error:
         sys.exit(f"lr-callbacks: {error}")
     try:
-        from lr_callbacks.cli import LRCallbacksCLI
+        from lr_callbacks.cli.app import LRCallbacksCLI
 
         LRCallbacksCLI(args)
     except (KeyboardInterrupt, SystemExit) as end:

@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import number, require, whole
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
-from lr_callbacks.conductor import Conductor
-from lr_callbacks.driver import Driver
-from lr_callbacks.durations import Duration
-from lr_callbacks.foreign import StandIn
-from lr_callbacks.horizon import Horizon
-from lr_callbacks.two_masters import refuse_rivals
-from lr_callbacks.wall_clock import EvenPace, TimeHorizon, goes_by_time, refuse_steppers
+from lr_callbacks.callbacks.foreign import StandIn
+from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.arguments import number, require, whole
+from lr_callbacks.core.conductor import Conductor
+from lr_callbacks.core.conflicts import refuse_rivals
+from lr_callbacks.core.driver import Driver
+from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.wall_clock import EvenPace, TimeHorizon, goes_by_time, refuse_steppers
 
 BaseLRs = float | Sequence[float] | Mapping[str, float]
 

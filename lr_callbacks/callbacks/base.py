@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import require, whole
-from lr_callbacks.conductor import Conductor
-from lr_callbacks.durations import Duration
-from lr_callbacks.horizon import Horizon
-from lr_callbacks.lightning_private import EMPTY_HOOKS, HOOKS_OF_A_BATCH, call_all_hooks, leave_out_hooks
-from lr_callbacks.plan import span
-from lr_callbacks.segment import Group, Segment
+from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.arguments import require, whole
+from lr_callbacks.core.conductor import Conductor
+from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.lightning_internals import EMPTY_HOOKS, HOOKS_OF_A_BATCH, call_all_hooks, leave_out_hooks
+from lr_callbacks.core.plan import span
+from lr_callbacks.core.segment import Group, Segment
 
 if TYPE_CHECKING:
-    from lr_callbacks.driver import Driver
+    from lr_callbacks.core.driver import Driver
 
 NAMES = ("groups", "monitor", "name")
 """Arguments that are no lengths, even where a text looks like one: a group may be named ``"1d"``."""

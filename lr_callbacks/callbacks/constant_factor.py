@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from lr_callbacks.arguments import number, require
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.core.arguments import number, require
+from lr_callbacks.core.segment import Group
+from lr_callbacks.core.ticks import Interval, Ticks
 from lr_callbacks.schedules import constant_factor
-from lr_callbacks.segment import Group
-from lr_callbacks.ticks import Interval, Ticks
 
 
 class ConstantFactor(IntervalSchedule):

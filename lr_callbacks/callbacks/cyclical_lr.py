@@ -6,12 +6,12 @@ from functools import partial
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.arguments import flag, number, one_of, require
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.core.arguments import flag, number, one_of, require
+from lr_callbacks.core.segment import Group, Segment
+from lr_callbacks.core.ticks import Interval, Ticks
 from lr_callbacks.schedules import CyclicalMode, cyclical_curve
-from lr_callbacks.segment import Group, Segment
-from lr_callbacks.ticks import Interval, Ticks
 
 
 class CyclicalLR(IntervalSchedule):

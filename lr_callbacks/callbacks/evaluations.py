@@ -9,8 +9,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 from lr_callbacks.callbacks.base import Groups, ScheduleCallback
-from lr_callbacks.lightning_private import run_validation, validation_is_due
-from lr_callbacks.metric_watch import MetricWatch
+from lr_callbacks.callbacks.metric_watch import MetricWatch
+from lr_callbacks.core.lightning_internals import run_validation, validation_is_due
 
 
 class EvaluationCallback(ScheduleCallback):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from lr_callbacks.arguments import flag, number, one_of, require
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.core.arguments import flag, number, one_of, require
+from lr_callbacks.core.segment import Group
+from lr_callbacks.core.ticks import Interval, Ticks
 from lr_callbacks.schedules import exponential_factor, natural_exponential_factor, step_decay_factor
-from lr_callbacks.segment import Group
-from lr_callbacks.ticks import Interval, Ticks
 
 
 class ExponentialDecay(IntervalSchedule):

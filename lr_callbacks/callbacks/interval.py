@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.arguments import one_of, require
 from lr_callbacks.callbacks.base import Groups, ScheduleCallback
-from lr_callbacks.durations import Duration
-from lr_callbacks.horizon import Horizon
-from lr_callbacks.segment import Group, Segment
-from lr_callbacks.ticks import Interval, Ticks
+from lr_callbacks.core.arguments import one_of, require
+from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.segment import Group, Segment
+from lr_callbacks.core.ticks import Interval, Ticks
 
 
 @dataclass(frozen=True)

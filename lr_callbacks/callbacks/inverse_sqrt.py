@@ -8,9 +8,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.core.segment import Group
+from lr_callbacks.core.ticks import Interval, Ticks
 from lr_callbacks.schedules import inverse_sqrt_factor
-from lr_callbacks.segment import Group
-from lr_callbacks.ticks import Interval, Ticks
 
 
 class InverseSqrt(IntervalSchedule):

@@ -8,11 +8,11 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from lr_callbacks.arguments import require_near
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
-from lr_callbacks.segment import Group
-from lr_callbacks.ticks import Interval, Ticks
+from lr_callbacks.core.arguments import require_near
+from lr_callbacks.core.segment import Group
+from lr_callbacks.core.ticks import Interval, Ticks
 
 
 class LambdaFactor(IntervalSchedule):

@@ -8,8 +8,8 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 from torch import Tensor
 from typing_extensions import override
 
-from lr_callbacks.arguments import flag
-from lr_callbacks.lightning_private import is_accumulating
+from lr_callbacks.core.arguments import flag
+from lr_callbacks.core.lightning_internals import is_accumulating
 
 
 class LRMonitor(LearningRateMonitor):

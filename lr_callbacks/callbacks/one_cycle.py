@@ -6,12 +6,12 @@ from functools import partial
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.arguments import flag, number, one_of, require
 from lr_callbacks.callbacks.base import Groups, ScheduleCallback
-from lr_callbacks.durations import Duration
-from lr_callbacks.horizon import Horizon
+from lr_callbacks.core.arguments import flag, number, one_of, require
+from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.segment import Group, Segment
 from lr_callbacks.schedules import AnnealStrategy, one_cycle_curve, one_cycle_phases
-from lr_callbacks.segment import Group, Segment
 
 
 class OneCycle(ScheduleCallback):

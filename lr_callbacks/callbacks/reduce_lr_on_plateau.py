@@ -10,14 +10,14 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
-from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import number, one_of, optional_name, require, state_of, whole
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
-from lr_callbacks.horizon import Horizon
-from lr_callbacks.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
+from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.arguments import number, one_of, optional_name, require, state_of, whole
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.segment import Group, Segment
 from lr_callbacks.schedules import Curve
-from lr_callbacks.segment import Group, Segment
+from lr_callbacks.schedules.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
 
 
 class ReduceLROnPlateau(EvaluationCallback):

@@ -9,8 +9,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.arguments import flag, state_of
 from lr_callbacks.callbacks.sgdr import SGDR
+from lr_callbacks.core.arguments import flag, state_of
 
 
 class SnapshotCheckpoint(ModelCheckpoint):

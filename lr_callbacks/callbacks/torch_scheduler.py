@@ -11,17 +11,17 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import is_count, one_of, optional_name, require, require_near, state_of, whole
 from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
-from lr_callbacks.foreign import Foreign, validated
-from lr_callbacks.foreign_factory import build, check_arguments, imported, in_words
-from lr_callbacks.horizon import Horizon
-from lr_callbacks.segment import Group, Segment
+from lr_callbacks.callbacks.foreign import Foreign, validated
+from lr_callbacks.callbacks.foreign_factory import build, check_arguments, imported, in_words
+from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.arguments import is_count, one_of, optional_name, require, require_near, state_of, whole
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.segment import Group, Segment
 
 if TYPE_CHECKING:
-    from lr_callbacks.driver import Driver
+    from lr_callbacks.core.driver import Driver
 
 Interval = Literal["step", "epoch"]
 SchedulerCallable = Callable[[Optimizer], LRScheduler]

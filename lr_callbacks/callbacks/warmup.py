@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from lr_callbacks.arguments import number, one_of, require
 from lr_callbacks.callbacks.base import Groups, LRCallback
-from lr_callbacks.durations import Duration
-from lr_callbacks.horizon import Horizon
+from lr_callbacks.core.arguments import number, one_of, require
+from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.segment import Group, Segment
 from lr_callbacks.schedules import WarmupShape, warmup_factor
-from lr_callbacks.segment import Group, Segment
 
 
 class Warmup(LRCallback):

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.arguments import flag
+from lr_callbacks.core.arguments import flag
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.range_test.memento import Memento
 from lr_callbacks.range_test.random_state import remember_random_state

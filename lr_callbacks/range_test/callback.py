@@ -9,9 +9,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.optim import Optimizer
 
-from lr_callbacks import param_groups as pg
-from lr_callbacks.arguments import flag, number, one_of, require, state_of, whole
 from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.arguments import flag, number, one_of, require, state_of, whole
 from lr_callbacks.range_test.judge import Judged
 from lr_callbacks.range_test.log import log_to_tensorboard
 from lr_callbacks.range_test.mailbox import Mailbox

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from lr_callbacks import lightning_private as private
+from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.range_test.memento import Memento
 
 WAY_OUT = (

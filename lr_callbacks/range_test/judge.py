@@ -13,7 +13,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torchmetrics import Metric
 
-from lr_callbacks import lightning_private as private
+from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.range_test.data import Stream
 from lr_callbacks.range_test.random_state import random_sources, remember_random_state
 

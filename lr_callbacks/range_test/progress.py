@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
-from lr_callbacks.lightning_private import console_arguments
+from lr_callbacks.core.lightning_internals import console_arguments
 
 TITLE = "LR range test"
 

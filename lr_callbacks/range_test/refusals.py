@@ -9,13 +9,13 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
-from lr_callbacks import lightning_private as private
-from lr_callbacks import param_groups as pg
 from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.callbacks.foreign_factory import unwrap
 from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
-from lr_callbacks.foreign_factory import unwrap
-from lr_callbacks.group_checks import require_lrs
-from lr_callbacks.lightning_private import schedulers_on
+from lr_callbacks.core import lightning_internals as private
+from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.group_checks import require_lrs
+from lr_callbacks.core.lightning_internals import schedulers_on
 
 if TYPE_CHECKING:
     from lr_callbacks.range_test.callback import LRRangeTest

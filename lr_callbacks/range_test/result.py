@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lr_callbacks.arguments import state_of
+from lr_callbacks.core.arguments import state_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,8 +20,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lr_callbacks import lightning_private as private
-from lr_callbacks import param_groups as pg
+from lr_callbacks.core import lightning_internals as private
+from lr_callbacks.core import param_groups as pg
 from lr_callbacks.range_test.curve import should_stop
 from lr_callbacks.range_test.data import Batch, Stream
 from lr_callbacks.range_test.judge import Judged, LossReader, Probe, validation_probe

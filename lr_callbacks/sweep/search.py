@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from lr_callbacks.arguments import flag, optional_name, require, whole
+from lr_callbacks.core.arguments import flag, optional_name, require, whole
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
 from lr_callbacks.sweep.engines import make_pruner, make_sampler
 from lr_callbacks.sweep.locks import UNWRITABLE, FileLock

@@ -20,7 +20,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from typing_extensions import override
 
-from lr_callbacks.lightning_private import enter_no_hparams, finder_sets_lr, logged_so_far
+from lr_callbacks.core.lightning_internals import enter_no_hparams, finder_sets_lr, logged_so_far
 from lr_callbacks.range_test.callback import LRRangeTest
 
 Build = Callable[[dict[str, Any]], tuple[Any, ...]]

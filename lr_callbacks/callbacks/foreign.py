@@ -1,0 +1,192 @@
+"""A foreign scheduler on a stand-in optimizer: it steps there, and what it does to the LRs is read off as factors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+
+from lr_callbacks.callbacks.foreign_state import is_plain, plain, put_back, same
+from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.arguments import is_count, is_finite
+
+STATE_KEYS = ("count", "initial", "now")
+_PARAMS = frozenset({"params"})
+
+
+class StandIn(Optimizer):
+    """An optimizer that optimizes nothing: a scheduler may write what it likes into its groups.
+
+    Args:
+        groups: What the groups hold beside their parameters.
+        defaults: Those of the real optimizer; schedulers look there for ``momentum`` and ``betas``.
+    """
+
+    def __init__(self, groups: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> None:
+        nothing = [{**group, "params": [torch.zeros(0)]} for group in groups]
+        super().__init__(nothing, {**defaults, "lr": 0.0})
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Do nothing; torch's schedulers want to have seen a call."""
+
+
+class Foreign:
+    """One foreign scheduler, and the factors and momenta that it gives.
+
+    Args:
+        make: Builds the scheduler on an optimizer.
+        groups: What the driven groups hold, with the base LR as ``lr``.
+        defaults: Those of the real optimizer.
+
+    Attributes:
+        start: Optimizer step at which it begins.
+        count: How often it has been stepped.
+        factors: The LR of each group over its base LR (1 where that is 0).
+
+    Raises:
+        TypeError: If `make` gives something without a ``step`` method.
+    """
+
+    def __init__(
+        self, make: Callable[[Optimizer], Any], groups: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]
+    ) -> None:
+        self.start = 0
+        self.count = 0
+        self._bases = [float(group["lr"]) for group in groups]
+        self._optimizer = StandIn(groups, defaults)
+        self.scheduler = make(self._optimizer)
+        if not callable(getattr(self.scheduler, "step", None)):
+            raise TypeError(f"it must build a scheduler with a step method, got {self.scheduler!r}")
+        self._optimizer.step()  # the one that torch's schedulers watch for
+        for part in _parts(self.scheduler):
+            if isinstance(part, OneCycleLR):
+                _hold_past_the_end(part)
+        self.moves_momentum = any(getattr(part, "cycle_momentum", False) for part in _parts(self.scheduler))
+        self.wants_metric = isinstance(self.scheduler, ReduceLROnPlateau)
+        self.takes_metric = "metric" in "".join(inspect.signature(self.scheduler.step).parameters)
+        self._initial = self._snapshot()
+        self._read()
+
+    def step(self, metric: float | None = None) -> None:
+        """One step of the scheduler: a plain one, or an evaluation's."""
+        self.count += 1
+        if hasattr(self.scheduler, "step_update"):  # timm: told the count, by steps or by epochs, whichever it goes by
+            if metric is None:
+                self.scheduler.step_update(self.count)
+            self.scheduler.step(self.count, metric)
+        elif metric is None:
+            self.scheduler.step()
+        else:
+            self.scheduler.step(metric)
+        self._read()
+
+    def factor(self, position: int) -> float:
+        """The factor of a group, by its place; that of the first for a group that was added later."""
+        return self.factors[position if position < len(self.factors) else 0]
+
+    def momentum(self, position: int) -> float:
+        """The momentum of a group, by its place."""
+        groups = self._optimizer.param_groups
+        return pg.get_momentum(groups[position if position < len(groups) else 0]) or 0.0
+
+    def _read(self) -> None:
+        groups = zip(self._optimizer.param_groups, self._bases, strict=True)
+        self.factors = [pg.get_lr(group) / base if base != 0 else 1.0 for group, base in groups]
+
+    # ------------------------------------------------------------------ what a checkpoint carries
+    def _snapshot(self) -> dict[str, Any]:
+        groups = [{key: held for key, held in g.items() if key != "params"} for g in self._optimizer.param_groups]
+        return {"scheduler": plain(_state_of(self.scheduler)), "groups": plain(groups)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers: how often it has been stepped, what it was when it was built, and what it is now."""
+        return {"count": self.count, "initial": self._initial, "now": self._snapshot()}
+
+    def was_configured_alike(self, state: Mapping[str, Any]) -> bool:
+        """Whether the scheduler that left this state was built just like this one."""
+        return same(self._initial, state["initial"])
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what another one has become; what it was configured with stays today's.
+
+        Raises:
+            ValueError: If the state does not fit the scheduler.
+        """
+        initial, now = state["initial"], state["now"]
+        if len(now["groups"]) != len(self._optimizer.param_groups):
+            raise ValueError(
+                f"the state is of {len(now['groups'])} parameter groups, but {len(self._optimizer.param_groups)} are"
+                " driven"
+            )
+        self.count = state["count"]
+        methods = {name for part in _parts(self.scheduler) for name in dir(type(part))}
+        closed = frozenset({"optimizer", *methods})
+        state_now = put_back(_state_of(self.scheduler), initial["scheduler"], now["scheduler"], closed=closed)
+        if hasattr(self.scheduler, "load_state_dict"):
+            self.scheduler.load_state_dict(state_now)
+        else:
+            self.scheduler.__dict__.update(state_now)
+        groups = zip(self._optimizer.param_groups, initial["groups"], now["groups"], strict=True)
+        for group, before, after in groups:
+            today = pg.get_lr(group)
+            group.update(put_back({k: v for k, v in group.items() if k != "params"}, before, after, closed=_PARAMS))
+            if after["lr"] != before["lr"] and before["lr"] not in (0, today):
+                group["lr"] = after["lr"] / before["lr"] * today  # another base LR is configured today
+        self._read()
+
+
+def validated(state: object) -> dict[str, Any]:
+    """The state of a `Foreign`, if it is one.
+
+    Raises:
+        ValueError: Saying what is wrong.
+    """
+    if not isinstance(state, Mapping) or set(state) != set(STATE_KEYS):
+        raise ValueError(f"the state of a foreign scheduler must have just the keys {list(STATE_KEYS)}, got {state!r}")
+    count = state["count"]
+    if not is_count(count):
+        raise ValueError(f"the state of a foreign scheduler is damaged: count must be an int >= 0, got {count!r}")
+    for name in ("initial", "now"):
+        part = state[name]
+        if not (
+            isinstance(part, Mapping)
+            and set(part) == {"scheduler", "groups"}
+            and isinstance(part["scheduler"], dict)
+            and isinstance(part["groups"], list)
+            and all(isinstance(g, dict) and is_finite(g.get("lr")) for g in part["groups"])
+            and is_plain(part["scheduler"])
+            and is_plain(part["groups"])
+        ):
+            raise ValueError(
+                f"the state of a foreign scheduler is damaged: {name} must hold a scheduler and groups with their LRs,"
+                f" in plain numbers, got {part!r}"
+            )
+    return dict(state)
+
+
+def _state_of(scheduler: Any) -> dict[str, Any]:
+    """Its own ``state_dict``, or all that it holds but the optimizer."""
+    if hasattr(scheduler, "state_dict"):
+        return dict(scheduler.state_dict())
+    return {key: held for key, held in vars(scheduler).items() if key != "optimizer"}
+
+
+def _parts(scheduler: Any) -> list[Any]:
+    """The scheduler and those inside it (``SequentialLR``, ``ChainedScheduler``), at any depth."""
+    inner = getattr(scheduler, "_schedulers", None) or []
+    return [scheduler, *(part for each in inner for part in _parts(each))]
+
+
+def _hold_past_the_end(scheduler: OneCycleLR) -> None:
+    """Past its last step a one-cycle holds: torch's rebounds once, and raises after that."""
+    step = scheduler.step
+
+    def held(*args: Any) -> None:
+        if scheduler.last_epoch < scheduler.total_steps - 1:
+            step(*args)
+
+    scheduler.step = held  # type: ignore[method-assign,assignment]

@@ -1,0 +1,266 @@
+"""What the command line says: errors that name the way out, no noise, and a result at the end."""
+
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from inspect import signature
+from pathlib import Path
+from shlex import quote
+from typing import Any, ClassVar, NoReturn
+
+import torch
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.model_helpers import is_overridden
+
+import lr_callbacks
+from lr_callbacks import LRCallback
+from lr_callbacks.cli.errors import file_of, syntax_error, wrong_value
+
+NOISE = (
+    # Worker processes slow down a data set that lies in memory.
+    "does not have many workers",
+    # Lightning's own call of a name that torch has deprecated.
+    "isinstance(treespec, LeafSpec)` is deprecated",
+    # A resumed run writes into a new folder, so that it overwrites nothing: that is what we do on purpose.
+    "The dirpath has changed from",
+    # Offers of other products.
+    "Tip: For seamless cloud",
+)
+
+KEYWORDS = ("best", "last", "hpc", "registry")
+"""What Lightning takes for a checkpoint beside the name of a file."""
+
+
+@contextmanager
+def without_noise() -> Iterator[None]:
+    """Drop the messages about which nobody at a terminal can, or needs to, do anything."""
+
+    def tells_something(record: logging.LogRecord) -> bool:
+        return not any(noise in record.getMessage() for noise in NOISE)
+
+    handlers = [handler for name in ("lightning", "lightning.pytorch") for handler in logging.getLogger(name).handlers]
+    for handler in handlers:
+        handler.addFilter(tells_something)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # meant for developers, such as Lightning's
+            for noise in NOISE:
+                warnings.filterwarnings("ignore", message="(?s).*" + re.escape(noise))
+            yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(tells_something)
+
+
+class ShortErrorParser(LightningArgumentParser):
+    """A parser whose errors are the message and the way out, without two screens of usage before them."""
+
+    files: ClassVar[list[str]] = []
+    """The configurations that were read, for all parsers of a command line."""
+    reading: str | None = None
+    """The configuration that is being read."""
+
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
+        """Read a configuration; a file that is no text, a checkpoint for one, is refused by its name."""
+        self.reading = str(path)
+        try:
+            parsed: Namespace = super().parse_path(path, *args, **kwargs)
+            self.files.append(str(path))
+            return parsed
+        except UnicodeDecodeError:
+            self.error(f"config must be a text file, in YAML, got {str(path)!r}")
+        finally:
+            self.reading = None
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the message to stderr and exit with status 2."""
+        if not self.exit_on_error:
+            super().error(message, ex)
+        parser = getattr(ex, "subcommand_parser", None) or self
+        more = f"All options: {parser.prog.replace(' [options]', '')} --help"
+        file = self.reading or file_of(message, _contents(self.files))
+        where = f"{file}: " if file else ""
+        self.exit(2, f"error: {where}{_short(message)}\n{_hint(message)}{more}\n")
+
+
+def _contents(files: Sequence[str]) -> list[tuple[str, Any]]:
+    """Name and content of those configurations that are files in YAML; others are addresses, or pipes."""
+    contents = []
+    for file in files:
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            contents.append((file, yaml.safe_load(Path(file).read_text())))
+    return contents
+
+
+def _short(message: str) -> str:
+    r"""The reason alone, where jsonargparse tells of everything that a class might have been instead.
+
+    Example:
+        >>> long = (
+        ...     'Parser key "trainer.callbacks":\\n  Does not validate against any of the Union subtypes\n'
+        ...     "    - Problem with given class_path 'lr_callbacks.Warmup':\n        required: duration"
+        ...     "\n    - Expected a <class 'NoneType'>"
+        ... )
+        >>> _short(long)
+        "trainer.callbacks, class 'lr_callbacks.Warmup': required: duration"
+    """
+    key = re.match(r'Parser key "(\S+)":', message)
+    if unknown := _unknown_class(message):
+        return f"{unknown[0]}: no class is known by the short name {unknown[1]}"
+    if plain := syntax_error(message) or wrong_value(message):
+        return plain
+    reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
+    factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
+    reasons += [(factory, reason) for reason, factory in factories]
+    return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
+
+
+def _unknown_class(message: str) -> tuple[str, str] | None:
+    r"""The option, and the name that was given to it where a class is wanted.
+
+    Example:
+        >>> _unknown_class('Parser key "model": Parser key "optimizer": Expected a dot import path string: SGDD')
+        ('model.optimizer', 'SGDD')
+    """
+    name = re.search(r"Expected a dot import path string: (\S+)", message)
+    keys = re.findall(r'Parser key "(\S+)":', message)
+    is_plain = re.search(r"Expected an? <class '(int|float|str|bool)'>", message)  # or, among others, a class
+    return (".".join(keys), name[1]) if name and keys and not is_plain else None
+
+
+def _hint(message: str) -> str:
+    """The way out, where jsonargparse only says what is wrong."""
+    refused = re.search(r"Problem with given class_path '(?:\w+\.)+(\w+)':\s+Option '\w+' is not accepted", message)
+    callback = vars(lr_callbacks).get(refused[1]) if refused else None
+    if isinstance(callback, type):
+        return f"{callback.__name__} takes: {', '.join(signature(callback).parameters)}.\n"
+    if unknown := _unknown_class(message):
+        option, name = unknown
+        known = _known_callbacks() if option == "trainer.callbacks" else []
+        near = get_close_matches(name, known, n=1)
+        return (
+            (f"Did you mean {near[0]}? " if near else "")
+            + (f"Callbacks of this package: {', '.join(known)}.\n" if known else "")
+            + f"A class of your own needs its import path, such as my_module.{name} with my_module.py in this folder.\n"
+        )
+    module = re.search(r"No module named '(\S+)'", message)
+    if module:
+        return f"{module[1]} is looked for in this folder ({Path.cwd()}) and among the installed packages.\n"
+    return ""
+
+
+def _known_callbacks() -> list[str]:
+    """Names of the package's callbacks that can be used as they are."""
+    public = {name: vars(lr_callbacks).get(name) for name in sorted(lr_callbacks.__all__)}
+    classes = {name: value for name, value in public.items() if isinstance(value, type)}
+    return [name for name, value in classes.items() if value is not LRCallback and issubclass(value, Callback)]
+
+
+def require_checkpoint(path: str | None) -> None:
+    """Raise where a file that is to be gone on from is not there, before anything is set up.
+
+    Args:
+        path: What `--ckpt_path` says: a file, an address (``s3://...``), or a word such as ``last``.
+
+    Raises:
+        ValueError: If it is a file that does not exist.
+    """
+    if path is not None and "://" not in path and path not in KEYWORDS and not Path(path).exists():
+        raise ValueError(f"ckpt_path must be a checkpoint that exists, got {path!r}; this folder is {Path.cwd()}")
+
+
+def refuse_twins(callbacks: Sequence[Callback]) -> None:
+    """Raise where two callbacks would share an entry in a checkpoint, before Lightning does: it knows no way out.
+
+    Raises:
+        ValueError: Naming both and the argument that tells them apart.
+
+    Example:
+        >>> from lr_callbacks import ReduceLROnPlateau
+        >>> refuse_twins([ReduceLROnPlateau("a"), ReduceLROnPlateau("b"), ReduceLROnPlateau("a", name="second")])
+    """
+    seen: dict[str, Callback] = {}
+    for callback in callbacks:
+        if isinstance(callback, LRCallback) and is_overridden("state_dict", callback, Callback):
+            if callback.state_key in seen:
+                named = "name" in signature(type(callback)).parameters
+                way_out = "give one of them a name, such as name: second" if named else "remove one"
+                raise ValueError(
+                    f"{seen[callback.state_key]!r} and {callback!r} would share an entry in a checkpoint: {way_out}"
+                )
+            seen[callback.state_key] = callback
+
+
+def report_fit(trainer: Trainer, seconds: float) -> None:
+    """Say how a training ended, where it is, and how to look at it.
+
+    Args:
+        trainer: The trainer after `fit`.
+        seconds: Duration of the fit.
+    """
+    if not trainer.is_global_zero:
+        return
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    monitors = [callback for callback in callbacks if isinstance(callback, LearningRateMonitor)]
+    rates = {name for monitor in monitors for name in (*monitor.lrs, *monitor.last_momentum_values)}
+    metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items()) if name not in rates}
+    lines = [f"Trained {trainer.current_epoch} epochs, {trainer.global_step} optimizer steps, in {seconds:.1f} s."]
+    if metrics:
+        lines.append("Result      " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+    checkpoint = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    folder = trainer.log_dir if trainer.logger else None
+    if folder:
+        lines.append(f"Run         {trainer.log_dir}")
+    if checkpoint:
+        lines.append(f"Checkpoint  {checkpoint}")
+        if folder and is_overridden("test_step", trainer.lightning_module):
+            config = str(Path(folder, "config.yaml"))
+            lines.append(f"Test it     lr-callbacks test --config {quote(config)} --ckpt_path {quote(checkpoint)}")
+    if folder and isinstance(trainer.logger, TensorBoardLogger):
+        lines.append(f"Curves      tensorboard --logdir {quote(str(trainer.logger.save_dir))}")
+    say(lines)
+
+
+def report_predictions(trainer: Trainer) -> None:
+    """Say how many predictions there are, and the first ones if they are a tensor of numbers per sample.
+
+    Args:
+        trainer: The trainer after `predict`.
+    """
+    batches = trainer.predict_loop.predictions
+    if not trainer.is_global_zero or not batches:
+        return
+    if all(isinstance(batch, torch.Tensor) and batch.ndim == 1 for batch in batches):
+        values = torch.cat([batch for batch in batches if isinstance(batch, torch.Tensor)]).tolist()
+        say([f"Predicted {len(values)} samples. The first: {' '.join(f'{value:.4g}' for value in values[:20])}"])
+    else:
+        say([f"Predicted {len(batches)} batches."])
+
+
+def warn_untrained(subcommand: str) -> None:
+    """Say that an evaluation without a checkpoint judges a network that has learnt nothing.
+
+    Args:
+        subcommand: The one that runs: validate, test or predict.
+    """
+    say(
+        [
+            "No --ckpt_path: this is the network before any training. To use a trained one: "
+            f"lr-callbacks {subcommand} --ckpt_path runs/NAME/version_0/checkpoints/FILE.ckpt"
+        ]
+    )
+
+
+def say(lines: list[str]) -> None:
+    """Print lines after an empty one."""
+    sys.stdout.write("\n".join(["", *lines, ""]))
+    sys.stdout.flush()

@@ -1,0 +1,279 @@
+"""What `lr-callbacks sweep` makes of its configuration: the grid, the trials, and the files at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from argparse import ArgumentError
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from shlex import quote
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lr_callbacks.cli.app import RUNS
+from lr_callbacks.cli.reporting import say
+from lr_callbacks.cli.trial_cli import (
+    QUIET,
+    TrialCLI,
+    is_quiet,
+    needs_no_validation,
+    watched_validation,
+)
+from lr_callbacks.sweep.axes import is_lr, label, short, show
+from lr_callbacks.sweep.config import SCHEDULE, at_point, callbacks_of, check_peaks, find_lr, place_of
+from lr_callbacks.sweep.locks import FileLock
+from lr_callbacks.sweep.refit import StopAfter, train_on_everything
+from lr_callbacks.sweep.table import Row, SweepTable
+from lr_callbacks.sweep.work import quiet
+
+if TYPE_CHECKING:
+    from lr_callbacks.cli.app import LRCallbacksCLI
+
+SECTIONS = ("seed_everything", "trainer", "model", "data")
+OF_THE_MACHINE = ("devices", "default_root_dir", "enable_progress_bar", "enable_model_summary", "logger", "profiler")
+"""Entries of the trainer in which the workers of one sweep may differ."""
+
+
+class SweepRun:
+    """The configuration of a sweep, and how a trial is made from it.
+
+    Args:
+        cli: The command line that runs the sweep.
+        lr: Learning rates (LRs), or None.
+        lr_key: Where the LR stands, or None for the usual places.
+        grid: Other axes, as lists of an entry and its values.
+        schedules: Name -> list of callbacks.
+
+    Raises:
+        ValueError: If an axis is no entry of the configuration, has a value that does not fit there, is given twice, or
+            would change nothing.
+    """
+
+    def __init__(
+        self,
+        cli: LRCallbacksCLI,
+        lr: list[float] | None,
+        lr_key: str | None,
+        grid: list[list[Any]] | None,
+        schedules: Any,
+    ) -> None:
+        dumped = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))[str(cli.subcommand)]
+        self.config: dict[str, Any] = {name: dumped[name] for name in SECTIONS if name in dumped}
+        self.folder = Path(self.config["trainer"]["default_root_dir"] or RUNS, str(dumped["name"]))
+        self.seed = int(self.config["seed_everything"] or 0)
+        self.schedules = {name: list(callbacks or []) for name, callbacks in (dumped["schedules"] or {}).items()}
+        self.axes: dict[str, list[Any]] = {}
+        self.lr_key = lr_key
+        if lr is not None:
+            self.lr_key = lr_key or find_lr(self.config)
+            self.axes["lr"] = lr
+        if schedules:
+            self.axes[SCHEDULE] = list(self.schedules)
+        for name, *values in grid or []:
+            if place_of(name) in {place_of(axis, self.lr_key) for axis in self.axes}:
+                raise ValueError(f"an axis of the grid must be given once, got {name!r} again; put its values together")
+            if name == "seed_everything":
+                raise ValueError(
+                    "seed_everything must not be an axis, each point is trained under each seed; --seeds 2"
+                )
+            self.axes[str(name)] = [_plain(value) for value in values]
+        for name in self.axes:
+            place = self.lr_key if name == "lr" else name
+            if place and is_lr(place):
+                check_peaks(self.config, place, self.schedules)
+        self._parser = cli.parser
+        self._has_data = cli.datamodule is not None
+        self._check_values()
+
+    def _check_values(self) -> None:
+        """Refuse a value that its entry cannot take, before anything is trained; of numbers one of a type is tried."""
+        for name, values in self.axes.items():
+            kinds = {value if isinstance(value, str) else type(value): value for value in values}
+            place = place_of(name, self.lr_key)
+            below = [axis for axis in self.axes if place_of(axis, self.lr_key).startswith(f"{place}.")]
+            for value in kinds.values():
+                self._resolved({name: value}, {axis: self.axes[axis][0] for axis in below})
+
+    def _resolved(self, point: dict[str, Any], arguments: Mapping[str, Any] = MappingProxyType({})) -> Any:
+        """The configuration at a point, with everything that it leaves to a default.
+
+        Args:
+            point: Axis -> value.
+            arguments: Other axes that go with it and are not at fault if it does not fit.
+
+        Raises:
+            ValueError: If a value does not fit.
+        """
+        config = at_point(self.config, {**point, **arguments}, self.lr_key, self.schedules)
+        before, self._parser.exit_on_error = self._parser.exit_on_error, False
+        try:
+            return self._parser.parse_object({"subcommand": "fit", "fit": config}).fit
+        except ArgumentError as error:
+            raise ValueError(f"values of an axis must fit their entry, got {label(point)}: {_reason(error)}") from error
+        finally:
+            self._parser.exit_on_error = before
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the results depend on: without it the sweep cannot go on."""
+        trainer = {name: value for name, value in self.config["trainer"].items() if name not in OF_THE_MACHINE}
+        return {"config": {**self.config, "trainer": trainer}, "lr_key": self.lr_key, "schedules": self.schedules}
+
+    def build(self, point: dict[str, Any], **trainer: Any) -> tuple[Any, ...]:
+        """Trainer, model and data of a trial; its logs go to a folder that is named after the point and the seed."""
+        import torch
+
+        seed = torch.initial_seed()  # just set, by the search
+        made = self._made(point, _folder_name({**point, "seed": seed}), is_quiet, seed=seed, **QUIET, **trainer)
+        return made.trainer, made.model, made.datamodule
+
+    def _made(
+        self, point: dict[str, Any], name: str, keep: Callable[[Any], bool], seed: int | None = None, **trainer: Any
+    ) -> TrialCLI:
+        config = at_point(self.config, point, self.lr_key, self.schedules)
+        config["trainer"]["default_root_dir"] = str(self.folder)
+        if seed is not None:
+            config["seed_everything"] = seed
+        return TrialCLI({**config, "name": name}, keep, **trainer)
+
+    def range_test(self) -> float | None:
+        """The suggestion of the LR range test for the configuration as it is; the test itself says how it came to it.
+
+        Raises:
+            ValueError: If this installation has no range test.
+        """
+        try:
+            from lr_callbacks import lr_range_test
+        except ImportError:
+            raise ValueError(
+                "--with-range-test needs the LR range test, which this version does not have; leave it out"
+            ) from None
+        from lightning.pytorch import seed_everything
+
+        seed_everything(self.seed, workers=True, verbose=False)
+        with quiet():
+            trainer, model, datamodule = self.build({}, logger=False)
+        return lr_range_test(trainer, model, datamodule).suggestion
+
+    def report(self, table: SweepTable) -> None:
+        """Write table, picture and best configuration, and say where they are.
+
+        Raises:
+            ValueError: If there is no best one; the table and the picture are there all the same.
+        """
+        lines = [str(table), ""]
+        writable = os.access(self.folder, os.W_OK)
+        files = [] if writable else [f"{self.folder} is read-only: nothing is written there."]
+        if writable:
+            _write(self.folder / "table.csv", table.to_csv)
+            files.append(f"Table       {self.folder / 'table.csv'}")
+        if writable and table.lr_axis():
+            _write(self.folder / "sweep.png", table.plot)
+            files.append(f"Picture     {self.folder / 'sweep.png'}")
+        try:
+            best = table.best
+        except ValueError:
+            say([*lines, *files])
+            raise
+        if writable:
+            files.append(f"Train it    lr-callbacks fit --config {quote(str(self.write_best(table, best)))}")
+        files.append(f"Compare     tensorboard --logdir {quote(str(self.folder))}")
+        say([*lines, table.verdict(), *files])
+
+    def write_best(self, table: SweepTable, row: Row) -> Path:
+        """Write the configuration of the best point, complete."""
+        best = self.folder / "best.yaml"
+        config = at_point(self.config, row.point, self.lr_key, self.schedules)
+        head = f"# The best of {len(table.rows)} points: {label(row.point)}, {table.metric} {row.mean:.4g}.\n"
+        head += f"#\n#   lr-callbacks fit --config {quote(str(best))}\n\n"
+        text = head + yaml.safe_dump(config, sort_keys=False)
+        _write(best, lambda path: path.write_text(text))
+        return best
+
+    def check_refit(self) -> None:
+        """Refuse a refit that could not work, before the sweep.
+
+        Raises:
+            ValueError: If there is no datamodule, or a callback steers the training by validation data.
+        """
+        if not self._has_data:
+            raise ValueError("--refit needs a datamodule, got loaders of the module; train with best.yaml instead")
+        for name in self.schedules or [None]:
+            for callback in callbacks_of(self._resolved({SCHEDULE: name} if name else {}).as_dict()):
+                metric = watched_validation(callback)
+                if metric is not None:
+                    kind = callback["class_path"].rpartition(".")[2]
+                    raise ValueError(
+                        f"--refit must leave no validation data, got {kind} that watches {metric!r}; leave --refit "
+                        "out, or let it watch a metric of the training"
+                    )
+
+    def refit(self, table: SweepTable) -> None:
+        """Train at the best point on training and validation data together, and keep the network.
+
+        It takes as many epochs as the best point took. The first worker does it; the others wait, and say the same.
+
+        Raises:
+            ValueError: If its loaders cannot be joined.
+        """
+        best, told = table.best, self.folder / "refit.json"
+        epochs = round(best.epochs / len(best.values))
+        if not os.access(self.folder, os.W_OK):
+            raise ValueError(f"--refit must write to the folder of the sweep, got {self.folder}, which is read-only")
+        lock = FileLock(self.folder / "refit.lock")
+        if not lock.acquire(wait=False):
+            say(["Another worker trains on training and validation data; waiting for it."])
+        with lock:
+            done = json.loads(told.read_text()) if told.exists() else {}
+            if done.get("point") != best.point or not Path(done["checkpoint"]).exists():
+                made = self._made(best.point, "refit", needs_no_validation, limit_val_batches=0)
+                made.trainer.callbacks.insert(0, StopAfter(epochs))  # type: ignore[attr-defined]
+                train_on_everything(made.datamodule)
+                made.trainer.fit(made.model, datamodule=made.datamodule)
+                checkpoint = getattr(made.trainer.checkpoint_callback, "best_model_path", "")
+                done = {"point": best.point, "checkpoint": checkpoint}
+                _write(told, lambda path: path.write_text(json.dumps(done)))
+        s = "" if epochs == 1 else "s"
+        say([f"Trained on training and validation data, {epochs} epoch{s}: {done['checkpoint']}"])
+
+
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file as a whole: of two workers that end together, each leaves a complete one."""
+    new = path.with_name(f".{os.getpid()}.{path.name}")
+    write(new)
+    new.replace(path)
+
+
+def _folder_name(point: dict[str, Any]) -> str:
+    """Such as "lr=0.1,seed=42"."""
+    text = ",".join(f"{name}={show(value)}" for name, value in zip(short(point).values(), point.values(), strict=True))
+    return re.sub(r"[^\w.,=+-]+", "_", text)[:200]
+
+
+def _reason(error: ArgumentError) -> str:
+    """What the parser has against a value, from among what it says of all the types that an entry may have."""
+    text = str(error)
+    wants = re.findall(
+        r"Expected an? (?!<class 'NoneType)(?:<class ')?(.+?)(?:'>)?(?:\. Got value.*)?$", text, re.MULTILINE
+    )
+    if wants:
+        return f"it must be {wants[0]}"
+    of_classes = re.findall(r"expects a function or a callable class: (.+?)(?:\. Got value.*)?$", text, re.MULTILINE)
+    return str(of_classes[0] if of_classes else text.strip().splitlines()[-1].strip())
+
+
+def _plain(word: Any) -> Any:
+    """A word of the command line as the number or boolean that it stands for."""
+    if not isinstance(word, str):
+        return word
+    try:
+        return json.loads(word)
+    except json.JSONDecodeError:
+        try:
+            return float(word)
+        except ValueError:
+            return {"true": True, "false": False, "null": None}.get(word.lower(), word)

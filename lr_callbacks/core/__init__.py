@@ -1,0 +1,1 @@
+"""One fit: who sets which value of which parameter group, and when."""

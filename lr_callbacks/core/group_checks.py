@@ -1,0 +1,47 @@
+"""What an optimizer's parameter groups hold is looked at before it is believed."""
+
+from __future__ import annotations
+
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.arguments import is_finite
+
+
+def require_lrs(optimizer: Optimizer, name: str) -> None:
+    """Refuse an optimizer that has no LRs to set.
+
+    Raises:
+        MisconfigurationException: Naming the group and the way out.
+    """
+    for number, group in enumerate(optimizer.param_groups):
+        lr = group.get("lr")
+        if isinstance(lr, bool) or not isinstance(lr, int | float | Tensor):
+            raise MisconfigurationException(
+                f"group {number} of {name} has no LR that could be set: group['lr'] must be a number or a tensor, got"
+                f" {lr!r}; give it one, or remove the LR callbacks from the Trainer (an optimizer that finds its LR"
+                " itself needs none)"
+            )
+
+
+def check_numbers(optimizer: Optimizer) -> None:
+    """Refuse numbers of ours in the groups that are none, wherever they came from.
+
+    Raises:
+        ValueError: Naming the group, the key, the rule and the value.
+    """
+    for number, group in enumerate(optimizer.param_groups):
+        ours = pg.is_ours(group) or pg.STEP in group
+        if number == 0 and pg.STEP in group and pg.BASE_LR not in group:
+            raise ValueError(f"{pg.BASE_LR} must be in group 0 of the optimizer's state, beside {pg.STEP}, and is not")
+        for key in pg.NUMBERS:
+            value = group.get(key)
+            if not ours or key not in group or isinstance(value, Tensor):
+                continue
+            if not is_finite(value) or value < 0:  # type: ignore[operator]
+                raise ValueError(
+                    f"{key} in group {number} of the optimizer's state must be a finite number >= 0, got {value!r};"
+                    " the checkpoint is damaged"
+                )

@@ -1,0 +1,335 @@
+"""For every argument of every public class and function: values that are no good, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from support import Net
+from torch.optim.lr_scheduler import StepLR
+
+import lr_callbacks as lc
+
+Row = tuple[Any, type[Exception], str]
+"""A value, the error, and its text from after the argument's name up to ``, got <value>``."""
+
+NAN, INF, HUGE = float("nan"), float("inf"), 10**400
+WAYS = "; write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
+
+
+def number(rule: str, *outside: Any) -> list[Row]:
+    """A finite number that keeps a rule."""
+    wrong: list[Row] = [(value, TypeError, "must be a number") for value in ("x", True, [0.1])]
+    wrong += [(value, ValueError, "must be finite") for value in (NAN, INF, HUGE)]
+    return wrong + [(value, ValueError, f"must be {rule}") for value in outside]
+
+
+def whole(minimum: int) -> list[Row]:
+    """An int."""
+    wrong: list[Row] = [(value, TypeError, "must be an int") for value in (1.0, "1", True, NAN)]
+    return [*wrong, (minimum - 1, ValueError, f"must be at least {minimum}")]
+
+
+def duration(minimum: int = 1, optional: bool = True) -> list[Row]:
+    """A length."""
+    no = "must be an int or a string with a unit"
+    rows: list[Row] = [(value, TypeError, no) for value in (0.5, 1.0, True, [5], *(() if optional else (None,)))]
+    unknown = ("5 parsecs", "", "five", "%", "1e999 epochs x", "epochs")
+    rows += [(value, ValueError, "has no unit that is known here") for value in unknown]
+    rows += [(value, ValueError, "must not be negative") for value in (-3, "-2 epochs")]
+    rows += [
+        ("120%", ValueError, "must be at most 100% of the run"),
+        ("1.5", ValueError, "must be a whole number of st"),
+    ]
+    rows += [(v, ValueError, "must be below 1e+15") for v in ("1e999 epochs", 10**15, HUGE)]
+    return rows + ([(v, ValueError, "must be longer than nothing") for v in (0, "0%", "0 s")] if minimum else [])
+
+
+def choice(*values: Any) -> list[Row]:
+    """One of some words."""
+    rule = "must be one of " + ", ".join(map(repr, values))
+    return [(value, ValueError, rule) for value in ("no such thing", None, "")]
+
+
+FLAG: list[Row] = [(value, TypeError, "must be True or False") for value in ("false", 1, None)]
+TEXT: list[Row] = [(value, TypeError, "must be a text, or None") for value in (1, ["x"], True)]
+GROUPS: list[Row] = [
+    (value, ValueError, "must be an index, a name or a list of them (None for all)")
+    for value in ([], True, 0.5, ("a",), [[0]], {"a": 1})
+]
+FUNCTION: list[Row] = [
+    (3, TypeError, "must be a function of one int, or the import path of one"),
+    ("exp", ValueError, "must be an import path such as 'my_package.my_module.my_function'"),
+    ("no_such_module.exp", ValueError, "must be an import path that leads somewhere"),
+    ("math.pi", TypeError, "must lead to something that can be called"),
+    ("", ValueError, "must be an import path such as 'my_package.my_module.my_function'"),
+    (".x", ValueError, "must be an import path such as 'my_package.my_module.my_function'"),
+]
+OPTIONS: list[Row] = [(v, TypeError, "must be a dict of the function's arguments by name") for v in ([1], "a=1", 3)]
+AT_LEAST_0 = number("at least 0", -1)
+FRACTION = number("between 0 and 1", -0.1, 1.1)
+GAMMA = number("above 0 and at most 1", 0.0, 1.5, -1)
+MOMENTUM = number("at least 0 and below 1", -0.1, 1.0)
+OFFSET = choice(0, 1)
+DRIVEN = {"optimizer": whole(0), "groups": GROUPS}
+STARTED = {"start": duration(0), **DRIVEN}
+TIMED = {"interval": choice("step", "epoch"), **STARTED}
+
+ROWS: dict[str, dict[str, list[Row]]] = {
+    "LRCallback": DRIVEN,
+    "Warmup": {
+        "duration": duration(0, optional=False),
+        "shape": choice("linear", "exponential", "cosine", "constant"),
+        "start_factor": FRACTION,
+        "end_factor": GAMMA,
+        **DRIVEN,
+    },
+    "SGDR": {
+        "T_0": duration(optional=False),
+        "T_mult": number("at least 1", 0.5, 0, -1),
+        "eta_min": AT_LEAST_0,
+        "cycle_decay": GAMMA,
+        "cycle_warmup": duration(0, optional=False),
+        **STARTED,
+    },
+    "OneCycle": {
+        "max_lr": number("above 0 (None for the optimizer's own LR)", 0, -1),
+        "total_steps": duration(),
+        "pct_start": FRACTION,
+        "anneal_strategy": choice("cos", "linear"),
+        "cycle_momentum": FLAG,
+        "base_momentum": MOMENTUM,
+        "max_momentum": MOMENTUM,
+        "div_factor": number("above 0", 0, -1),
+        "final_div_factor": number("above 0", 0, -1),
+        "three_phase": FLAG,
+        **STARTED,
+    },
+    "CyclicalLR": {
+        "base_lr": AT_LEAST_0,
+        "max_lr": number("above base_lr=0.01 (None for the optimizer's own LR)", 0.01, -1),
+        "step_size_up": duration(optional=False),
+        "step_size_down": duration(),
+        "mode": choice("triangular", "triangular2", "exp_range"),
+        "gamma": GAMMA,
+        "cycle_momentum": FLAG,
+        "base_momentum": MOMENTUM,
+        "max_momentum": MOMENTUM,
+        **TIMED,
+    },
+    "StepDecay": {"step_size": duration(optional=False), "gamma": GAMMA, "offset": OFFSET, **TIMED},
+    "MultiStepDecay": {
+        "milestones": [
+            ([], ValueError, "must be a list of at least one duration"),
+            ("50%", TypeError, "must be a list of durations"),
+            (3, TypeError, "must be a list of durations"),
+            *[([5, value], error, f"[1] {rule}") for value, error, rule in duration(0, optional=False)],
+        ],
+        "gamma": GAMMA,
+        **TIMED,
+    },
+    "ExponentialDecay": {
+        "gamma": GAMMA,
+        "rate": AT_LEAST_0,
+        "step_size": duration(),
+        "staircase": FLAG,
+        "offset": OFFSET,
+        **TIMED,
+    },
+    "PolynomialDecay": {
+        "power": number("above 0", 0, -1),
+        "end_factor": AT_LEAST_0,
+        "end_lr": AT_LEAST_0,
+        "total_steps": duration(),
+        **TIMED,
+    },
+    "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **TIMED},
+    "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **TIMED},
+    "CosineAnnealing": {"eta_min": AT_LEAST_0, "total_steps": duration(), **TIMED},
+    "InverseSqrt": {"timescale": duration(), **TIMED},
+    "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **TIMED},
+    "WarmupStableDecay": {
+        "warmup_steps": duration(0, optional=False),
+        "decay_steps": duration(0, optional=False),
+        "decay_shape": choice("linear", "cosine", "1-sqrt"),
+        "start_factor": FRACTION,
+        "end_factor": FRACTION,
+        "total_steps": duration(),
+        **TIMED,
+    },
+    "LambdaFactor": {"function": FUNCTION, "options": OPTIONS, **TIMED},
+    "MultiplicativeFactor": {"function": FUNCTION, "options": OPTIONS, **TIMED},
+    "ReduceLROnPlateau": {
+        "monitor": [(value, ValueError, "must be the name of a logged metric") for value in ("", None, 3)],
+        "mode": choice("min", "max"),
+        "factor": number("above 0 and below 1 (0.1 divides the LR by ten)", 0, 1, 10, -1),
+        "patience": whole(0),
+        "threshold": AT_LEAST_0,
+        "threshold_mode": choice("rel", "abs"),
+        "cooldown": whole(0),
+        "min_lr": [*AT_LEAST_0[:2], *AT_LEAST_0[3:], ([], ValueError, "must be one number or one for each group")],
+        "eps": AT_LEAST_0,
+        "every_n_steps": whole(1),
+        "name": TEXT,
+        **STARTED,
+    },
+    "TorchScheduler": {
+        "scheduler": [
+            (3, TypeError, "must be a scheduler's class or a callable that makes one from an optimizer"),
+            ("NoLR", ValueError, "must be a scheduler's class, or the import path of one"),
+            ("math.pi", ValueError, "must be a scheduler's class, or the import path of one"),
+        ],
+        "interval": choice("step", "epoch"),
+        "frequency": whole(1),
+        "monitor": TEXT,
+        "schedulers": [
+            ([], ValueError, "must be a list of at least one scheduler"),
+            (StepLR, TypeError, "must be a list of schedulers"),
+            ([3], TypeError, ""),
+        ],
+        "milestones": [
+            (3, TypeError, "must be a list of numbers of steps"),
+            ([2, 1], ValueError, "must be increasing"),
+            ([1], ValueError, "must be one fewer than the 3 schedulers"),
+        ],
+        "name": TEXT,
+        "kwargs": [({"step_sise": 3}, TypeError, "")],
+        **STARTED,
+    },
+    "LRMonitor": {
+        "logging_interval": [("batch", Exception, "should be `step` or `epoch` or `None`")],
+        "log_momentum": FLAG,
+        "log_weight_decay": FLAG,
+        "prog_bar": FLAG,
+    },
+    "SnapshotCheckpoint": {
+        "dirpath": [(value, TypeError, "must be a path, or None") for value in (3, ["x"])],
+        "filename": [(value, TypeError, "must be a text, such as 'snapshot-{step}'") for value in (3, None)],
+        "save_weights_only": FLAG,
+    },
+    "LRRangeTest": {
+        "min_lr": number("above 0", 0, -1),
+        "max_lr": number("above min_lr (1e-07)", 1e-7, 0),
+        "num_steps": whole(10),
+        "mode": choice("exponential", "linear"),
+        "rule": choice("blend", "descent", "edge", "steepest", "minimum", "valley", "smith"),
+        "apply": FLAG,
+        "optimizer": whole(0),
+        "judge": choice("probe", "training", "validation"),
+        "monitor": [(3, ValueError, "must be the name of a logged value, or None")],
+        "probe_samples": whole(1),
+        "offload": FLAG,
+    },
+    "lr_range_test": {
+        "trainer": [("trainer", TypeError, "must be a lightning.pytorch Trainer")],
+        "module": [(torch.nn.Linear(1, 1), TypeError, "must be a lightning.pytorch LightningModule")],
+        "test": [("probe", TypeError, "must be an LRRangeTest with the arguments of the test, or None")],
+        "verbose": FLAG,
+    },
+    "preview": {
+        "callbacks": [
+            (value, TypeError, "must be a list of callbacks") for value in ("OneCycle", lc.OneCycle(), [lc.OneCycle], 3)
+        ],
+        "base_lrs": [
+            ([], ValueError, "must be one LR at least"),
+            (-0.1, ValueError, "must be at least 0"),
+            ("x", TypeError, "must be a number"),
+            ([0.1, NAN], ValueError, "must be finite"),
+            ({"head": True}, TypeError, "must be a number"),
+        ],
+        "total_steps": whole(1),
+        "steps_per_epoch": whole(1),
+        "max_time": [
+            ("5%", ValueError, "must be a time such as '30 min'"),
+            (30, ValueError, "must be a time such as '30 min'"),
+            (0.5, TypeError, "must be an int or a string with a unit"),
+        ],
+        "metrics": [(["x"], TypeError, "must be a number"), ([True], TypeError, "must be a number")],
+        "optimizer": whole(0),
+    },
+    "grid_search": {
+        "build": [(value, TypeError, "must be a function") for value in (None, 3, "build")],
+        "grid": [
+            *(
+                (value, TypeError, "must be a dict of the values of each axis")
+                for value in (None, "lr", [0.1], {3: [1]})
+            ),
+            ({}, ValueError, "must have at least one axis"),
+            ({"lr": []}, ValueError, "must have a value, got none for 'lr'"),
+            *(
+                ({"lr": [value]}, ValueError, "LRs must be numbers above 0")
+                for value in (0, -1, NAN, INF, "x", True, None)
+            ),
+            ({"width": {"a": 1}}, TypeError, "the axis 'width' must be a list of values"),
+            ({"width": [[1]]}, TypeError, "must be numbers, strings, booleans or None"),
+        ],
+        "metric": [(value, ValueError, "must be the name of a logged metric") for value in ("", None, 3)],
+        "mode": [(value, ValueError, "must be 'min' or 'max'") for value in ("best", None, ["min"])],
+        "seeds": [
+            *(
+                (value, TypeError, "must be an int or a list of ints")
+                for value in (True, 1.5, "2", None, [0.5], [True])
+            ),
+            *(
+                (value, ValueError, "must be a number above 0, or a list of seeds from 0 up")
+                for value in (0, -1, [], [-1])
+            ),
+        ],
+        "folder": [(value, TypeError, "must be a path, or None") for value in (3, ["x"])],
+        "storage": [
+            *((value, TypeError, "must be a text, or None") for value in (3, True)),
+            ("no such://thing", ValueError, "must be reachable"),
+            ("/dev/null/study.journal", ValueError, "must be reachable"),
+        ],
+        "sampler": [(value, ValueError, "must be one of grid, tpe, random, gp") for value in ("magic", None, ["grid"])],
+        "trials": [
+            *((value, TypeError, "must be an int") for value in ("3", 1.5, True)),
+            *((value, ValueError, "must be at least 1 for sampler 'tpe'") for value in (0, -1, None)),
+        ],
+        "pruner": [(value, ValueError, "must be one of median, ") for value in ("rose", "", 3, ["median"])],
+        "max_deaths": [
+            *((value, TypeError, "must be an int") for value in ("3", 1.5, True, None)),
+            *((value, ValueError, "must be at least 1") for value in (0, -1)),
+        ],
+        "take_over": FLAG,
+        "settings": [
+            *((value, TypeError, "must be a dict with names as keys") for value in ([1], "a", {3: 4})),
+            ({"a": StepLR}, TypeError, "must be numbers, strings, lists and dicts of them"),
+        ],
+        "suggest": [(value, TypeError, "must be a function, or None") for value in (0.1, "range test")],
+    },
+}
+"""Public name -> argument -> rows."""
+
+
+def never(point: dict[str, Any]) -> Any:
+    """What a search must refuse its arguments before."""
+    raise AssertionError(f"a training at {point} was to be built")
+
+
+NO_RULE = {
+    "RangeTestResult": "a record; from_dict checks what a checkpoint brings (tests/integration/test_crafted_states.py)",
+    "lr_range_test": "datamodule, train_dataloaders, val_dataloaders: Lightning's own, and its own errors",
+}
+"""What has no rows, and why."""
+
+REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
+    "Warmup": lambda: {"duration": 5},
+    "SGDR": lambda: {"T_0": 5},
+    "CyclicalLR": lambda: {"base_lr": 0.01},
+    "StepDecay": lambda: {"step_size": 5},
+    "MultiStepDecay": lambda: {"milestones": [5]},
+    "ExponentialDecay": lambda: {"gamma": 0.9},
+    "ConstantFactor": lambda: {"total_steps": 5},
+    "WarmupStableDecay": lambda: {"warmup_steps": 1, "decay_steps": 1},
+    "LambdaFactor": lambda: {"function": "math.exp"},
+    "MultiplicativeFactor": lambda: {"function": "math.exp"},
+    "ReduceLROnPlateau": lambda: {"monitor": "val_loss"},
+    "TorchScheduler": lambda: {"scheduler": StepLR, "step_size": 3},
+    "lr_range_test": lambda: {"trainer": Trainer(accelerator="cpu", logger=False), "module": Net()},
+    "preview": lambda: {"callbacks": [], "base_lrs": 0.1, "total_steps": 5},
+    "grid_search": lambda: {"build": never, "grid": {"lr": [0.1]}},
+}
+"""What each needs beside the argument in question."""

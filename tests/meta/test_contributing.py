@@ -1,0 +1,102 @@
+"""CONTRIBUTING.md: its list of files is the list of files, and its recipe works as it is written."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+HOUSE, RECIPE = (TEXT.partition(f"## {head}\n")[2].partition("\n## ")[0] for head in ("The house", "Add a schedule"))
+
+
+def test_the_house_has_every_module_once_and_no_other():
+    listed = re.findall(r"^\| `(lr_callbacks/\S+)` \|", HOUSE, re.M)
+    assert sorted(listed) == sorted(str(p.relative_to(ROOT)) for p in (ROOT / "lr_callbacks").rglob("*.py"))
+
+
+def test_the_house_has_every_folder_beside_the_package():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    if not listed:
+        pytest.skip("needs a git clone, to tell the project's folders from others")
+    folders = {name.split("/")[0] for name in listed if "/" in name and not name.startswith(".")}
+    assert {f"`{folder}/`" for folder in folders - {"lr_callbacks"}} == set(re.findall(r"^\| (`\S+/`) \|", HOUSE, re.M))
+
+
+def test_a_file_that_is_called_pure_imports_nothing_but_the_standard_library_and_other_pure_files():
+    labels = dict(re.findall(r"^\| `lr_callbacks/(\S+)\.py` \| (\w+)", HOUSE, re.M))
+    shapes = {path.stem for path in (ROOT / "lr_callbacks/schedules").glob("*.py")}
+    pure = {name for name, label in labels.items() if label == "pure"} | {f"schedules/{name}" for name in shapes}
+    known = {f"lr_callbacks.{name.replace('/', '.')}".removesuffix(".__init__") for name in pure}
+    assert len(pure) >= 15
+    for name in sorted(pure):
+        for node in ast.parse((ROOT / "lr_callbacks" / f"{name}.py").read_text()).body:
+            modules = (
+                [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in getattr(node, "names", [])]
+            )
+            for module in modules if isinstance(node, ast.Import | ast.ImportFrom) else []:
+                assert module in known or module.partition(".")[0] in sys.stdlib_module_names, (
+                    f"{name} imports {module}"
+                )
+
+
+def test_every_file_that_is_named_is_there():
+    named = re.findall(r"`((?:lr_callbacks|tests|configs|docs|benchmarks|examples|\.ci)/[\w./]+)`", TEXT)
+    new = {"lr_callbacks/callbacks/inverse_time.py", "tests/test_inverse_time.py"}  # those that the recipe adds
+    assert new <= set(named)
+    assert [name for name in named if not (ROOT / name).exists() and name not in new] == []
+
+
+def test_every_command_of_the_makefile_is_told_and_no_other():
+    makefile = (ROOT / "Makefile").read_text()
+    told = re.findall(r"^\| `make (\w+)` \|", TEXT, re.M)
+    targets = re.findall(r"^(\w+):", makefile, re.M)
+    assert sorted(told) == sorted(set(targets) - {"all"})
+    assert set(targets) == set(re.findall(r"\w+", makefile.partition(".PHONY:")[2].splitlines()[0]))
+
+
+def test_the_recipe_for_a_schedule_works_as_written(tmp_path):
+    schedule, entry, trained, refused, required, test = re.findall(r"```python\n(.*?)```", RECIPE, re.S)
+    for folder in ("lr_callbacks", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "lr_callbacks/callbacks/inverse_time.py").write_text(schedule)
+    (tmp_path / "tests/test_inverse_time.py").write_text(test)
+    contents, table = tmp_path / "lr_callbacks/__init__.py", tmp_path / "tests/callbacks/test_shapes_in_a_trainer.py"
+    line = "from lr_callbacks.callbacks.inverse_time import InverseTime\n"
+    text = contents.read_text().replace("from lr_callbacks.preview", line + "from lr_callbacks.preview")
+    contents.write_text(text.replace("__all__ = [\n", '__all__ = [\n    "InverseTime",\n'))
+    table.write_text(table.read_text().replace("CALLBACKS = {\n", "CALLBACKS = {\n" + entry))
+    for file, name, line in (
+        ("battery_schedules", "SCHEDULES", trained),
+        ("bad_arguments", "ROWS", refused),
+        ("bad_arguments", "REQUIRED", required),
+    ):
+        battery = tmp_path / f"tests/helpers/{file}.py"
+        head, opening, rest = re.split(rf"^({name}: .* = \{{\n)", battery.read_text(), flags=re.M)
+        battery.write_text(head + opening + line + rest)
+
+    files = ["lr_callbacks/callbacks/inverse_time.py", "tests/test_inverse_time.py"]
+    batteries = re.search(r"test_inverse_time\.py (tests/meta/test_docstrings\.py .*?)`", RECIPE, re.S)[1].split()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+    def call(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    call("ruff", "check", "--fix", str(contents))  # sorts, as the recipe says
+    call("ruff", "check", *files, str(contents))
+    call("ruff", "format", "--check", *files)
+    pick = "inverse_time or InverseTime or inverse-time or every_schedule or stands_in_the"
+    printed = call("pytest", "-n0", "-p", "no:cacheprovider", "-k", pick, *files, *batteries)
+    assert int(re.search(r"(\d+) passed", printed)[1]) > 50, printed

@@ -1,0 +1,86 @@
+"""The pictures of the configurations and the README's table of them are today's."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import lr_callbacks
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+ANEW = "draw them anew: python configs/draw_pictures.py"
+
+
+@pytest.fixture
+def drawing(monkeypatch, workplace):
+    monkeypatch.syspath_prepend(str(CONFIGS))
+    import draw_pictures
+
+    return draw_pictures
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in CONFIGS.glob("*.yaml") if path.stem not in ("range_test", "sweep", "one_cycle_auto")),
+    ids=lambda path: path.stem,
+)
+def test_a_picture_shows_the_learning_rates_of_its_configuration(path, drawing):
+    shown = (CONFIGS / "pictures" / f"{path.stem}.svg").read_text()
+    assert f"<metadata>{drawing.checksum(drawing.lrs_of(path))}</metadata>" in shown, ANEW
+
+
+def test_every_configuration_has_a_small_picture_and_no_picture_is_left_over(drawing):
+    sizes = {path.stem: path.stat().st_size for path in drawing.PICTURES.glob("*.svg")}
+    assert set(sizes) == {path.stem for path in drawing.schedules()}, ANEW
+    assert max(sizes.values()) < 15_000
+
+
+def test_the_readme_lists_every_configuration_with_its_picture(drawing):
+    readme = drawing.README.read_text()
+    assert readme == drawing.with_table(readme), ANEW
+    for path in drawing.schedules():
+        assert f'src="configs/pictures/{path.stem}.svg"' in readme
+        assert f"](configs/{path.name})" in readme
+
+
+def test_a_picture_holds_each_step_until_the_next(drawing):
+    drawn = drawing.picture([0.0, 0.5, 1.0, 1.0])
+    assert 'd="M4 76H62V40H120V4H236"' in drawn
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture
+def overviews(monkeypatch, workplace):
+    monkeypatch.syspath_prepend(str(DOCS))
+    import draw_overviews
+
+    return draw_overviews
+
+
+def description_of(picture):
+    with Image.open(DOCS / "pictures" / picture) as shown:
+        return shown.text["Description"]
+
+
+def test_the_overview_shows_the_learning_rates_of_today_under_the_code_that_makes_them(overviews):
+    drawn = overviews.curves()
+    assert description_of("schedules.png") == overviews.checksum(drawn), "draw it anew: python docs/draw_overviews.py"
+    for title, lrs in drawn.items():
+        callbacks = eval(f"[{title}]", vars(lr_callbacks).copy())
+        per_epoch, losses = overviews.STEPS_PER_EPOCH, overviews.LOSSES
+        assert lr_callbacks.preview(callbacks, 0.1, overviews.STEPS, per_epoch, metrics=losses)[:, 0].tolist() == lrs
+
+
+def test_the_picture_of_the_range_test_shows_about_the_suggestion_of_today(overviews):
+    # about: the last bits of a training differ between processors, and grow
+    assert overviews.range_test().suggestion == pytest.approx(float(description_of("range_test.png")), rel=0.3)
+
+
+def test_every_picture_of_the_readme_is_small_and_there():
+    readme = (DOCS.parent / "README.md").read_text()
+    shown = re.findall(r"docs/pictures/[\w.]+", readme)
+    assert sorted(set(shown)) == sorted(f"docs/pictures/{path.name}" for path in (DOCS / "pictures").iterdir())
+    assert max((DOCS.parent / picture).stat().st_size for picture in shown) < 60_000
