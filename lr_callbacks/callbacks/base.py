@@ -18,7 +18,7 @@ from lr_callbacks.core.terms import Term
 class LRCallback(LRSchedule, Callback):
     """A schedule among a Trainer's callbacks: the value of a group is its base value times the factors of all of them.
 
-    A subclass takes its arguments (kept under their own names, never changed), checks them, and gives `factor`.
+    A subclass takes its arguments (kept under their own names, never changed), checks them, and gives `factors`.
 
     Args:
         param: What it drives: ``"lr"``, or any other numeric entry of the parameter groups, such as ``"weight_decay"``;
@@ -39,7 +39,7 @@ class LRCallback(LRSchedule, Callback):
         >>> import numpy as np
         >>> from lr_callbacks import preview
         >>> class Tenth(LRCallback):
-        ...     def factor(self, t, time, groups):
+        ...     def factors(self, t, time, groups):
         ...         return np.where(t < 2, 0.1, 1.0)
         >>> preview([Tenth()], base_lrs=0.1, total_steps=4)[:, 0].tolist()
         [0.010000000000000002, 0.010000000000000002, 0.1, 0.1]
@@ -80,8 +80,9 @@ class LRCallback(LRSchedule, Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Resolve the schedules and write the first values: here everything is restored."""
-        if self._session:
-            session_of(trainer).start(trainer, pl_module)  # type: ignore[union-attr]
+        self._session = session_of(trainer)
+        if self._session is not None:
+            self._session.start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tie the clock to the epoch."""

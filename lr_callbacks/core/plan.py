@@ -23,7 +23,7 @@ def plan_records(terms: Sequence[Term], schedules: Sequence[LRSchedule]) -> list
     records = []
     for schedule in schedules:
         mine = [term for term in terms if term.schedule is schedule and not term.absolute]
-        ends = [term.schedule.end(term.time) for term in mine]
+        ends = [term.schedule.ends_at(term.time) for term in mine]
         lengths = {
             name: [term.time.run.steps(duration, name) for duration in found]
             for term in mine[:1]

@@ -30,9 +30,9 @@ class ScheduleOptions(TypedDict, total=False):
 
 
 def lookahead(method: Method) -> Method:
-    """Mark a `factor` as a pure function of time, so that it may be worked out for many steps at once.
+    """Mark `factors` as a pure function of time, so that it may be worked out for many steps at once.
 
-    A `factor` without this mark (an override in a subclass of your own, say) is asked at each step, for that step only.
+    `factors` without this mark (an override in a subclass of your own, say) are asked at each step, for that step only.
     """
     method.__dict__["lookahead"] = True
     return method
@@ -96,7 +96,7 @@ class LRSchedule:
         self.groups = cast(Groups, wanted) if several else groups
 
     # ------------------------------------------------------------------ what a subclass says
-    def factor(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
         """What the base values are multiplied by, as a function of a column of ticks since the schedule began.
 
         Args:
@@ -107,13 +107,13 @@ class LRSchedule:
         Returns:
             Factors, finite and at least 0: shape (n, 1), or (n, groups) where groups differ.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define factor(t, time, groups)")
+        raise NotImplementedError(f"{type(self).__name__} must define factors(t, time, groups)")
 
     def factor_at(self, t: int, time: ScheduleTime, groups: GroupRows) -> Any:
-        """The factor at one tick, or one for each group: what is asked at each step without `lookahead`."""
-        return self.factor(np.array([[t]]), time, groups)[0]
+        """The factor at one tick, or one for each group: asked at each step where `factors` has no `lookahead`."""
+        return self.factors(np.array([[t]]), time, groups)[0]
 
-    def end(self, time: ScheduleTime) -> float | None:
+    def ends_at(self, time: ScheduleTime) -> float | None:
         """The tick from which the factor no longer moves; None for a schedule without end."""
         return None
 
@@ -122,7 +122,7 @@ class LRSchedule:
         return ()
 
     def absolute(self, groups: GroupRows) -> Mapping[str, Callable[[Array, ScheduleTime, GroupRows], Any]]:
-        """Other entries of the groups that it sets, to absolute values: functions such as `factor`, by their names."""
+        """Other entries of the groups that it sets, to absolute values: functions such as `factors`, by their names."""
         return {}
 
     def begin(self, controller: Any) -> None:
@@ -140,7 +140,7 @@ class LRSchedule:
 
     def phase_at(self, t: float, time: ScheduleTime) -> str:
         """In a word or two, what the schedule does at tick `t` since it began."""
-        end = self.end(time)
+        end = self.ends_at(time)
         return "done" if end is not None and t >= end else "running"
 
     @property
@@ -157,7 +157,7 @@ class LRSchedule:
     @property
     def looks_ahead(self) -> bool:
         """Whether its factor may be worked out for later steps."""
-        return bool(getattr(self.factor, "lookahead", False))
+        return bool(getattr(self.factors, "lookahead", False))
 
     @property
     def wanted_groups(self) -> list[int | str] | None:

@@ -69,7 +69,7 @@ class Term:
     @property
     def end(self) -> int | None:
         """The step from which the factor no longer moves; None without an end."""
-        end = None if self.absolute else self.schedule.end(self.time)
+        end = None if self.absolute else self.schedule.ends_at(self.time)
         return None if end is None else self.time.timeline.step(self.time.axis, self.time.position_of(end))
 
     @property
@@ -108,7 +108,7 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
         terms = built[id(schedule)] = []
         for time, mine in _by_start(schedule, numbers, warmups, timeline):
             rows = _rows(optimizer, index, schedule.param, numbers, mine)
-            function = partial(schedule.factor, time=time, groups=rows)
+            function = partial(schedule.factors, time=time, groups=rows)
             live = not schedule.looks_ahead
             terms.append(Term(schedule, schedule.param, mine, time, rows, function, live, last=last))
             for param, values in schedule.absolute(rows).items():
@@ -116,7 +116,7 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
                 live = not getattr(values, "lookahead", False)
                 terms.append(Term(schedule, param, mine, time, rows, moved, live, absolute=True, last=last))
             if schedule.is_warmup:
-                end = schedule.end(time)
+                end = schedule.ends_at(time)
                 at = time.position_of(end or 0)
                 ends = (timeline.step(time.axis, at), time.axis, at)
                 for number in mine:
