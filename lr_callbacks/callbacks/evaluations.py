@@ -7,13 +7,12 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
-
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.metric_watch import MetricWatch
-from lr_callbacks.core.schedule import ScheduleOptions
 from lr_callbacks.core.lightning_internals import run_validation, validation_is_due
+from lr_callbacks.core.schedule import ScheduleOptions
 
 
 class EvaluationCallback(LRCallback):

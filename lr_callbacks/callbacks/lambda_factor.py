@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 from typing_extensions import Unpack
@@ -81,7 +82,7 @@ class LambdaFactor(LRCallback):
         return self._called
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_called": None, "_product": None}
+        return {**super().__getstate__(), "_called": None}
 
     @property
     def _name(self) -> str:
@@ -134,12 +135,17 @@ class MultiplicativeFactor(LambdaFactor):
         torch ``MultiplicativeLR``.
     """
 
-    _product: RunningProduct | None = None
+    _products: Mapping[object, RunningProduct] = MappingProxyType({})
 
     def factor_at(self, t: int, time: ScheduleTime, groups: GroupRows) -> float:
         """The running product."""
-        self._product = self._product or RunningProduct(self._checked())
-        return self._product(int(t))
+        key = (groups.optimizer, groups.positions, time.start)
+        if key not in self._products:
+            self._products = {**self._products, key: RunningProduct(self._checked())}
+        return self._products[key](int(t))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_products": {}}
 
     def describe(self) -> str:
         """Which function."""

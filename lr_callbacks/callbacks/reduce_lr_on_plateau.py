@@ -13,9 +13,9 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.arguments import number, one_of, optional_name, require, state_of, whole
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
-from lr_callbacks.core.arguments import number, one_of, optional_name, require, state_of, whole
 from lr_callbacks.schedules.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
 
 

@@ -252,6 +252,8 @@ class Controller:
             return
         self.timeline = timeline
         self.resolve()
+        for schedule in self._advancing:
+            schedule.advance(self)
         self.write()
 
     # ------------------------------------------------------------------ writing

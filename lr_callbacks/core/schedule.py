@@ -121,7 +121,7 @@ class LRSchedule:
         """Ticks worth showing in the plan, such as the peak."""
         return ()
 
-    def absolute(self, groups: GroupRows) -> Mapping[str, Callable[[Array, ScheduleTime, GroupRows], Any]]:
+    def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[[Array, ScheduleTime, GroupRows], Any]]:
         """Other entries of the groups that it sets, to absolute values: functions such as `factors`, by their names."""
         return {}
 
@@ -168,6 +168,11 @@ class LRSchedule:
     def lasts_to_end(self) -> bool:
         """Whether its length is the rest of the run."""
         return getattr(self, "total_steps", 0) is None
+
+    @property
+    def tick(self) -> Interval:
+        """What its time counts."""
+        return self.interval
 
     @property
     def axis(self) -> Axis:

@@ -43,6 +43,7 @@ class HyperTable:
 
     Attributes:
         driven: Places of the groups that it writes.
+        is_live: Whether a term must be asked at each step.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class HyperTable:
         self._terms = list(terms)
         self._all = len(self.driven) == len(groups)
         self._absolute = any(term.absolute for term in terms)
-        self._is_live = any(term.live for term in terms)
+        self.is_live = any(term.live for term in terms)
         self._bases = np.array([float(groups[number].get(pg.base_key(param), 0.0)) for number in self.driven])
         self._columns = {id(term): self._columns_of(term) for term in terms}
         self._end = end
@@ -126,7 +127,7 @@ class HyperTable:
         if self._end is not None:
             count = max(1, min(count, self._end + 1 - step))
         self._first, steps = step, np.arange(step, step + count)[:, None]
-        if not self._is_live:
+        if not self.is_live:
             self._rows = rows_of(self.values(steps))
             return
         self._parts = []
@@ -193,7 +194,7 @@ class HyperTable:
         if not 0 <= row < len(self._rows):
             self._fill(step)
             row = 0
-        values = self._live_row(step) if self._is_live else self._rows[row]
+        values = self._live_row(step) if self.is_live else self._rows[row]
         mine = groups if self._all else [groups[number] for number in self.driven]
         key, written = self.param, self._written
         if values.__class__ is float:

@@ -111,7 +111,7 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
             function = partial(schedule.factors, time=time, groups=rows)
             live = not schedule.looks_ahead
             terms.append(Term(schedule, schedule.param, mine, time, rows, function, live, last=last))
-            for param, values in schedule.absolute(rows).items():
+            for param, values in schedule.absolute_values(rows).items():
                 moved = partial(values, time=time, groups=rows)
                 live = not getattr(values, "lookahead", False)
                 terms.append(Term(schedule, param, mine, time, rows, moved, live, absolute=True, last=last))
@@ -133,6 +133,8 @@ def _by_start(
 ) -> list[tuple[ScheduleTime, tuple[int, ...]]]:
     """The groups of a schedule by where it starts in them: at `start`, or at the end of their warm-up."""
     name, axis = type(schedule).__name__, schedule.axis
+    if schedule.tick == "epoch" and not timeline.run.epochs:
+        raise timeline.run.unknown(f"{name}: interval='epoch' needs the length of an epoch")
     of_start: dict[tuple[float, float], list[int]] = {}
     for number in numbers:
         warmup = warmups.get((schedule.param, number))
@@ -145,7 +147,7 @@ def _by_start(
     if schedule.starts_together and len(of_start) > 1:
         of_start = {max(of_start): sorted(number for mine in of_start.values() for number in mine)}
     return [
-        (ScheduleTime(timeline, axis, start, schedule.interval, name, warmup_end), tuple(mine))
+        (ScheduleTime(timeline, axis, start, schedule.tick, name, warmup_end), tuple(mine))
         for (start, warmup_end), mine in of_start.items()
     ]
 
