@@ -19,7 +19,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
 FILE = Path(__file__).parents[1] / "integration" / "golden.json"
-SHOWN_STEPS, SHOWN_GROUPS = 12, 4
+SHOWN_STEPS, SHOWN_GROUPS = 12, 6
 
 Step = list[str]
 """One entry for each group: LR and, where there is one, momentum, as ``float.hex`` with a slash between them."""

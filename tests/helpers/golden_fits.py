@@ -261,4 +261,52 @@ COMBINATIONS: dict[str, Combination] = {
         lambda: [lc.LambdaFactor(fade, groups=0), lc.LambdaFactor(fade, interval="epoch", groups=1), plateau(groups=1)],
         lambda: Layers([0.1, 0.03]),
     ),
+    "restarts with ramps, falling and level, above and below their floors": Combination(
+        lambda: [
+            lc.SGDR(7, T_mult=1.3, eta_min=0.003, cycle_decay=0.6, cycle_warmup=3, groups=0),
+            lc.SGDR(6, eta_min=0.002, cycle_warmup=4, groups=1),
+            lc.SGDR(5, T_mult=2, eta_min=0.013, cycle_decay=0.5, cycle_warmup=3, groups=2),
+            lc.SGDR(9, eta_min=0.013, groups=3),
+        ],
+        lambda: Layers([0.1, 0.03, 0.011, 0.012]),
+        {"batches": 10, "max_epochs": 4},
+    ),
+    "linear one-cycles in three phases, one to a maximum LR": Combination(
+        lambda: [
+            lc.OneCycle(0.23, 31, 0.3, "linear", div_factor=7.0, three_phase=True, groups=[0, 1]),
+            lc.OneCycle(None, "60%", 0.37, "linear", final_div_factor=30.0, cycle_momentum=False, groups=[2]),
+        ],
+        lambda: Layers([0.1, 0.03, 0.007]),
+        {"batches": 10, "max_epochs": 4},
+    ),
+    "one-cycles too short for torch": Combination(
+        lambda: [
+            lc.OneCycle(total_steps=1, groups=0),
+            lc.OneCycle(total_steps=2, groups=1),
+            lc.OneCycle(total_steps=3, three_phase=True, groups=2),
+            lc.OneCycle(pct_start=0.0, groups=3),
+            lc.OneCycle(pct_start=1.0, anneal_strategy="linear", groups=4),
+        ],
+        lambda: Layers([0.1, 0.03, 0.007, 0.05, 0.06]),
+        {"batches": 7, "max_epochs": 1},
+    ),
+    "natural exponentials and staircases": Combination(
+        lambda: [
+            lc.ExponentialDecay(rate=0.3, step_size=4, groups=0),
+            lc.ExponentialDecay(rate=0.3, step_size=4, staircase=True, offset=1, groups=1),
+            lc.ExponentialDecay(0.8, step_size=3, offset=1, groups=2),
+            lc.ExponentialDecay(0.8, step_size=3, staircase=True, groups=3),
+            lc.StepDecay(3, gamma=0.7, offset=1, groups=4),
+        ],
+        lambda: Layers([0.1, 0.03, 0.007, 0.05, 0.06]),
+    ),
+    "a polynomial to an absolute end over groups, REX and lines to shares": Combination(
+        lambda: [
+            lc.PolynomialDecay(2.3, end_lr=0.005, groups=[0, 1]),
+            lc.Rex(end_factor=0.07, groups=2),
+            lc.LinearDecay(0.03, 0.8, total_steps=13, groups=[3]),
+            lc.WarmupStableDecay(4, 9, "cosine", start_factor=0.1, end_factor=0.05, groups=[4]),
+        ],
+        lambda: Layers([0.1, 0.03, 0.007, 0.05, 0.06]),
+    ),
 }
