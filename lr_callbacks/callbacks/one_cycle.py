@@ -91,7 +91,7 @@ class OneCycle(LRCallback):
         super().__init__(**options)
         if max_lr is not None:
             require(number("max_lr", max_lr) > 0, "max_lr", "above 0 (None for the optimizer's own LR)", max_lr)
-        self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         flag("cycle_momentum", cycle_momentum)
         flag("three_phase", three_phase)
         require(0 <= number("pct_start", pct_start) <= 1, "pct_start", "between 0 and 1", pct_start)
@@ -157,7 +157,7 @@ class OneCycle(LRCallback):
         """The peak."""
         total = time.length("total_steps", self.total_steps)
         phases = one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)
-        return (round(phases[0][0]) if phases else 0,)
+        return (next((round(end) for _, end, way in phases if way == "up"), 0),)
 
     def _scale(self, groups: GroupRows, max_lr: float) -> float:
         if groups.largest == 0:

@@ -208,14 +208,20 @@ class LRSchedule:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.arguments().items())})"
 
     # ------------------------------------------------------------------ checks of lengths, for constructors
-    def check_length(self, name: str, value: int | str | None, *, minimum: int = 1) -> None:
-        """Refuse what is no duration, or cannot be counted in the schedule's ticks; None is the rest of the run.
+    def check_length(self, name: str, value: Any, *, minimum: int = 1, optional: bool = False) -> None:
+        """Refuse what is no duration, or cannot be counted in the schedule's ticks.
+
+        Args:
+            name: The argument.
+            value: What was given for it.
+            minimum: 0, or 1 where a length of nothing makes no sense.
+            optional: Whether it may be None.
 
         Raises:
             TypeError: If it is neither an ``int`` nor a ``str``.
             ValueError: If it is no duration, too short, or not whole epochs with ``interval="epoch"``.
         """
-        if value is None:
+        if value is None and optional:
             return
         duration = Duration.parse(value, name=name, minimum=minimum)
         if self.interval == "epoch" and not (duration.value == 0 and minimum == 0):
