@@ -156,7 +156,8 @@ class OneCycle(LRCallback):
     def landmarks(self, time: ScheduleTime) -> Sequence[float]:
         """The peak."""
         total = time.length("total_steps", self.total_steps)
-        return (round(one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)[0][0]),)
+        phases = one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)
+        return (next((round(ends) for _, ends, way in phases if way == "up"), 0),)
 
     def _scale(self, groups: GroupRows, max_lr: float) -> float:
         if groups.largest == 0:
