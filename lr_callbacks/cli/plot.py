@@ -126,8 +126,8 @@ def curves_of(
     from lr_callbacks.callbacks.base import LRCallback
     from lr_callbacks.callbacks.foreign import StandIn
     from lr_callbacks.core import param_groups as pg
-    from lr_callbacks.core.horizon import Horizon, horizon_of
-    from lr_callbacks.core.wall_clock import TimeHorizon, goes_by_time, time_limit
+    from lr_callbacks.core.run_length import RunLength, run_length_of
+    from lr_callbacks.core.wall_clock import TimeLimit, goes_by_time, time_limit
     from lr_callbacks.plotting import STEPS
     from lr_callbacks.preview import rehearse
 
@@ -137,7 +137,7 @@ def curves_of(
     class LookAndLeave(Callback):
         def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
             automatic = pl_module.automatic_optimization
-            self.run = horizon_of(trainer, automatic_optimization=automatic, num_optimizers=len(trainer.optimizers))
+            self.run = run_length_of(trainer, automatic_optimization=automatic, num_optimizers=len(trainer.optimizers))
             self.optimizers = [
                 StandIn([pg.copy_for_stand_in({pg.BASE_LR: g["lr"], **g}) for g in o.param_groups], o.defaults)
                 for o in trainer.optimizers
@@ -158,11 +158,11 @@ def curves_of(
     with suppress(Left):
         trainer.fit(model, datamodule=datamodule)
     if goes_by_time(driving, look.run, limit):
-        run: Horizon = TimeHorizon(limit)
+        run: RunLength = TimeLimit(limit)
     else:
         run = look.run if total_steps is None else replace(look.run, total_steps=total_steps)
         run = run if steps_per_epoch is None else replace(run, epochs=((0, steps_per_epoch),))
-    if not isinstance(run, Horizon) or run.total_steps is None:
+    if not isinstance(run, RunLength) or run.total_steps is None:
         raise run.unknown("plot draws to the end of the run; write --total_steps=1000, for it needs the run's length")
     curves = []
     for index, optimizer in enumerate(look.optimizers):
@@ -171,6 +171,6 @@ def curves_of(
         for number, group in enumerate(optimizer.param_groups):
             label = f"{which}group {group.get('name', number)}" if lrs.shape[1] > 1 else which.strip()
             curves.append((label, lrs[:, number].tolist()))
-    if isinstance(run, TimeHorizon):
+    if isinstance(run, TimeLimit):
         return curves, f"time, in 1/{total_steps or 1000} of {run.length(run.total_steps)}"
     return curves, STEPS

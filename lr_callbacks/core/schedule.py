@@ -121,7 +121,7 @@ class LRSchedule:
         """Ticks worth showing in the plan, such as the peak."""
         return ()
 
-    def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[[Array, ScheduleTime, GroupRows], Any]]:
+    def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Any]]:
         """Other entries of the groups that it sets, to absolute values: functions such as `factors`, by their names."""
         return {}
 

@@ -133,11 +133,11 @@ class HyperTable:
         self._parts = []
         for live, terms in groupby(self._terms, key=lambda term: term.live):
             if live:
-                self._parts += [(None, term) for term in terms]
+                self._parts += [(None, each) for each in terms]
             elif not self._parts:
                 self._parts.append((self._known_rows(list(terms), steps), None))
             else:  # one at a time: so the order of multiplication is that of the terms
-                self._parts += [(self._known_rows([term], steps), None) for term in terms]
+                self._parts += [(self._known_rows([each], steps), None) for each in terms]
         self._rows = [None] * count
 
     def _known_rows(self, terms: list[Term], steps: Any) -> list[Row]:

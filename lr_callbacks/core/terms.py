@@ -112,7 +112,7 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
             live = not schedule.looks_ahead
             terms.append(Term(schedule, schedule.param, mine, time, rows, function, live, last=last))
             for param, values in schedule.absolute_values(rows).items():
-                moved = partial(values, time=time, groups=rows)
+                moved: Callable[[Any], Any] = partial(values, time=time, groups=rows)
                 live = not getattr(values, "lookahead", False)
                 terms.append(Term(schedule, param, mine, time, rows, moved, live, absolute=True, last=last))
             if schedule.is_warmup:

@@ -200,7 +200,7 @@ class Timeline:
         return (*kept, Knot(step, position, total - position, end - step))
 
     def lengths_today(self, today: RunLength) -> EpochLengths:
-        """Epoch lengths by the loaders of today; under manual optimization in the proportion that an epoch has shown."""
+        """Epoch lengths by the loaders of today; under manual optimization in the ratio that an epoch has shown."""
         if not today.assumed:
             return today.epochs
         if today.epochs == self.nominal:
@@ -247,8 +247,8 @@ class Timeline:
             if not _are_rows(saved[key], 4 if key in ("epochs", "share") else 2):
                 raise ValueError(f"{key} in the timeline of the optimizer's state is damaged, got {saved[key]!r}")
         planned, lengths, nominal = (tuple((first, steps) for first, steps in saved[key]) for key in keys[:3])
-        knots = [_knots_of(saved[key]) for key in keys[3:]]
-        return cls(replace(today, epochs=planned), lengths, nominal, *knots).with_limits(today)
+        epochs, share = _knots_of(saved["epochs"]), _knots_of(saved["share"])
+        return cls(replace(today, epochs=planned), lengths, nominal, epochs, share).with_limits(today)
 
 
 def _later(lengths: EpochLengths, epoch: int) -> list[int]:

@@ -15,7 +15,7 @@ from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
-from lr_callbacks.core.lightning_internals import schedulers_on
+from lr_callbacks.core.optimizer_hooks import has_scheduler
 
 if TYPE_CHECKING:
     from lr_callbacks.range_test.callback import LRRangeTest
@@ -57,12 +57,12 @@ def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimi
     configs = [
         c.scheduler for c in trainer.lr_scheduler_configs if getattr(c.scheduler, "optimizer", None) is optimizer
     ]
-    for scheduler in configs or schedulers_on(optimizer):
-        name = type(scheduler).__name__
+    if configs or has_scheduler(optimizer):
+        name = type(configs[0]).__name__ if configs else "a torch scheduler that was built on it"
         raise MisconfigurationException(
-            f"Two masters for the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
-            f" and LRRangeTest, which would set another. Write TorchScheduler(torch.optim.lr_scheduler.{name}, ...)"
-            " among the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
+            f"Two owners of the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
+            " and LRRangeTest, which would set another. Write TorchScheduler(...) with the scheduler's class and"
+            " arguments among the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
         )
     index = trainer.optimizers.index(optimizer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
@@ -73,7 +73,7 @@ def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimi
             if isinstance(callback, TorchScheduler):
                 way_out = "Use this package's OneCycle or CyclicalLR without max_lr, which peak at the LR that is found"
             raise MisconfigurationException(
-                f"Two masters for the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
+                f"Two owners of the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
                 f" {way_out}, or use LRRangeTest(apply=False)."
             )
 

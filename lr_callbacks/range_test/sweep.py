@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.optimizer_hooks import on_step
 from lr_callbacks.range_test.curve import should_stop
 from lr_callbacks.range_test.data import Batch, Stream
 from lr_callbacks.range_test.judge import Judged, LossReader, Probe, validation_probe
@@ -96,7 +97,7 @@ class Sweep:
         before_step = torch.compiler.disable(self._before_step)  # type: ignore[no-untyped-call,unused-ignore]
         unhook = [
             self._optimizer.register_step_pre_hook(before_step).remove,
-            pg.on_step(self._optimizer, self._after_step),
+            on_step(self._optimizer, self._after_step),
         ]
         try:
             with torch.enable_grad():
