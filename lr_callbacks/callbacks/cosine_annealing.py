@@ -54,7 +54,7 @@ class CosineAnnealing(LRCallback):
     ) -> None:
         super().__init__(**options)
         require(number("eta_min", eta_min) >= 0, "eta_min", "at least 0", eta_min)
-        self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         self.eta_min = eta_min
         self.total_steps = total_steps
 

@@ -89,7 +89,7 @@ class CyclicalLR(LRCallback):
             rule = f"above base_lr={base_lr!r} (None for the optimizer's own LR)"
             require(number("max_lr", max_lr) > base_lr, "max_lr", rule, max_lr)
         self.check_length("step_size_up", step_size_up)
-        self.check_length("step_size_down", step_size_down)
+        self.check_length("step_size_down", step_size_down, optional=True)
         one_of("mode", mode, CyclicalMode)
         flag("cycle_momentum", cycle_momentum)
         require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)

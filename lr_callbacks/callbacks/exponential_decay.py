@@ -65,7 +65,7 @@ class ExponentialDecay(LRCallback):
             require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
         if rate is not None:
             require(number("rate", rate) >= 0, "rate", "at least 0", rate)
-        self.check_length("step_size", step_size)
+        self.check_length("step_size", step_size, optional=True)
         flag("staircase", staircase)
         one_of("offset", offset, Literal[0, 1])
         self.gamma = gamma

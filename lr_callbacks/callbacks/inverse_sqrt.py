@@ -48,7 +48,7 @@ class InverseSqrt(LRCallback):
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
-        self.check_length("timescale", timescale)
+        self.check_length("timescale", timescale, optional=True)
         self.timescale = timescale
 
     @lookahead

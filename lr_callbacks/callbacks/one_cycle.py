@@ -91,7 +91,7 @@ class OneCycle(LRCallback):
         super().__init__(**options)
         if max_lr is not None:
             require(number("max_lr", max_lr) > 0, "max_lr", "above 0 (None for the optimizer's own LR)", max_lr)
-        self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         flag("cycle_momentum", cycle_momentum)
         flag("three_phase", three_phase)
         require(0 <= number("pct_start", pct_start) <= 1, "pct_start", "between 0 and 1", pct_start)

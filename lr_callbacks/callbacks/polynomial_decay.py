@@ -65,7 +65,7 @@ class PolynomialDecay(LRCallback):
         for name, value in (("end_factor", end_factor), ("end_lr", end_lr)):
             if value is not None:
                 require(number(name, value) >= 0, name, "at least 0", value)
-        self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         self.power = power
         self.end_factor = end_factor
         self.end_lr = end_lr
@@ -132,7 +132,7 @@ class LinearDecay(LRCallback):
         super().__init__(**options)
         for name, value in (("end_factor", end_factor), ("start_factor", start_factor)):
             require(number(name, value) >= 0, name, "at least 0", value)
-        self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         self.end_factor = end_factor
         self.start_factor = start_factor
         self.total_steps = total_steps

@@ -50,7 +50,7 @@ class Rex(LRCallback):
     ) -> None:
         super().__init__(**options)
         require(number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
-        self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         self.end_factor = end_factor
         self.total_steps = total_steps
 

@@ -69,7 +69,7 @@ class WarmupStableDecay(LRCallback):
         one_of("decay_shape", decay_shape, DecayShape)
         for name, value in (("start_factor", start_factor), ("end_factor", end_factor)):
             require(0 <= number(name, value) <= 1, name, "between 0 and 1", value)
-        self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         self.warmup_steps = warmup_steps
         self.decay_steps = decay_steps
         self.decay_shape = decay_shape

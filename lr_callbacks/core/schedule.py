@@ -208,14 +208,20 @@ class LRSchedule:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.arguments().items())})"
 
     # ------------------------------------------------------------------ checks of lengths, for constructors
-    def check_length(self, name: str, value: int | str | None, *, minimum: int = 1) -> None:
-        """Refuse what is no duration, or cannot be counted in the schedule's ticks; None is the rest of the run.
+    def check_length(self, name: str, value: Any, *, minimum: int = 1, optional: bool = False) -> None:
+        """Refuse what is no duration, or cannot be counted in the schedule's ticks.
+
+        Args:
+            name: The argument that it was given for.
+            value: The duration as the user wrote it.
+            minimum: Smallest number that makes sense.
+            optional: Whether None stands for a default.
 
         Raises:
             TypeError: If it is neither an ``int`` nor a ``str``.
             ValueError: If it is no duration, too short, or not whole epochs with ``interval="epoch"``.
         """
-        if value is None:
+        if optional and value is None:
             return
         duration = Duration.parse(value, name=name, minimum=minimum)
         if self.interval == "epoch" and not (duration.value == 0 and minimum == 0):
