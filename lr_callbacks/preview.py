@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Preview(Tensor):
 
 
 def preview(
-    callbacks: Iterable[Callback],
+    callbacks: Sequence[Callback],
     base_lrs: BaseLRs = 1.0,
     total_steps: int = 100,
     steps_per_epoch: int | None = None,
@@ -103,9 +103,9 @@ def preview(
         >>> preview([Warmup("2 min", start_factor=0.0)], 0.1, total_steps=4, max_time="4 min")[:, 0].tolist()
         [0.0, 0.05, 0.1, 0.1]
     """
-    given, callbacks = callbacks, [callbacks] if isinstance(callbacks, Callback) else callbacks
-    if not isinstance(callbacks, Sequence) or not all(isinstance(each, Callback) for each in callbacks):
-        raise TypeError(f"callbacks must be a list of callbacks, got {given!r}; write preview([...], ...)")
+    several = isinstance(callbacks, Sequence) and not isinstance(callbacks, str)
+    if not several or not all(isinstance(each, Callback) for each in callbacks):
+        raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}; write preview([...], ...)")
     for metric in metrics:
         number("metrics", metric, finite=False)
     whole("optimizer", optimizer)

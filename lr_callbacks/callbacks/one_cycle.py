@@ -157,7 +157,7 @@ class OneCycle(LRCallback):
         """The peak."""
         total = time.length("total_steps", self.total_steps)
         phases = one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)
-        return (next((round(ends) for _, ends, way in phases if way == "up"), 0),)
+        return (next((round(end) for _, end, way in phases if way == "up"), 0),)
 
     def _scale(self, groups: GroupRows, max_lr: float) -> float:
         if groups.largest == 0:

@@ -122,8 +122,7 @@ def configured_key(param: str) -> str:
 def reference_value(group: ParamGroup, param: str) -> float:
     """The base value that a schedule sees; for a group added in mid-training, that of the group that it follows."""
     if param == "lr":
-        base: float = group.get(REFERENCE_LR, group.get(BASE_LR, 0.0))
-        return float(base)
+        return float(group[REFERENCE_LR] if REFERENCE_LR in group else group.get(BASE_LR, 0.0))
     value = group.get(base_key(param), get_value(group, param))
     return 0.0 if value is None else float(value)
 

@@ -212,16 +212,16 @@ class LRSchedule:
         """Refuse what is no duration, or cannot be counted in the schedule's ticks.
 
         Args:
-            name: The argument that it was given for.
-            value: The duration as the user wrote it.
-            minimum: Smallest number that makes sense.
-            optional: Whether None stands for a default.
+            name: The argument.
+            value: What was given for it.
+            minimum: 0, or 1 where a length of nothing makes no sense.
+            optional: Whether it may be None.
 
         Raises:
             TypeError: If it is neither an ``int`` nor a ``str``.
             ValueError: If it is no duration, too short, or not whole epochs with ``interval="epoch"``.
         """
-        if optional and value is None:
+        if value is None and optional:
             return
         duration = Duration.parse(value, name=name, minimum=minimum)
         if self.interval == "epoch" and not (duration.value == 0 and minimum == 0):

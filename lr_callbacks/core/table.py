@@ -152,11 +152,11 @@ class HyperTable:
                 row[self._of(term)] = self._spread(term, term.at(step))[self._of(term)]
             return row.tolist()
         product: Row = 1.0
-        for rows, term in self._parts:
-            if term is not None:
-                own = term.at(step)
-                whole = isinstance(own, int | float) and self._columns[id(term)] is None
-                product = product * (own if whole else self._spread(term, own))
+        for rows, live in self._parts:
+            if live is not None:
+                own = live.at(step)
+                is_one = isinstance(own, int | float) and self._columns[id(live)] is None
+                product = product * (own if is_one else self._spread(live, own))
             elif rows is not None:
                 product = product * rows[step - self._first]
         return (product * self._bases).tolist()

@@ -67,7 +67,7 @@ class Timeline:
         >>> run = RunLength(total_steps=40, epochs=((0, 10),), max_epochs=4)
         >>> twice_as_fast = Timeline(run).with_epoch(step=20, epoch=2, lengths=((0, 5),))
         >>> [twice_as_fast.position("run", step) for step in (10, 20, 25, 30)]
-        [10, 20.0, 30.0, 40.0]
+        [10.0, 20.0, 30.0, 40.0]
     """
 
     run: RunLength

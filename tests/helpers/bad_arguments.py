@@ -233,7 +233,9 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "verbose": FLAG,
     },
     "preview": {
-        "callbacks": [(value, TypeError, "must be a list of callbacks") for value in ("OneCycle", [lc.OneCycle], 3)],
+        "callbacks": [
+            (value, TypeError, "must be a list of callbacks") for value in ("OneCycle", lc.OneCycle(), [lc.OneCycle], 3)
+        ],
         "base_lrs": [
             ([], ValueError, "must be one LR at least"),
             (-0.1, ValueError, "must be at least 0"),
