@@ -109,6 +109,7 @@ def preview(
     for metric in metrics:
         number("metrics", metric, finite=False)
     whole("optimizer", optimizer)
+    require(isinstance(param, str) and param != "", "param", "the name of an entry of parameter groups", param)
     whole("total_steps", total_steps, minimum=1)
     stand_in = _stand_in(base_lrs, base_values or {})
     if steps_per_epoch is not None:
@@ -233,7 +234,7 @@ def _stand_in(base_lrs: BaseLRs, base_values: Mapping[str, float]) -> StandIn:
     require(len(lrs) > 0, "base_lrs", "one LR at least", base_lrs)
     for lr in lrs:
         require(number("base_lrs", lr) >= 0, "base_lrs", "at least 0", base_lrs)
-    others = {"momentum": 0.9, **{key: number(key, value) for key, value in base_values.items()}}
+    others = {"momentum": 0.9, **{key: number("base_values", value) for key, value in base_values.items()}}
     groups: list[dict[str, Any]] = [
         {"lr": float(lr), **others, **({} if name is None else {"name": name})}
         for name, lr in zip(names, lrs, strict=True)
