@@ -355,13 +355,14 @@ class Controller:
             if self._finetuned:
                 self._rebase(number, factor)
             else:
-                self._tell_of_foreign(number, pg.get_lr(group), ours)
+                self._tell_of_foreign(group, pg.get_lr(group), ours)
 
-    def _tell_of_foreign(self, number: int, theirs: float, ours: float) -> None:
+    def _tell_of_foreign(self, group: pg.ParamGroup, theirs: float, ours: float) -> None:
         """Tell once that the LR of a group is not the one that was written."""
         if self._warned or self._finetuned:
             return
         self._warned = True
+        number = next(place for place, each in enumerate(self.optimizer.param_groups) if each is group)
         who = (
             "A torch scheduler that was built on it, or other code,"
             if hooks.has_scheduler(self.optimizer)
