@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 
 from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.base_values import read_configured, take_configured, take_restored
-from lr_callbacks.core.group_checks import check_numbers, require_lrs, require_param
+from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
+from lr_callbacks.core.group_checks import check_numbers, require_lrs
 from lr_callbacks.core.plan import plan_records, tell_of_another_plan
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.schedule import LRSchedule
@@ -61,10 +61,7 @@ class Controller:
         require_lrs(optimizer, self.name)
         check_numbers(optimizer)
         self._configured = read_configured(optimizer, self.name)
-        self._configured_others = [
-            {key: value for key in (*group, "momentum") if (value := pg.get_value(group, key)) is not None}
-            for group in optimizer.param_groups
-        ]
+        self._configured_others = [pg.numbers_of(group) for group in optimizer.param_groups]
 
     @property
     def name(self) -> str:
@@ -320,7 +317,7 @@ class Controller:
             groups[number][pg.REFERENCE_LR] = groups[0].get(pg.REFERENCE_LR, groups[0].get(pg.BASE_LR, first))
         if added or len(groups) != len(self._bases):
             self.resolve()
-        self._note_configured()
+        note_configured(self.optimizer, self.terms, self._configured_others, self.name)
         factors = self._factors("lr") if added or self._look else {}
         for number in added:
             self._rebase(number, factors.get(number, 1.0))
@@ -373,30 +370,6 @@ class Controller:
             f" {ours:g}; they go on setting it. Remove one of the two."
         )
 
-    def _note_configured(self) -> None:
-        """Note what to give back of each other entry that a schedule moves; give back what none moves any more."""
-        driven = {(number, term.param) for term in self.terms if term.param != "lr" for number in term.groups}
-        relative = {term.param for term in self.terms if not term.absolute}
-        for param in relative - {"lr"}:
-            numbers = sorted({n for term in self.terms if term.param == param for n in term.groups})
-            require_param(self.optimizer, param, numbers, self.name)
-        for number, group in enumerate(self.optimizer.param_groups):
-            for param in pg.moved_params(group):
-                if (number, param) not in driven:
-                    pg.set_value(group, param, group.pop(pg.configured_key(param)))
-        for number, param in sorted(driven):
-            group = self.optimizer.param_groups[number]
-            now, key = pg.get_value(group, param), pg.configured_key(param)
-            known = self._configured_others[number] if number < len(self._configured_others) else {}
-            if now is None or (key in group and (param not in relative or param not in known)):
-                continue
-            if key in group and group[key] != known[param]:
-                rank_zero_warn(
-                    f"Group {number} of {self.name} was configured with {param} {group[key]:g} when the checkpoint was"
-                    f" written and is with {known[param]:g} now; {known[param]:g} is used."
-                )
-            group[key] = known.get(param, now)
-
     # ------------------------------------------------------------------ the end
     def end(self) -> None:
         """Stop the clock and give back all but the LR; LRs and count stay: a checkpoint written now can resume."""
@@ -404,8 +377,5 @@ class Controller:
             return
         while self._hooks:
             self._hooks.pop()()
-        groups = self.optimizer.param_groups
-        self._carry(groups)
-        for group in groups:
-            for param in pg.moved_params(group):
-                pg.set_value(group, param, group[pg.configured_key(param)])
+        self._carry(self.optimizer.param_groups)
+        give_back(self.optimizer)

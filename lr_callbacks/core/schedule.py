@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypedDict, TypeVar, cast
+from typing import Any, ClassVar, TypedDict, cast
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from lr_callbacks.core.arguments import one_of, require, whole
 from lr_callbacks.core.durations import Duration
 from lr_callbacks.core.schedule_time import Array, GroupRows, Interval, ScheduleTime
 from lr_callbacks.core.timeline import Axis
+from lr_callbacks.schedules.arrays import lookahead as lookahead
 
 Groups = int | str | list[int | str] | None
-Method = TypeVar("Method", bound=Callable[..., Any])
 NO_LENGTHS = ("groups", "monitor", "name", "start", "param", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr")
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
 
@@ -27,15 +27,6 @@ class ScheduleOptions(TypedDict, total=False):
     start: int | str | None
     optimizer: int | None
     groups: Groups
-
-
-def lookahead(method: Method) -> Method:
-    """Mark `factors` as a pure function of time, so that it may be worked out for many steps at once.
-
-    `factors` without this mark (an override in a subclass of your own, say) are asked at each step, for that step only.
-    """
-    method.__dict__["lookahead"] = True
-    return method
 
 
 class LRSchedule:
