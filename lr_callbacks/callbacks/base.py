@@ -92,7 +92,7 @@ class LRCallback(LRSchedule, Callback):
                 f"{self!r} was added to the callbacks of a Trainer whose fit had begun, so it would do nothing; add it"
                 " before fit"
             )
-        self._session.on_epoch_start(trainer, pl_module)
+        self._session.on_epoch_start(trainer)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """See an optimizer that has replaced another before it steps."""

@@ -136,8 +136,7 @@ def curves_of(
 
     class LookAndLeave(Callback):
         def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-            automatic = pl_module.automatic_optimization
-            self.run = run_length_of(trainer, automatic_optimization=automatic, num_optimizers=len(trainer.optimizers))
+            self.run = run_length_of(trainer)
             self.optimizers = [
                 StandIn([pg.copy_for_stand_in({pg.BASE_LR: g["lr"], **g}) for g in o.param_groups], o.defaults)
                 for o in trainer.optimizers

@@ -13,7 +13,7 @@ from lr_callbacks.core.conflicts import refuse_other_owners
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.run_length import scales_gradients
 
-BATCHES = 20
+BATCHES = 16
 """Batches (of as many micro-batches as are accumulated) after which an optimizer without a step is worth a warning."""
 
 
@@ -61,7 +61,7 @@ class ClockChecks:
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """At the end of the first epoch, however short it was."""
-        if trainer.current_epoch == 0 and not _must_have_stepped(trainer) and not scales_gradients(trainer):
+        if trainer.current_epoch == 0 and not scales_gradients(trainer):
             self._tell([c for c in self._controllers if not c.taken], "in the first epoch")
 
     def _tell(self, waiting: Sequence[Controller], when: str) -> None:
@@ -70,8 +70,8 @@ class ClockChecks:
                 self._told.add(controller.index)
                 rank_zero_warn(
                     f"{controller.name} did not step {when}, or does so without calling its step hooks (through another"
-                    " optimizer, or a method other than step()); its LR moves only with the steps that it is seen to"
-                    " take."
+                    " optimizer, or a method other than step()), so its schedules cannot follow its steps. Let step()"
+                    " of the optimizer that configure_optimizers returns be called."
                 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lr_callbacks.core.durations import Duration
 
@@ -24,7 +25,8 @@ class RunLength:
         epochs: ``((first epoch, steps per epoch), ...)``: from that epoch on an epoch has that many optimizer steps.
             Empty where that cannot be known. More than one entry under ``GradientAccumulationScheduler``.
         why_unknown: The reason for what is missing, as the end of a sentence.
-        assumed: True if the steps per epoch rest on an assumption (manual optimization: one step per batch).
+        assumed: True if the steps per epoch rest on an assumption: one step per batch, where the module decides itself
+            when to step (manual optimization, or an ``optimizer_step`` of its own).
         ways_out: What to do where a length is needed that is not known.
         max_epochs: The epoch that ends the run; None without one.
         max_steps: The optimizer step that ends the run; None without one.
@@ -134,18 +136,17 @@ def _whole(step: float) -> int | str:
     return int(step) if float(step).is_integer() else f"{step:.1f}"
 
 
-def run_length_of(trainer: Trainer, *, automatic_optimization: bool, num_optimizers: int) -> RunLength:
+def run_length_of(trainer: Trainer) -> RunLength:
     """Find out how long a run is, in optimizer steps, from the first epoch on (a resumed run counts what it has done).
 
     ``Trainer.estimated_stepping_batches`` is right for the plain cases; this is right, or says that it does not know,
-    also for unsized loaders, endless runs, ``GradientAccumulationScheduler`` and manual optimization. There each
-    optimizer is assumed to step once per batch, until an epoch has shown how often it really does.
+    also for unsized loaders, endless runs, ``GradientAccumulationScheduler`` and manual optimization. Where the module
+    decides when to step, it is assumed to step once per batch, until an epoch has shown how often it really does.
 
     Args:
         trainer: A trainer that has set up its train dataloader (from ``on_train_start`` on).
-        automatic_optimization: What the module says of itself.
-        num_optimizers: How many optimizers it has.
     """
+    module, num_optimizers = trainer.lightning_module, len(trainer.optimizers)
     batches = trainer.num_training_batches
     max_steps = trainer.max_steps if trainer.max_steps != -1 else None
     max_epochs = trainer.max_epochs if trainer.max_epochs not in (None, -1) else None
@@ -161,7 +162,7 @@ def run_length_of(trainer: Trainer, *, automatic_optimization: bool, num_optimiz
         total_steps=min(limits) if limits else None,
         epochs=epochs,
         why_unknown="the run has no end (neither max_epochs nor max_steps is set)",
-        assumed=not automatic_optimization,
+        assumed=not module.automatic_optimization or is_overridden("optimizer_step", module),
         max_epochs=None if max_epochs is None else max(max_epochs, 1),
         max_steps=max_steps,
         batches=int(batches),

@@ -62,8 +62,7 @@ class Session:
             return
         self._is_started = True
         automatic, num_optimizers = module.automatic_optimization, len(trainer.optimizers)
-        run = run_length_of(trainer, automatic_optimization=automatic, num_optimizers=num_optimizers)
-        run = _of_rank_zero(trainer, run)
+        run = _of_rank_zero(trainer, run_length_of(trainer))
         run, clock = self._by_time(trainer, run)
         countable = trainer.global_step == 0 or (automatic and num_optimizers == 1)
         goes_on = self._before is not None and trainer.global_step == self._before.global_step > 0
@@ -78,7 +77,7 @@ class Session:
                 before=self._before.carried.get(controller.index) if goes_on and self._before is not None else None,
             )
             if left is not None:
-                controller.resume_in_epoch(trainer.current_epoch, run, left, exact=not scales_gradients(trainer))
+                controller.resume_in_epoch(trainer.current_epoch, run, left, exact=run.assumed or not scales_gradients(trainer))
             refuse_rivals(controller)
         if self.controllers:
             rank_zero_info(describe(run, self.controllers))
@@ -95,7 +94,7 @@ class Session:
         return TimeLimit(limit), clock_of(trainer, max(known) if known else None)
 
     # ------------------------------------------------------------------ on the way
-    def on_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_epoch_start(self, trainer: Trainer) -> None:
         """Tie the clocks to the epoch that begins, and look for LRs that other code has written.
 
         Raises:
@@ -106,14 +105,12 @@ class Session:
         self._epoch = trainer.current_epoch
         for optimizer in trainer.optimizers:
             self.check_optimizer(optimizer)
-        run = run_length_of(
-            trainer, automatic_optimization=module.automatic_optimization, num_optimizers=len(trainer.optimizers)
-        )
+        run = run_length_of(trainer)
         if trainer.world_size > 1:
             run = trainer.strategy.broadcast(run)
         for controller in self.controllers:
             controller.look_at_next_step()
-            controller.begin_epoch(self._epoch, run, exact=not scales_gradients(trainer))
+            controller.begin_epoch(self._epoch, run, exact=run.assumed or not scales_gradients(trainer))
 
     def check_optimizer(self, optimizer: Optimizer) -> None:
         """Refuse a step of an optimizer that was not there when the fit started.
