@@ -77,7 +77,9 @@ class Session:
                 before=self._before.carried.get(controller.index) if goes_on and self._before is not None else None,
             )
             if left is not None:
-                controller.resume_in_epoch(trainer.current_epoch, run, left, exact=run.assumed or not scales_gradients(trainer))
+                controller.resume_in_epoch(
+                    trainer.current_epoch, run, left, exact=run.assumed or not scales_gradients(trainer)
+                )
             refuse_rivals(controller)
         if self.controllers:
             rank_zero_info(describe(run, self.controllers))
