@@ -13,21 +13,27 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from typing_extensions import override
 
-from lr_callbacks import demo
+import lr_callbacks.demo  # noqa: F401  so that the classes of the sample are known by their short names
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.cli import help as help_texts
+from lr_callbacks.cli.kept import kept_arguments
 from lr_callbacks.cli.registry import COMMANDS, FLAGS, SHARED_ARGUMENTS
 from lr_callbacks.cli.reporting import (
     ShortErrorParser,
+    contents,
     refuse_twins,
     report_fit,
     report_predictions,
     require_checkpoint,
+    say,
     warn_untrained,
     without_noise,
 )
+from lr_callbacks.cli.sample import SAMPLE, is_sample, names_own_class
 
 RUNS = "runs"
 SEED = 42
@@ -36,6 +42,8 @@ DESCRIPTION = """\
 Train with learning-rate callbacks. Without any flag: a small network on handwritten digits.
 Try: lr-callbacks fit --trainer.callbacks+=OneCycle --trainer.callbacks.max_lr=0.1"""
 EVALUATIONS = ("validate", "test", "predict")
+LOADERS = {"validate": "val_dataloader", "test": "test_dataloader", "predict": "predict_dataloader"}
+"""Command -> loader that it needs; the others need `train_dataloader`."""
 
 
 class CommandTrainer(Trainer):
@@ -60,6 +68,9 @@ class LRCallbacksCLI(LightningCLI):
     Args:
         args: Arguments without the program's name, or a configuration; None takes the arguments of the process.
     """
+
+    _is_sample = False
+    """Whether neither model nor data are named, so that they are those of the sample task."""
 
     def __init__(self, args: list[str] | dict[str, Any] | None = None) -> None:
         if sys.path[0] != os.getcwd():
@@ -120,23 +131,26 @@ class LRCallbacksCLI(LightningCLI):
             default=None,
             help="Name of the run: it goes to runs/NAME/version_N. Default: the stem of the config file.",
         )
-        parser.set_defaults(
-            {
-                "model": {"class_path": f"{demo.__name__}.DigitsClassifier"},
-                "data": {"class_path": f"{demo.__name__}.DigitsDataModule"},
-            }
-        )
+
+    @override
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self._is_sample = not names_own_class(self.command_line)
+        if self._is_sample:
+            for command in self._subcommand_parsers.values():
+                command.set_defaults({entry: {"class_path": name} for entry, name in SAMPLE.items()})
+        super().parse_arguments(parser, args)
 
     @override
     def before_instantiate_classes(self) -> None:
+        self._refuse_half_a_task()
         self._options["name"] = self._options["name"] or self._default_name()
         trainer = self._options["trainer"]
         if trainer["max_epochs"] is None:
             limited = trainer["max_time"] is not None or trainer["max_steps"] != -1
             trainer["max_epochs"] = -1 if limited else MAX_EPOCHS
         require_checkpoint(self._options.get("ckpt_path"))
-        model = self._options["model"]
-        if model and model["class_path"].startswith(f"{demo.__name__}.") and "OMP_NUM_THREADS" not in os.environ:
+        self._say_what_is_kept()
+        if is_sample("model", self._options["model"]["class_path"]) and "OMP_NUM_THREADS" not in os.environ:
             # Too small a network for several threads: they gain nothing, and on a busy machine each of many short
             # waits for another thread lasts (measured on two busy cores: 91 s instead of 7 s).
             torch.set_num_threads(1)
@@ -180,6 +194,30 @@ class LRCallbacksCLI(LightningCLI):
     def after_predict(self) -> None:
         """Show the first predictions."""
         report_predictions(self.trainer)
+
+    def _refuse_half_a_task(self) -> None:
+        """Refuse a checkpoint of a user's class that is not named: it would be given the sample's data."""
+        class_path = self._options["model"]["class_path"]
+        if self._is_sample and not is_sample("model", class_path):
+            raise ValueError(
+                f"The checkpoint holds a {class_path}, and no class is named on the command line. "
+                f"Name it and its data: --model={class_path} --data=my_module.Data"
+            )
+
+    def _say_what_is_kept(self) -> None:
+        files = contents(ShortErrorParser.files)
+        notes = kept_arguments(self._options["model"].as_dict(), self.command_line, files)
+        if notes:
+            rank_zero_only(say)(notes)
+
+    @override
+    def after_instantiate_classes(self) -> None:
+        loader = LOADERS.get(str(self.subcommand), "train_dataloader")
+        if self.datamodule is None and not is_overridden(loader, self.model, LightningModule):
+            raise ValueError(
+                f"No --data is given, and {type(self.model).__name__} has no {loader}. Add --data=my_module.Data, or "
+                "--data=DigitsDataModule for the sample data"
+            )
 
     @property
     def _options(self) -> Any:

@@ -87,12 +87,12 @@ class ShortErrorParser(LightningArgumentParser):
             super().error(message, ex)
         parser = getattr(ex, "subcommand_parser", None) or self
         more = f"All options: {parser.prog.replace(' [options]', '')} --help"
-        file = self.reading or file_of(message, _contents(self.files))
+        file = self.reading or file_of(message, contents(self.files))
         where = f"{file}: " if file else ""
         self.exit(2, f"error: {where}{_short(message)}\n{_hint(message)}{more}\n")
 
 
-def _contents(files: Sequence[str]) -> list[tuple[str, Any]]:
+def contents(files: Sequence[str]) -> list[tuple[str, Any]]:
     """Name and content of those configurations that are files in YAML; others are addresses, or pipes."""
     contents = []
     for file in files:
@@ -151,6 +151,11 @@ def _hint(message: str) -> str:
             (f"Did you mean {near[0]}? " if near else "")
             + (f"Callbacks of this package: {', '.join(known)}.\n" if known else "")
             + f"A class of your own needs its import path, such as my_module.{name} with my_module.py in this folder.\n"
+        )
+    if re.search(r"arguments are required: \w+\.model$", message):
+        return (
+            "Data of your own need a model: add --model=my_module.Net, or --model=DigitsClassifier for the sample "
+            "network.\n"
         )
     module = re.search(r"No module named '(\S+)'", message)
     if module:

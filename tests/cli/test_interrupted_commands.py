@@ -32,7 +32,7 @@ def command(folder, *flags):
         os.dup2(os.open("said.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
     sys.argv = ["lr-callbacks"]
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    main([*flags, *QUIET, "--model=slow.Slow"])
+    main([*flags, *QUIET, "--model=slow.Slow", "--data=DigitsDataModule"])
 
 
 @pytest.mark.parametrize(
