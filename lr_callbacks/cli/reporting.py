@@ -36,18 +36,27 @@ NOISE = (
     "Tip: For seamless cloud",
 )
 
+NOISE_OF_TRAINING = ("Seed set to", "GPU available", "TPU available", "`Trainer", "💡 Tip")
+"""What Lightning says of a training, where none takes place."""
+
 KEYWORDS = ("best", "last", "hpc", "registry")
 """What Lightning takes for a checkpoint beside the name of a file."""
 
 
 @contextmanager
-def without_noise() -> Iterator[None]:
-    """Drop the messages about which nobody at a terminal can, or needs to, do anything."""
+def without_noise(*, of_training: bool = False) -> Iterator[None]:
+    """Drop the messages about which nobody at a terminal can, or needs to, do anything.
+
+    Args:
+        of_training: Whether to drop those about a training too, for a command that trains nothing.
+    """
+    noises = (*NOISE, *NOISE_OF_TRAINING) if of_training else NOISE
 
     def tells_something(record: logging.LogRecord) -> bool:
-        return not any(noise in record.getMessage() for noise in NOISE)
+        return not any(noise in record.getMessage() for noise in noises)
 
-    handlers = [handler for name in ("lightning", "lightning.pytorch") for handler in logging.getLogger(name).handlers]
+    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    handlers = [handler for logger in loggers for handler in logger.handlers]
     for handler in handlers:
         handler.addFilter(tells_something)
     try:
