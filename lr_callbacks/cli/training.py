@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor
+from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -21,6 +21,7 @@ import lr_callbacks.demo  # noqa: F401  so that the classes of the sample are kn
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.cli import help as help_texts
 from lr_callbacks.cli.kept import kept_arguments
+from lr_callbacks.cli.progress import OneLineProgressBar
 from lr_callbacks.cli.reporting import (
     ShortErrorParser,
     contents,
@@ -33,6 +34,7 @@ from lr_callbacks.cli.reporting import (
     without_noise,
 )
 from lr_callbacks.cli.sample import SAMPLE, is_sample, names_own_class
+from lr_callbacks.core.messages import above_progress_bars
 
 RUNS = "runs"
 SEED = 42
@@ -71,7 +73,7 @@ class TrainingCLI(LightningCLI):
             sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
         ShortErrorParser.files.clear()
         self.command_line = sys.argv[1:] if args is None else list(args)
-        with without_noise(of_training=self.is_quiet(self.command_line)):
+        with above_progress_bars(), without_noise(of_training=self.is_quiet(self.command_line)):
             super().__init__(
                 LightningModule,
                 None,  # any datamodule, or none: `--data=null` for a module with loaders of its own
@@ -149,7 +151,10 @@ class TrainingCLI(LightningCLI):
         if evaluates and not any(isinstance(callback, Checkpoint) for callback in callbacks):
             asked["enable_checkpointing"] = False
         if not evaluates and not any(isinstance(callback, LearningRateMonitor) for callback in callbacks):
-            callbacks = [*callbacks, LRMonitor()]
+            callbacks = [*callbacks, LRMonitor(prog_bar=True)]
+        shows_bar = {**asked, **kwargs}["enable_progress_bar"] is not False and not asked["barebones"]
+        if shows_bar and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            callbacks = [*callbacks, OneLineProgressBar()]
         refuse_twins(callbacks)
         asked["callbacks"] = callbacks
         asked["default_root_dir"] = str(Path(folder, name))
