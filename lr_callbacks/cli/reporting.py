@@ -189,7 +189,9 @@ def require_checkpoint(path: str | None) -> None:
         ValueError: If it is a file that does not exist.
     """
     if path is not None and "://" not in path and path not in KEYWORDS and not Path(path).exists():
-        raise ValueError(f"ckpt_path must be a checkpoint that exists, got {path!r}; this folder is {Path.cwd()}")
+        raise ValueError(
+            f"Checkpoint not found: {path} (looked in {Path.cwd()}). --ckpt_path last takes the newest one"
+        )
 
 
 def refuse_twins(callbacks: Sequence[Callback]) -> None:
@@ -260,18 +262,14 @@ def report_predictions(trainer: Trainer) -> None:
         say([f"Predicted {len(batches)} batches."])
 
 
-def warn_untrained(subcommand: str) -> None:
-    """Say that an evaluation without a checkpoint judges a network that has learnt nothing.
+def warn_untrained(newest: Path | None) -> None:
+    """Say that an evaluation without a checkpoint is one of an untrained network.
 
     Args:
-        subcommand: The one that runs: validate, test or predict.
+        newest: The newest checkpoint of the runs of this name, if there is one.
     """
-    say(
-        [
-            "No --ckpt_path: this is the network before any training. To use a trained one: "
-            f"lr-callbacks {subcommand} --ckpt_path runs/NAME/version_0/checkpoints/FILE.ckpt"
-        ]
-    )
+    way_out = "To evaluate a trained one: --ckpt_path FILE" if newest is None else f"Latest checkpoint: {newest}"
+    say([f"Warning: no --ckpt_path is given, so this evaluates an untrained model. {way_out}"])
 
 
 def say(lines: list[str]) -> None:

@@ -33,6 +33,7 @@ from lr_callbacks.cli.reporting import (
     warn_untrained,
     without_noise,
 )
+from lr_callbacks.cli.resume import interrupted, newest_checkpoint
 from lr_callbacks.cli.sample import SAMPLE, is_sample, names_own_class
 from lr_callbacks.core.messages import above_progress_bars
 
@@ -104,6 +105,9 @@ class TrainingCLI(LightningCLI):
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_object(args) if isinstance(args, dict) else self.parsed(self.command_line)
+        options = self.config[self.config.subcommand]
+        if options.get("ckpt_path") == "last":
+            options.ckpt_path = self._newest(options)
 
     def is_quiet(self, words: list[str]) -> bool:
         """Whether the command of a command line trains nothing, and says nothing of how it would be trained."""
@@ -121,12 +125,13 @@ class TrainingCLI(LightningCLI):
                 {entry: {"class_path": name} if self._is_sample else None for entry, name in SAMPLE.items()}
             )
         config: Namespace = self.parser.parse_args(words)
+        options = config[config.subcommand]
+        options.name = options.name or _default_name(options)
         return config
 
     @override
     def before_instantiate_classes(self) -> None:
         self._refuse_half_a_task()
-        self._options["name"] = self._options["name"] or self._default_name()
         trainer = self._options["trainer"]
         if trainer["max_epochs"] is None:
             limited = trainer["max_time"] is not None or trainer["max_steps"] != -1
@@ -160,6 +165,15 @@ class TrainingCLI(LightningCLI):
         asked["default_root_dir"] = str(Path(folder, name))
         return super().instantiate_trainer(**kwargs)
 
+    def fit(self, **kwargs: Any) -> None:
+        """Train; say how to go on where Ctrl-C ends it."""
+        try:
+            self.trainer.fit(**kwargs)
+        except (KeyboardInterrupt, SystemExit) as end:  # Lightning makes the second of the first
+            if isinstance(end, KeyboardInterrupt) or isinstance(end.__context__, KeyboardInterrupt):
+                rank_zero_only(say)(interrupted(self.trainer, self.command_line))
+            raise
+
     def before_fit(self) -> None:
         """Start the clock."""
         self._started = time.perf_counter()
@@ -173,7 +187,7 @@ class TrainingCLI(LightningCLI):
         # The callbacks of the training play no part in an evaluation, so nobody needs to name them again.
         warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint need to be provided")
         if not self._options["ckpt_path"]:
-            warn_untrained(str(self.subcommand))
+            warn_untrained(newest_checkpoint(self.runs / self._options["name"])[0])
 
     before_test = before_predict = before_validate
 
@@ -216,8 +230,25 @@ class TrainingCLI(LightningCLI):
         """What was read for the subcommand that runs."""
         return self.config[self.subcommand]
 
-    def _default_name(self) -> str:
-        files = self._options["config"]
-        if files:
-            return Path(str(files[-1])).stem
-        return str(self._options["model"]["class_path"]).rpartition(".")[2]
+    def _newest(self, options: Namespace) -> str | None:
+        """The newest whole checkpoint of the runs of this name; None where a training may begin without.
+
+        Raises:
+            ValueError: If there is none and the command needs one.
+        """
+        folder = Path(options.trainer.default_root_dir or RUNS, options.name)
+        path, damaged = newest_checkpoint(folder)
+        lines = [f"Damaged, not used: {each}" for each in damaged]
+        if path is None and self.config.subcommand in EVALUATIONS:
+            raise ValueError(
+                f"--ckpt_path last finds no checkpoint below {folder}; give a file, or the --name of a run"
+            )
+        lines.append(f"No checkpoint below {folder} yet: training from the start." if path is None else f"Last: {path}")
+        rank_zero_only(say)(lines)
+        return None if path is None else str(path)
+
+
+def _default_name(options: Namespace) -> str:
+    """What a run is called that is given no name: its last configuration, or its model."""
+    files = options.config
+    return Path(str(files[-1])).stem if files else str(options.model.class_path).rpartition(".")[2]
