@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lr_callbacks.cli.app import RUNS
 from lr_callbacks.cli.reporting import say
+from lr_callbacks.cli.training import RUNS
 from lr_callbacks.cli.trial_cli import (
     QUIET,
     TrialCLI,
@@ -31,7 +31,7 @@ from lr_callbacks.sweep.table import Row, SweepTable
 from lr_callbacks.sweep.work import quiet
 
 if TYPE_CHECKING:
-    from lr_callbacks.cli.app import LRCallbacksCLI
+    from lr_callbacks.cli.training import TrainingCLI
 
 SECTIONS = ("seed_everything", "trainer", "model", "data")
 OF_THE_MACHINE = ("devices", "default_root_dir", "enable_progress_bar", "enable_model_summary", "logger", "profiler")
@@ -55,7 +55,7 @@ class SweepRun:
 
     def __init__(
         self,
-        cli: LRCallbacksCLI,
+        cli: TrainingCLI,
         lr: list[float] | None,
         lr_key: str | None,
         grid: list[list[Any]] | None,
