@@ -10,9 +10,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core.arguments import flag
 from lr_callbacks.range_test.callback import LRRangeTest
-from lr_callbacks.range_test.memento import Memento
 from lr_callbacks.range_test.random_state import remember_random_state
 from lr_callbacks.range_test.result import RangeTestResult
+from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 
 def lr_range_test(
@@ -66,11 +66,11 @@ def lr_range_test(
     finder.verbose = verbose
     roots = [module, *module.parameters(), *module.buffers(), *([] if datamodule is None else [datamodule])]
     roots += [trainer.fit_loop, trainer.state]
-    memento = Memento(roots, leave=[trainer])
-    memento.keep_attributes(trainer)
-    memento.keep_attributes(trainer.strategy)
+    snapshot = StateSnapshot(roots, leave=[trainer])
+    snapshot.keep_attributes(trainer)
+    snapshot.keep_attributes(trainer.strategy)
     if trainer.strategy.launcher is not None:
-        memento.keep_attributes(trainer.strategy.launcher)  # one that spawns refuses a second fit
+        snapshot.keep_attributes(trainer.strategy.launcher)  # one that spawns refuses a second fit
     restore_random_state = remember_random_state()
     try:
         bars = [callback for callback in trainer.callbacks if isinstance(callback, ProgressBar)]  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ def lr_range_test(
         trainer.loggers = []
         trainer.fit(module, train_dataloaders=train_dataloaders, val_dataloaders=val_dataloaders, datamodule=datamodule)
     finally:
-        memento.restore()
+        snapshot.restore()
         restore_random_state()
     if finder.result is None:
         raise MisconfigurationException(

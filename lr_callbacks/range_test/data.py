@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lr_callbacks.core import lightning_internals as private
-from lr_callbacks.range_test.memento import Memento
+from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 WAY_OUT = (
     "Give it a __deepcopy__ (or a __getstate__ without open files and generators) that starts afresh, or read it in"
@@ -46,7 +46,7 @@ class Stream:
 
     def __init__(self, trainer: Trainer, stage: RunningStage = RunningStage.TRAINING) -> None:
         original, processed = private.request_loader(trainer, stage)
-        self._data_state = Memento(_in_process_data(original), tensors=False)
+        self._data_state = StateSnapshot(_in_process_data(original), tensors=False)
         self.loader = _copy_combined(original)
         if not processed:
             private.process_loader(trainer, self.loader, stage)

@@ -46,7 +46,7 @@ MANY = 10_000
 """Containers longer than this are not searched when tensors are data: they hold samples, not state."""
 
 
-class Memento:
+class StateSnapshot:
     """The state of some objects and of all that hangs on them, at the moment of the call.
 
     Entered are tensors (values, ``grad``, ``requires_grad``), arrays, random generators, containers, and the attributes

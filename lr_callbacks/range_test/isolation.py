@@ -17,14 +17,14 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.nn.parameter import is_lazy
 
 from lr_callbacks.core import lightning_internals as private
-from lr_callbacks.range_test.memento import Memento
 from lr_callbacks.range_test.random_state import remember_random_state
+from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 Log = Callable[[str, Any], None]
 
 
 @contextmanager
-def untouched(
+def isolated(
     trainer: Trainer, module: LightningModule, *, log: Log, on_cpu: bool = False
 ) -> Iterator[Callable[[], None]]:
     """Inside, train as you like; outside, nothing has happened.
@@ -52,11 +52,11 @@ def untouched(
             f"The range test cannot restore parameters that do not exist before the first forward pass: {lazy[0]}"
             " (a lazy module). Run one batch through the module before the fit."
         )
-    memento = _take(trainer, module, torch.device("cpu") if on_cpu else None)
+    snapshot = _take(trainer, module, torch.device("cpu") if on_cpu else None)
     restore_random_state = remember_random_state()
 
     def go_back() -> None:
-        memento.restore()
+        snapshot.restore()
         restore_random_state()
 
     def begin_again() -> None:
@@ -71,7 +71,7 @@ def untouched(
             go_back()
 
 
-def _take(trainer: Trainer, module: LightningModule, device: torch.device | None) -> Memento:
+def _take(trainer: Trainer, module: LightningModule, device: torch.device | None) -> StateSnapshot:
     configs = trainer.lr_scheduler_configs
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     roots: list[object] = [
@@ -87,9 +87,9 @@ def _take(trainer: Trainer, module: LightningModule, device: torch.device | None
         trainer.state,
     ]
     loaders = private.given_loaders(trainer)  # copies of them are used, and they may hold all the data
-    memento = Memento(roots, leave=[trainer, *loaders], device=device)
-    memento.keep_attributes(trainer)
-    return memento
+    snapshot = StateSnapshot(roots, leave=[trainer, *loaders], device=device)
+    snapshot.keep_attributes(trainer)
+    return snapshot
 
 
 def _mute(trainer: Any, module: LightningModule, log: Log) -> None:
