@@ -154,7 +154,7 @@ def memory(width: int) -> tuple[int, int]:
 
     torch.Tensor.clone = counting
     try:
-        StateSnapshot([module, optimizer])
+        StateSnapshot({"module": module, "optimizer": optimizer})
     finally:
         torch.Tensor.clone = clone
     return held, copied

@@ -20,6 +20,7 @@ from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.range_test.runner import run_range_test
 from lr_callbacks.range_test.settings import Judged, Mode, RuleName, Settings
 from lr_callbacks.range_test.shared_message import SharedMessage
+from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 
 class LRRangeTest(LRCallback):
@@ -56,7 +57,8 @@ class LRRangeTest(LRCallback):
         monitor: Name of the logged value to judge, lower being better; None for the loss that the step returns
             (``val_loss`` where the validation step logs it).
         probe_samples: Samples on which the probe is evaluated, over all ranks: the first batches, at least one.
-        offload: Whether the copy of weights and optimizer state is kept in the CPU's memory during the test.
+        offload: Whether the copy of weights and optimizer state is kept in the CPU's memory during the test; None for
+            where their device has less than twice its size left.
 
     Attributes:
         result: The `RangeTestResult`; None before the test, and where it was skipped without a result to keep.
@@ -79,6 +81,8 @@ class LRRangeTest(LRCallback):
 
     drives = False
     verbose = True
+    known: StateSnapshot | None = None
+    """A snapshot whose copies of the weights the test may share."""
 
     def __init__(
         self,
@@ -94,7 +98,7 @@ class LRRangeTest(LRCallback):
         judge: Judged = "probe",
         monitor: str | None = None,
         probe_samples: int = 256,
-        offload: bool = False,
+        offload: bool | None = None,
     ) -> None:
         super().__init__(optimizer=optimizer)
         self.min_lr = min_lr
@@ -138,7 +142,7 @@ class LRRangeTest(LRCallback):
         self._result = None
         optimizer = self._swept(trainer)
         refuse_before_the_test(self, trainer, optimizer, applies=self.apply)
-        self._result = result = run_range_test(self.settings(), trainer, pl_module, optimizer)
+        self._result = result = run_range_test(self.settings(), trainer, pl_module, optimizer, self.known)
         if trainer.is_global_zero:
             self._shared.write(result.to_dict())
             log_to_tensorboard(trainer, result)

@@ -46,7 +46,7 @@ class Stream:
 
     def __init__(self, trainer: Trainer, stage: RunningStage = RunningStage.TRAINING) -> None:
         original, processed = private.request_loader(trainer, stage)
-        self._data_state = StateSnapshot(_in_process_data(original), tensors=False)
+        self._data_state = StateSnapshot(dict(_in_process_data(original)), largest=0)
         self.loader = _copy_combined(original)
         if not processed:
             private.process_loader(trainer, self.loader, stage)
@@ -101,13 +101,13 @@ def _samples_in(data: Any) -> int | None:
 
 
 # ---------------------------------------------------------------------- copies
-def _in_process_data(loader: CombinedLoader) -> Iterator[object]:
+def _in_process_data(loader: CombinedLoader) -> Iterator[tuple[str, object]]:
     """Map-style data sets and collate functions that run in this process: used as they are, their state is put back."""
-    for one in loader.flattened:
+    for number, one in enumerate(loader.flattened):
         if isinstance(one, DataLoader) and one.num_workers == 0:
-            yield one.collate_fn
+            yield f"loader {number}.collate_fn", one.collate_fn
             if not isinstance(one.dataset, IterableDataset):
-                yield one.dataset
+                yield f"loader {number}.dataset", one.dataset
 
 
 def _copy_combined(loader: CombinedLoader) -> CombinedLoader:

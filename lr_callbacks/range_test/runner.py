@@ -16,6 +16,7 @@ from lr_callbacks.range_test.progress import progress_bar
 from lr_callbacks.range_test.ramp import Ramp, Recording
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.range_test.settings import Judged, Mode, Settings
+from lr_callbacks.range_test.state_snapshot import StateSnapshot
 from lr_callbacks.range_test.verdict import Verdict, suggest
 
 WIDEN = 100.0
@@ -23,7 +24,11 @@ WIDEN = 100.0
 
 
 def run_range_test(
-    settings: Settings, trainer: Trainer, module: LightningModule, optimizer: Optimizer
+    settings: Settings,
+    trainer: Trainer,
+    module: LightningModule,
+    optimizer: Optimizer,
+    known: StateSnapshot | None = None,
 ) -> RangeTestResult:
     """Run a test; afterwards trainer and module are as before.
 
@@ -32,6 +37,7 @@ def run_range_test(
         trainer: A trainer in ``on_fit_start``.
         module: Its module.
         optimizer: The optimizer to sweep.
+        known: A snapshot whose copies of the weights are shared.
     """
     judge: Judged = settings.judge
     if judge == "probe" and not module.automatic_optimization:
@@ -46,7 +52,7 @@ def run_range_test(
 
         with (
             progress_bar(trainer, len(lrs)) as tell,
-            isolated(trainer, module, log=reader.log, on_cpu=settings.offload) as begin_again,
+            isolated(trainer, module, log=reader.log, offload=settings.offload, known=known) as begin_again,
         ):
             recording = ramp(tell).run(lrs)
             if recording.failure is not None:

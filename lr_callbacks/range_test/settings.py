@@ -39,7 +39,7 @@ class Settings:
     judge: Judged = "probe"
     monitor: str | None = None
     probe_samples: int = 256
-    offload: bool = False
+    offload: bool | None = None
 
     def __post_init__(self) -> None:
         require(number("min_lr", self.min_lr) > 0, "min_lr", "above 0", self.min_lr)
@@ -50,7 +50,7 @@ class Settings:
         require(self.rule in RULES, "rule", "one of " + ", ".join(map(repr, RULES)), self.rule)
         flag("apply", self.apply)
         flag("widen", self.widen)
-        flag("offload", self.offload)
+        require(self.offload in (None, True, False), "offload", "True, False or None", self.offload)
         one_of("judge", self.judge, Judged)
         named = self.monitor is None or isinstance(self.monitor, str)
         require(named, "monitor", "the name of a logged value, or None", self.monitor)

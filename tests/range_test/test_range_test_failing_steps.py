@@ -14,6 +14,9 @@ from trace_support import Busy, plain, samples, seed_all, shuffled
 
 from lr_callbacks import LRRangeTest, OneCycle, RangeTestResult, lr_range_test
 
+SEEN: list[float] = []
+"""LRs of steps; here, not in a closure, because the test puts closures back."""
+
 
 @pytest.fixture(autouse=True)
 def _seeded():
@@ -137,17 +140,17 @@ def test_a_loader_of_one_batch_gets_an_answer_and_a_caveat():
 # ---------------------------------------------------------------------- a hard range
 @pytest.mark.parametrize(("low", "high"), [(1e-6, 1e-2), (1e-12, 1e-11)])
 def test_a_hard_range_is_never_left(low, high):
-    seen = []
+    SEEN.clear()
 
     class Noting(Net):
         def configure_optimizers(self):
             optimizer = super().configure_optimizers()
-            optimizer.register_step_post_hook(lambda opt, *_: seen.append(opt.param_groups[0]["lr"]))
+            optimizer.register_step_post_hook(lambda opt, *_: SEEN.append(opt.param_groups[0]["lr"]))
             return optimizer
 
     result = find(Noting(sgd((0.1,))), test=LRRangeTest(low, high, 20, widen=False))
-    assert min(seen) >= low
-    assert max(seen) <= high
+    assert min(SEEN) >= low
+    assert max(SEEN) <= high
     assert not any("widened" in note for note in result.notes)
     if result.suggestion is None:
         assert f"Set max_lr above {high:.1e}" in result.verdict
