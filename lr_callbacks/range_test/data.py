@@ -54,13 +54,17 @@ class Stream:
         self._batches = self._epochs()
         self._seen: deque[Batch] = deque()
 
-    def peek(self, samples: int, *, world_size: int = 1) -> list[Batch]:
-        """The first batches, at least one and at most an epoch: `samples` samples over all ranks if known."""
+    def peek(self, samples: int, *, most: int, world_size: int = 1) -> list[Batch]:
+        """The first batches, at least one, at most `most` or an epoch: `samples` samples over all ranks if known."""
         size = getattr(self.loader.flattened[0], "batch_size", None)
         if not isinstance(size, int) and world_size == 1:  # ranks must agree on the number
             self._seen.append(next(self._batches))
             size = _samples_in(self._seen[0].data)
-        number = max(1, samples // (size * world_size)) if isinstance(size, int) and size else 1
+        number = min(most, max(1, samples // (size * world_size))) if isinstance(size, int) and size else 1
+        return self.peek_batches(number)
+
+    def peek_batches(self, number: int) -> list[Batch]:
+        """The first `number` batches, at most an epoch."""
         while len(self._seen) < number and not (self._seen and self._seen[-1].is_last):
             self._seen.append(next(self._batches))
         return list(self._seen)[:number]

@@ -18,6 +18,15 @@ from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.range_test.data import Stream
 from lr_callbacks.range_test.random_state import random_sources, remember_random_state
 
+BATCHES = 4
+"""Batches of a probe that is evaluated often."""
+WITHOUT_LOSS = 20
+"""Batches or steps without any loss, none before them having had one, after which there is nothing to judge."""
+
+
+class NoLossError(MisconfigurationException):
+    """No step has a loss."""
+
 
 class LossReader:
     """Finds the loss of a step: a logged value where one is named, otherwise what the step returned."""
@@ -48,11 +57,11 @@ class LossReader:
         value = value.detach().float()
         return value.mean() if value.ndim else value
 
-    def nothing(self, hook: str) -> MisconfigurationException:
+    def nothing(self, hook: str) -> NoLossError:
         """The error where no step has had a loss; it lists what was logged."""
         seen = ", ".join(sorted(self.logged)) or "nothing"
         what = f"logged no {self._monitor!r}" if self._monitor else "returned no loss"
-        return MisconfigurationException(
+        return NoLossError(
             f"LRRangeTest: {hook} {what}, so there is nothing to judge; return the loss from it, or name a logged value"
             f" by monitor= (it logged: {seen})"
         )
@@ -68,9 +77,12 @@ class Probe:
 
     Attributes:
         untrained: The loss before any step.
+        forwards: Forward passes of an evaluation.
     """
 
-    def __init__(self, trainer: Trainer, batches: list[Any], reader: LossReader, stage: RunningStage) -> None:
+    def __init__(
+        self, trainer: Trainer, batches: list[Any], reader: LossReader, stage: RunningStage, *, most: int
+    ) -> None:
         self._trainer, self._reader = trainer, reader
         self._module: LightningModule = trainer.lightning_module
         self._validates = stage is RunningStage.VALIDATING
@@ -82,11 +94,13 @@ class Probe:
         self._buffers = [buffer for buffer in self._module.buffers() if not buffer.is_meta]
         self._modes = [(part, part.training) for part in self._module.modules()]
         first = self._losses()
-        self._batches = [pair for pair, loss in zip(self._batches, first, strict=True) if loss is not None]
-        found = [loss for loss in first if loss is not None]
+        found = [loss for loss in first if loss is not None][:most]
         if not found:
             raise reader.nothing(self._hook)
+        with_loss = [pair for pair, loss in zip(self._batches, first, strict=True) if loss is not None]
+        self._batches = with_loss[:most]
         self.untrained = torch.stack(found).mean()
+        self.forwards = len(found)
 
     def __call__(self) -> Tensor:
         """The loss now, not yet averaged over the ranks."""
@@ -130,21 +144,25 @@ def _clone(batch: Any) -> Any:
     return apply_to_collection(batch, Tensor, torch.clone)
 
 
-def training_probe(trainer: Trainer, stream: Stream, samples: int, reader: LossReader) -> Probe:
+def training_probe(trainer: Trainer, stream: Stream, samples: int, reader: LossReader, most: int = BATCHES) -> Probe:
     """A probe on the first batches of a stream, which still gives them to the training."""
-    batches = [batch.data for batch in stream.peek(samples, world_size=trainer.world_size)]
-    return Probe(trainer, batches, reader, RunningStage.TRAINING)
+    peeked = stream.peek(samples, most=most, world_size=trainer.world_size)
+    try:
+        return Probe(trainer, [batch.data for batch in peeked], reader, RunningStage.TRAINING, most=most)
+    except NoLossError:
+        more = stream.peek_batches(WITHOUT_LOSS)
+        return Probe(trainer, [batch.data for batch in more], reader, RunningStage.TRAINING, most=len(peeked))
 
 
-def validation_probe(trainer: Trainer, samples: int, reader: LossReader) -> Probe:
-    """A probe on the first validation batches.
+def validation_probe(trainer: Trainer, samples: int, reader: LossReader, most: int = BATCHES) -> Probe:
+    """A probe on the first validation batches, at most `most`.
 
     Raises:
         MisconfigurationException: If there is no validation data.
     """
     stream = Stream(trainer, RunningStage.VALIDATING)
     try:
-        batches = [batch.data for batch in stream.peek(samples, world_size=trainer.world_size)]
-        return Probe(trainer, batches, reader, RunningStage.VALIDATING)
+        batches = [batch.data for batch in stream.peek(samples, most=most, world_size=trainer.world_size)]
+        return Probe(trainer, batches, reader, RunningStage.VALIDATING, most=most)
     finally:
         stream.close()

@@ -21,12 +21,10 @@ from torch.optim import Optimizer
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.range_test.data import Batch, Stream
-from lr_callbacks.range_test.probe import LossReader
+from lr_callbacks.range_test.probe import WITHOUT_LOSS, LossReader
 
 PATIENCE = 200
 """Batches in a row without a step of the optimizer after which the training is given up."""
-WITHOUT_LOSS = 20
-"""Steps without any loss, none before them having had one, after which there is nothing to judge."""
 
 
 class Steps:
