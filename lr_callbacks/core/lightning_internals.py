@@ -89,6 +89,18 @@ def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
     return bool(module.automatic_optimization and trainer.fit_loop._should_accumulate())
 
 
+# ---------------------------------------------------------------------- the range test: is it a new fit?
+
+
+def step_to_resume_at(trainer: Trainer) -> int:
+    """The optimizer step at which a fit that is in ``on_fit_start`` will go on; 0 for one that begins.
+
+    Lightning restores the loops after that hook, and `trainer.ckpt_path` neither names the checkpoint that Slurm's
+    requeue left nor tells a resumed fit from one in which a finder has put back a file of its own.
+    """
+    return int(trainer._checkpoint_connector._loaded_checkpoint.get("global_step", 0))
+
+
 # ---------------------------------------------------------------------- the range test: data
 # Lightning sets its loaders up after ``on_fit_start``, in ``FitLoop.setup_data``, which also creates the iterator and
 # so draws random numbers, starts workers, and fetches the first batch of a stream. The range test needs the loaders as
@@ -160,7 +172,7 @@ def to_device(trainer: Trainer, batch: Any) -> Any:
 # ---------------------------------------------------------------------- the range test: steps
 # Driving the optimization classes themselves is what makes precision, strategy, accumulation, clipping and the module's
 # own hooks Lightning's. They read where they are from the progress of the loops, which is therefore written here, and
-# restored from a memento like everything else.
+# restored from a snapshot like everything else.
 
 
 def enter_training(trainer: Trainer, loader: CombinedLoader) -> None:

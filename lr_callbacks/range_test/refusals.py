@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -17,12 +17,15 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
 from lr_callbacks.core.optimizer_hooks import has_scheduler
 
-if TYPE_CHECKING:
-    from lr_callbacks.range_test.callback import LRRangeTest
 
-
-def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
+def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimizer, *, applies: bool) -> None:
     """Refuse what would make the test wrong, or its finding without effect.
+
+    Args:
+        test: The range test.
+        trainer: Its trainer.
+        optimizer: The optimizer to sweep.
+        applies: Whether the finding is to be set.
 
     Raises:
         MisconfigurationException: Naming the reason and the way out.
@@ -49,11 +52,11 @@ def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optim
                 f"LRRangeTest: {type(optimizer).__name__} has no step hooks (it does not call"
                 " torch.optim.Optimizer.__init__), so its steps cannot be told; derive it from torch.optim.Optimizer"
             )
-    if test.apply:
+    if applies:
         _refuse_other_masters(test, trainer, optimizer)
 
 
-def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
+def _refuse_other_masters(test: LRCallback, trainer: Trainer, optimizer: Optimizer) -> None:
     configs = [
         c.scheduler for c in trainer.lr_scheduler_configs if getattr(c.scheduler, "optimizer", None) is optimizer
     ]
