@@ -3,14 +3,12 @@
 import re
 from collections.abc import Callable
 from pydoc import locate
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelSummary, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from typing_extensions import override
-
-from lr_callbacks.cli.app import LRCallbacksCLI
 
 QUIET: dict[str, Any] = {
     "enable_progress_bar": False,
@@ -31,7 +29,7 @@ def needs_no_validation(callback: Callback) -> bool:
 
 
 def watched_validation(entry: dict[str, Any]) -> str | None:
-    """The validation metric by which a callback steers a training, such as its LR; None for one that only chooses.
+    """Return the validation metric by which a callback steers a training; None for one that only chooses.
 
     Args:
         entry: Of a resolved configuration: class_path and init_args.
@@ -43,20 +41,14 @@ def watched_validation(entry: dict[str, Any]) -> str | None:
     return found[1] if found else None
 
 
-class TrialCLI(LRCallbacksCLI):
-    """Make what a `fit` needs from a configuration, and do not train.
+class Trial(LightningCLI):
+    """What a command line does differently to make what a `fit` needs from a configuration, without training.
 
     The configuration that the run saves is the one given: it can be trained on its own, with all its callbacks.
-
-    Args:
-        config: Resolved configuration, as `lr-callbacks fit --config` takes it.
-        keep: Which of the callbacks of the configuration the trainer gets.
-        trainer: Arguments of the trainer that replace those of the configuration.
     """
 
-    def __init__(self, config: dict[str, Any], keep: Callable[[Callback], bool], **trainer: Any) -> None:
-        self._keep, self._replaced = keep, trainer
-        super().__init__({"subcommand": "fit", "fit": config})
+    keep: Callable[[Callback], bool]
+    replaced: dict[str, Any]
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -67,14 +59,31 @@ class TrialCLI(LRCallbacksCLI):
         asked = self.config_init[self.subcommand]["trainer"]
         callbacks = asked["callbacks"] or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
-        asked["callbacks"] = [callback for callback in callbacks if self._keep(callback)]
-        return super().instantiate_trainer(**self._replaced, **kwargs)
+        asked["callbacks"] = [callback for callback in callbacks if self.keep(callback)]
+        if asked["logger"] not in (None, True):
+            self.replaced.pop("logger", None)  # a logger of the configuration is used
+        return super().instantiate_trainer(**self.replaced, **kwargs)
 
     def fit(self, **kwargs: Any) -> None:
         """Leave the training to the caller."""
 
-    @override
-    def before_fit(self) -> None: ...
+    def before_fit(self) -> None:
+        """Start no clock."""
 
-    @override
-    def after_fit(self) -> None: ...
+    def after_fit(self) -> None:
+        """Report nothing."""
+
+
+def make_trial(
+    kind: type[LightningCLI], config: dict[str, Any], keep: Callable[[Callback], bool], **trainer: Any
+) -> LightningCLI:
+    """Make trainer, model and data of a `fit` as a command line does.
+
+    Args:
+        kind: The class of the command line.
+        config: Resolved configuration, as `lr-callbacks fit --config` takes it.
+        keep: Which of the callbacks of the configuration the trainer gets.
+        trainer: Arguments of the trainer that replace those of the configuration.
+    """
+    of_kind = type("TrialCLI", (Trial, kind), {"keep": staticmethod(keep), "replaced": trainer})
+    return cast(LightningCLI, of_kind({"subcommand": "fit", "fit": config}))
