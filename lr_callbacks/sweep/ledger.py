@@ -75,6 +75,8 @@ class Ledger:
         self._pruned: set[str] = set()
         self._seen: set[int] = set()
         self._start = 0
+        self.known = 0
+        """Number of trials at the last refresh; a trial with this number was queued by a worker that knew all others."""
         self.refresh()
 
     def refresh(self) -> list[tuple[str, str]]:
@@ -85,7 +87,7 @@ class Ledger:
         """
         trials = self.study.get_trials(deepcopy=False)
         died: list[tuple[str, str]] = []
-        self.open = {}
+        self.open, self.known = {}, len(trials)
         for trial in trials[self._start :]:
             key = trial.user_attrs.get("slot")
             if not isinstance(key, str) or key not in self.slots:
@@ -140,8 +142,7 @@ class Ledger:
         left = self.left()
         for key in sorted(left, key=lambda key: self.deaths[key]):
             if key not in self.open:
-                seed = self.slots[key].seed
-                self.study.enqueue_trial(self.params.get(key, {}), user_attrs={"slot": key, "seed": seed})
+                self.study.enqueue_trial(self.params.get(key, {}), user_attrs={"slot": key})
                 return self.slots[key]
         return next((self.slots[key] for key in left if self.open[key].state == TrialState.WAITING), None)
 

@@ -100,7 +100,8 @@ class Worker:
 
     def _objective(self, trial: optuna.Trial) -> float:
         ledger, key = self._ledger, trial.user_attrs.get("slot")
-        self._say_deaths(ledger.refresh())
+        if trial.number != ledger.known:  # not the next after those we know: another worker may have queued the same slot
+            self._say_deaths(ledger.refresh())
         if not isinstance(key, str) or key not in ledger.slots or not ledger.is_wanted(key, trial.number):
             trial.set_user_attr(ENDED, "not wanted")  # of a larger grid, or queued by two machines at once
             raise _Ended
@@ -174,7 +175,7 @@ class Worker:
                     trial.set_user_attr("result", facts)
                     self._study.tell(trial, value, state)
                 except (UpdateFinishedTrialError, ValueError):
-                    kept = {"slot": key, "seed": self._ledger.slots[key].seed, "result": facts}
+                    kept = {"slot": key, "result": facts}
                     self._study.add_trial(
                         optuna.create_trial(
                             state=state,

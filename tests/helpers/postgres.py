@@ -16,7 +16,7 @@ DRIVERS = ("psycopg", "psycopg2")
 
 def programs():
     """Where initdb and postgres are; Debian puts them beside no command."""
-    places = [Path(found).parent for found in [shutil.which("initdb")] if found]
+    places = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
     return next(iter([*places, *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]), None)
 
 
@@ -39,8 +39,7 @@ class Server:
             self.port = probe.getsockname()[1]
         self.run("initdb", "-D", self.folder / "data", "-U", "me", "-A", "trust", "--no-sync")
         self.start()
-        self.run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "me", "sweeps")
-        self.url = f"postgresql+{driver()}://me:secret@127.0.0.1:{self.port}/sweeps"
+        self.url = f"postgresql+{driver()}://me:secret@127.0.0.1:{self.port}/postgres"
 
     def run(self, program, *args):
         command = [*self.user, str(programs() / program), *map(str, args)]
