@@ -34,12 +34,15 @@ def has_no_optimizer(trainer: Trainer) -> bool:
 def batches_left_of_epoch(trainer: Trainer) -> float | None:
     """Batches that are left of the epoch in which a resumed fit goes on; None if it goes on with a new epoch.
 
-    ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come.
+    ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come. Resumed
+    from ``on_train_batch_end`` with no more batches in the epoch than had been taken, Lightning takes all of them again.
     """
-    progress = trainer.fit_loop.epoch_loop.batch_progress.current
-    if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or progress.ready == 0:
+    progress, batches = trainer.fit_loop.epoch_loop.batch_progress, trainer.num_training_batches
+    ready = progress.current.ready
+    if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or ready == 0:
         return None
-    return max(trainer.num_training_batches - progress.ready, 0)
+    in_batch_end = progress.current.completed < progress.current.processed
+    return batches if in_batch_end and ready >= batches else max(batches - ready, 0)
 
 
 def logged_so_far(trainer: Trainer) -> list[Tensor]:
