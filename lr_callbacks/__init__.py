@@ -11,9 +11,12 @@ from lr_callbacks.callbacks.inverse_sqrt import InverseSqrt
 from lr_callbacks.callbacks.lambda_factor import LambdaFactor, MultiplicativeFactor
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.callbacks.one_cycle import OneCycle
+from lr_callbacks.callbacks.piecewise import Piecewise
 from lr_callbacks.callbacks.polynomial_decay import LinearDecay, PolynomialDecay
 from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from lr_callbacks.callbacks.restarts import Restarts
 from lr_callbacks.callbacks.rex import Rex
+from lr_callbacks.callbacks.sequential import Sequential
 from lr_callbacks.callbacks.sgdr import SGDR
 from lr_callbacks.callbacks.snapshots import SnapshotCheckpoint
 from lr_callbacks.callbacks.step_decay import MultiStepDecay, StepDecay
@@ -45,10 +48,13 @@ __all__ = [
     "MultiStepDecay",
     "MultiplicativeFactor",
     "OneCycle",
+    "Piecewise",
     "PolynomialDecay",
     "RangeTestResult",
     "ReduceLROnPlateau",
+    "Restarts",
     "Rex",
+    "Sequential",
     "SnapshotCheckpoint",
     "StepDecay",
     "TorchScheduler",

@@ -130,3 +130,31 @@ def one_of(name: str, value: object, choices: object) -> None:
     """
     values = get_args(choices)
     require(value in values, name, "one of " + ", ".join(map(repr, values)), value)
+
+
+def value_or_share(name: str, value: object) -> float:
+    """An absolute value of at least 0, or a share of each group's base value, as a number: ``"1%"`` is 0.01.
+
+    Raises:
+        TypeError: If it is neither a number nor a string.
+        ValueError: If it is negative, not finite, or a string that is no share.
+
+    Example:
+        >>> value_or_share("floor", 1e-5), value_or_share("floor", "1%")
+        (1e-05, 0.01)
+        >>> value_or_share("floor", "low")
+        Traceback (most recent call last):
+        ...
+        ValueError: floor must be a value of at least 0 or a share such as '1%', got 'low'
+    """
+    rule = "a value of at least 0 or a share such as '1%'"
+    if not isinstance(value, str):
+        require(number(name, value) >= 0, name, "at least 0", value)
+        return float(value)  # type: ignore[arg-type]
+    share = value.strip()
+    try:
+        found = float(share.removesuffix("%")) / 100
+    except ValueError:
+        found = -1.0
+    require(share.endswith("%") and is_finite(found) and found >= 0, name, rule, value)
+    return found

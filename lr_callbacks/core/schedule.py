@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypedDict, cast
+from typing import Any, ClassVar, Literal, TypedDict, cast
 
 import numpy as np
 
-from lr_callbacks.core.arguments import one_of, require, whole
+from lr_callbacks.core.arguments import one_of, require, value_or_share, whole
 from lr_callbacks.core.durations import Duration
 from lr_callbacks.core.schedule_time import Array, GroupRows, Interval, ScheduleTime
 from lr_callbacks.core.timeline import Axis
 from lr_callbacks.schedules.arrays import lookahead as lookahead
 
 Groups = int | str | list[int | str] | None
-NO_LENGTHS = ("groups", "monitor", "name", "start", "param", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr")
+Outside = Literal["hold", "one"]
+NO_LENGTHS = (
+    "groups",
+    "monitor",
+    "name",
+    "start",
+    "end",
+    "floor",
+    "ceiling",
+    "param",
+    "eta_min",
+    "end_lr",
+    "min_lr",
+    "base_lr",
+    "max_lr",
+)
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
 
 
@@ -25,6 +40,10 @@ class ScheduleOptions(TypedDict, total=False):
     param: str
     interval: Interval
     start: int | str | None
+    end: int | str | None
+    outside: Outside
+    floor: float | str | None
+    ceiling: float | str | None
     optimizer: int | None
     groups: Groups
 
@@ -38,7 +57,12 @@ class LRSchedule:
         interval: ``"step"``: it moves at every optimizer step. ``"epoch"``: its time counts epochs, and the factor is
             held over each; the epoch in which it begins is the first. Lengths are then given in epochs or %.
         start: Where it begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``, ``"10%"``
-            or ``"30 min"``; None for the end of the warm-up of its groups. Before it, the first value holds.
+            or ``"30 min"``; None for the end of the warm-up of its groups.
+        end: Where it ends, counted from the start of the run, in the same units; None for no end but its own. A length
+            that is not given is that from `start` to `end`.
+        outside: What its factor is before `start` and from `end` on. ``"hold"``: its first and its last. ``"one"``: 1.
+        floor: Lowest value that it leads to: absolute, or ``"1%"`` of each group's base value; None for none.
+        ceiling: Highest value that it leads to, in the same way.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``), a pattern of names (``"backbone*"``) or
             a list of them; None for all.
@@ -55,7 +79,7 @@ class LRSchedule:
         ValueError: If an option is outside its range.
     """
 
-    fills_run: ClassVar[bool] = False
+    fills_run: bool = False
     is_warmup: ClassVar[bool] = False
     drives: ClassVar[bool] = True
     advances: ClassVar[bool] = False
@@ -67,6 +91,10 @@ class LRSchedule:
         param: str = "lr",
         interval: Interval = "step",
         start: int | str | None = None,
+        end: int | str | None = None,
+        outside: Outside = "hold",
+        floor: float | str | None = None,
+        ceiling: float | str | None = None,
         optimizer: int | None = None,
         groups: Groups = None,
     ) -> None:
@@ -74,6 +102,15 @@ class LRSchedule:
         one_of("interval", interval, Interval)
         if start is not None:
             Duration.parse(start, name="start")
+        if end is not None:
+            Duration.parse(end, name="end", minimum=1)
+        one_of("outside", outside, Outside)
+        for name, bound in (("floor", floor), ("ceiling", ceiling)):
+            if bound is not None:
+                value_or_share(name, bound)
+        if floor is not None and ceiling is not None and isinstance(floor, str) == isinstance(ceiling, str):
+            low, high = value_or_share("floor", floor), value_or_share("ceiling", ceiling)
+            require(low <= high, "floor", f"at most ceiling={ceiling!r}", floor)
         if optimizer is not None:
             whole("optimizer", optimizer)
         several = isinstance(groups, Sequence) and not isinstance(groups, str)
@@ -83,6 +120,10 @@ class LRSchedule:
         self.param = param
         self.interval = interval
         self.start = start
+        self.end = end
+        self.outside = outside
+        self.floor = floor
+        self.ceiling = ceiling
         self.optimizer = optimizer
         self.groups = cast(Groups, wanted) if several else groups
 
@@ -115,6 +156,12 @@ class LRSchedule:
     def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Any]]:
         """Other entries of the groups that it sets, to absolute values: functions such as `factors`, by their names."""
         return {}
+
+    def between_bounds(self, factors: Any, groups: GroupRows) -> Any:
+        """Its factors between `floor` and `ceiling`."""
+        if self.floor is not None:
+            factors = np.maximum(factors, groups.factor_of(self.floor))
+        return factors if self.ceiling is None else np.minimum(factors, groups.factor_of(self.ceiling))
 
     def begin(self, controller: Any) -> None:
         """Before the first factor of an optimizer is asked for at the start of the training (only if it `advances`)."""
