@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from terms import factors, term_of
 
 import lr_callbacks as lc
 from lr_callbacks import schedules as s
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group
+from lr_callbacks.core.run_length import RunLength
 
 lengths = st.integers(1, 2000)
 steps = st.integers(0, 6000)
@@ -105,7 +106,7 @@ def test_triangular_cycles_stay_within_their_bounds_and_come_again_after_each_pe
     assert (factor(step + 1) >= factor(step) - 1e-12) if rises else (factor(step + 1) <= factor(step) + 1e-12)
 
 
-RUN = Horizon(total_steps=200, epochs=((0, 20),))
+RUN = RunLength(total_steps=200, epochs=((0, 20),))
 ALL = [
     lc.StepDecay("10%", gamma=0.5),
     lc.MultiStepDecay(["50%", 120, "7 epochs"]),
@@ -128,40 +129,38 @@ JOINS = [c for c in ALL if not isinstance(c, lc.ConstantFactor | lc.CyclicalLR)]
 @pytest.mark.parametrize("callback", JOINS, ids=repr)
 @given(warmup_end=st.integers(0, 199))
 def test_a_schedule_joins_the_warm_up_without_a_jump(callback, warmup_end):
-    segment = callback.segment(RUN, Group(0, 0.1, 0.1, warmup_end))
-    assert segment.start == warmup_end
-    assert segment.factor_at(warmup_end) == pytest.approx(1.0, rel=1e-15)
+    term = term_of(callback, RUN, warmup=warmup_end)
+    assert term.start == warmup_end
+    assert factors(term, warmup_end) == [pytest.approx(1.0, rel=1e-15)]
 
 
-@pytest.mark.parametrize("callback", [c for c in ALL if c.anneals_to_end], ids=repr)
+@pytest.mark.parametrize("callback", [c for c in ALL if c.fills_run], ids=repr)
 @given(warmup_end=st.integers(0, 199), beyond=st.integers(0, 10_000))
 def test_a_schedule_that_anneals_to_the_end_is_there_at_the_end_of_the_run_and_stays(callback, warmup_end, beyond):
-    segment = callback.segment(RUN, Group(0, 0.1, 0.1, warmup_end))
-    assert segment.end == 200
-    assert segment.factor_at(200 + beyond) == pytest.approx(0.01 if "0.001" in repr(callback) else 0.0, rel=1e-12)
+    term = term_of(callback, RUN, warmup=warmup_end)
+    assert term.end == 200
+    assert factors(term, 200 + beyond) == [pytest.approx(0.01 if "0.001" in repr(callback) else 0.0, rel=1e-12)]
 
 
 @pytest.mark.parametrize("callback", ALL, ids=repr)
 def test_a_callback_survives_pickling_with_its_arguments_and_its_lrs(callback):
     copy = pickle.loads(pickle.dumps(callback))
-    group = Group(0, 0.1, 0.1, 0)
-    ours, theirs = callback.segment(RUN, group), copy.segment(RUN, group)
     assert repr(copy) == repr(callback)
-    assert [ours.factor_at(t) for t in range(5)] == [theirs.factor_at(t) for t in range(5)]
+    assert factors(term_of(copy, RUN), *range(5)) == factors(term_of(callback, RUN), *range(5))
 
 
 @pytest.mark.parametrize("callback", ALL, ids=repr)
 def test_a_factor_can_be_asked_for_any_step_in_any_order(callback):
-    forward = callback.segment(RUN, Group(0, 0.1, 0.1, 0))
-    backward = callback.segment(RUN, Group(0, 0.1, 0.1, 0))
-    expected = {t: backward.factor_at(t) for t in (20, 7, 13, 0, 19, 3)}
-    assert {t: forward.factor_at(t) for t in sorted(expected)} == expected
+    steps = (20, 7, 13, 0, 19, 3)
+    backward = dict(zip(steps, factors(term_of(callback, RUN), *steps), strict=True))
+    forward = dict(zip(sorted(steps), factors(term_of(callback, RUN), *sorted(steps)), strict=True))
+    assert forward == backward
 
 
 @pytest.mark.parametrize("callback", ALL, ids=repr)
 def test_a_group_whose_lr_is_0_gets_a_factor_all_the_same(callback):
-    segment = callback.segment(RUN, Group(1, 0.0, 0.1, 0))
-    assert all(0.0 * segment.factor_at(t) == 0 for t in (0, 1, 100, 500) if not isinstance(callback, lc.LambdaFactor))
+    term = term_of(callback, RUN, lrs=(0.1, 0.0))
+    assert all(math.isfinite(factor) and factor >= 0 for factor in factors(term, 0, 1, 100, 199, 500, group=1))
 
 
 @pytest.mark.parametrize("callback", ALL, ids=repr)
