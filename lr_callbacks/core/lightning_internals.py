@@ -37,7 +37,8 @@ def batches_left_of_epoch(trainer: Trainer) -> float | None:
     ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come. Resumed
     from ``on_train_batch_end`` with no more batches in the epoch than had been taken, Lightning takes all of them again.
     """
-    progress, batches = trainer.fit_loop.epoch_loop.batch_progress, trainer.num_training_batches
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress
+    batches = trainer.num_training_batches
     ready = progress.current.ready
     if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or ready == 0:
         return None

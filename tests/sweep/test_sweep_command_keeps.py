@@ -78,7 +78,10 @@ def test_an_interrupt_between_two_trials_is_a_line_and_no_traceback(workplace, m
     with pytest.raises(SystemExit) as end:
         sweep("--lr", "0.1")
     assert end.value.code == 130
-    assert capsys.readouterr().out == "lr 0.1, seed 42: stopped. Finished trainings are kept; the same call or command again continues the sweep.\n"
+    assert (
+        capsys.readouterr().out
+        == "lr 0.1, seed 42: stopped. Finished trainings are kept; the same call or command again continues the sweep.\n"
+    )
 
 
 ONE = {"class_path": "OneCycle", "init_args": {"max_lr": 0.3}}
