@@ -38,7 +38,9 @@ def at_beginning(
     fits = timeline.with_hold(None).position("epochs", step) == timeline.run.steps_before_epoch(now.epoch)
     as_known = timeline.goes_on_with(lengths, now.epoch)
     if not as_known or (exact and not (fits and timeline.ends_as_planned(step, now.epoch))):
-        timeline = timeline.with_epoch(step=step, epoch=now.epoch, lengths=lengths)
+        is_ahead = timeline.position("epochs", step) > timeline.run.steps_before_epoch(now.epoch)
+        left = RunLength(epochs=lengths).steps_in_epoch(now.epoch) if is_ahead else None  # an epoch that begins again
+        timeline = timeline.with_epoch(step=step, epoch=now.epoch, lengths=lengths, left=left)
     timeline = timeline.with_nominal(today.epochs).with_beginning(now)
     if today.assumed:
         timeline = timeline.with_hold(step + max(RunLength(epochs=lengths).steps_in_epoch(now.epoch), 1) - 1)
