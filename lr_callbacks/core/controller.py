@@ -32,6 +32,8 @@ class Controller:
         schedules: All schedules that drive it, in any order.
 
     Attributes:
+        optimizer: The optimizer whose hooks see the steps; not the one given where that is a wrapper without hooks.
+        given: The optimizer as ``configure_optimizers`` has returned it.
         step: How often the optimizer has really stepped.
         now: Where the schedules are: `step`, or the milliseconds of a run that goes by the wall clock.
         clock: The wall clock, if the run goes by it.
@@ -41,7 +43,8 @@ class Controller:
     """
 
     def __init__(self, optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule]) -> None:
-        self.optimizer = optimizer
+        self.optimizer = hooks.stepping(optimizer)
+        self.given = optimizer
         self.index = index
         self.schedules = sorted(schedules, key=lambda schedule: type(schedule).__qualname__)
         self.step = self.now = 0
@@ -57,6 +60,7 @@ class Controller:
         self._bases: list[float] = []
         self._tables: list[HyperTable] = []
         self._hooks: list[Callable[[], None]] = []
+        optimizer = self.optimizer
         require_lrs(optimizer, self.name)
         check_numbers(optimizer)
         self._configured = read_configured(optimizer, self.name)
@@ -68,7 +72,7 @@ class Controller:
     @property
     def name(self) -> str:
         """How messages name the optimizer."""
-        return f"optimizer {self.index} ({type(self.optimizer).__name__})"
+        return f"optimizer {self.index} ({type(self.given).__name__})"
 
     @property
     def run(self) -> RunLength:

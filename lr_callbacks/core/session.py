@@ -24,6 +24,7 @@ from lr_callbacks.core.lightning_internals import (
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
 from lr_callbacks.core.schedule import LRSchedule
+from lr_callbacks.core.unreached import warn_of_unreached
 from lr_callbacks.core.wall_clock import TimeLimit, WallClock, clock_of, goes_by_time, refuse_steppers, time_limit
 
 
@@ -88,6 +89,8 @@ class Session:
             self._begin_epoch(trainer, run)
         if self.controllers:
             rank_zero_info(describe(run, self.controllers))
+            if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+                warn_of_unreached(self.controllers)
 
     def _by_time(self, trainer: Trainer, run: RunLength) -> tuple[RunLength, WallClock | None]:
         """Another length and a clock, if the run goes by the wall clock."""
@@ -165,6 +168,7 @@ class Session:
             self.is_over = True
             self.global_step = self.trainer.global_step if self.trainer is not None else 0
             self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else {}
+        self._checks.close()
         for controller in self.controllers:
             controller.end()
 
