@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
-from inspect import signature
 from pathlib import Path
 from shlex import quote
 from typing import Any, ClassVar, NoReturn
@@ -24,6 +23,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 import lr_callbacks
 from lr_callbacks import LRCallback
 from lr_callbacks.cli.errors import file_of, syntax_error, wrong_value
+from lr_callbacks.core.schedule import parameters_of
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
@@ -151,7 +151,7 @@ def _hint(message: str) -> str:
     refused = re.search(r"Problem with given class_path '(?:\w+\.)+(\w+)':\s+Option '\w+' is not accepted", message)
     callback = vars(lr_callbacks).get(refused[1]) if refused else None
     if isinstance(callback, type):
-        return f"{callback.__name__} takes: {', '.join(signature(callback).parameters)}.\n"
+        return f"{callback.__name__} takes: {', '.join(parameters_of(callback))}.\n"
     if unknown := _unknown_class(message):
         option, name = unknown
         known = _known_callbacks() if option == "trainer.callbacks" else []
@@ -208,7 +208,7 @@ def refuse_twins(callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         if isinstance(callback, LRCallback) and is_overridden("state_dict", callback, Callback):
             if callback.state_key in seen:
-                named = "name" in signature(type(callback)).parameters
+                named = "name" in parameters_of(type(callback))
                 way_out = "give one of them a name, such as name: second" if named else "remove one"
                 raise ValueError(
                     f"{seen[callback.state_key]!r} and {callback!r} would share an entry in a checkpoint: {way_out}"
