@@ -39,9 +39,6 @@ def not_used_here(message: str) -> str | None:
         >>> not_used_here("Subcommand 'fit' does not accept option 'optimizer.lr'")
         'optimizer is not used here. If your module takes optimizer: OptimizerCallable, write --model.optimizer=AdamW --model.optimizer.lr=0.01; otherwise set it in configure_optimizers'
     """  # noqa: E501
-    early = re.search(r"'lightning\.(?:pytorch\.)?Callback':\s+Option '(\w+)' is not accepted", message)
-    if early:
-        return f"--trainer.callbacks.{early[1]} comes before any callback; put it after --trainer.callbacks+=OneCycle"
     if not (found := re.search(r"(?:arguments: |option ')(--)?(optimizer|lr_scheduler)\b", message)):
         return None
     given = re.findall(rf"--{found[2]}([.\w]*)[= ](\S+)", message)

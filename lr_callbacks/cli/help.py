@@ -36,7 +36,7 @@ OPTIONS = {
     "weights_only": "Load only tensors and plain types from the checkpoint; false for one that you trust.",
     "trainer.callbacks": "Add a callback, and after it its arguments: --trainer.callbacks+=OneCycle "
     "--trainer.callbacks.max_lr=0.1. What it takes: --trainer.callbacks.help=OneCycle.",
-    "trainer.accelerator": "cpu, gpu, mps, tpu or auto.",
+    "trainer.accelerator": "Train on this: cpu, gpu, mps, tpu or auto.",
     "trainer.max_steps": "Stop after this many optimizer steps; -1 sets no limit.",
     "model": "Class of the module, and its arguments: --model=my_module.Net --model.width=64. What it takes: "
     "--model.help=my_module.Net.",
