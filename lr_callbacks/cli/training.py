@@ -21,6 +21,7 @@ import lr_callbacks
 import lr_callbacks.demo
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.cli import help as help_texts
+from lr_callbacks.cli.hparams import RunHyperparameters
 from lr_callbacks.cli.kept import kept_arguments
 from lr_callbacks.cli.progress import OneLineProgressBar
 from lr_callbacks.cli.reporting import (
@@ -181,7 +182,8 @@ class TrainingCLI(LightningCLI):
             raise
 
     def before_fit(self) -> None:
-        """Start the clock."""
+        """Start the clock, and let the run be known by its hyper-parameters."""
+        self.trainer.callbacks.append(RunHyperparameters())  # type: ignore[attr-defined]
         self._started = time.perf_counter()
 
     def after_fit(self) -> None:
