@@ -22,7 +22,8 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 import lr_callbacks
 from lr_callbacks import LRCallback
-from lr_callbacks.cli.errors import file_of, syntax_error, wrong_value
+from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
+from lr_callbacks.cli.help import shortened
 from lr_callbacks.core.schedule import parameters_of
 
 NOISE = (
@@ -77,6 +78,19 @@ class ShortErrorParser(LightningArgumentParser):
     """The configurations that were read, for all parsers of a command line."""
     reading: str | None = None
     """The configuration that is being read."""
+    command: str | None = None
+    """The command whose parser it is."""
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        """The short help of a command; all of it for others."""
+        if self.command is None:
+            return str(super().format_help(*args, **kwargs))
+        with shortened(self, self.command):
+            return str(super().format_help(*args, **kwargs))
+
+    def print_all_help(self) -> None:
+        """Print the help with all options."""
+        sys.stdout.write(super().format_help())
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
         """Read a configuration; a file that is no text, a checkpoint for one, is refused by its name."""
@@ -122,6 +136,8 @@ def _short(message: str) -> str:
         >>> _short(long)
         "trainer.callbacks, class 'lr_callbacks.Warmup': required: duration"
     """
+    if answer := not_used_here(message):
+        return answer
     key = re.match(r'Parser key "(\S+)":', message)
     if unknown := _unknown_class(message):
         return f"{unknown[0]}: no class is known by the short name {unknown[1]}"
@@ -130,6 +146,13 @@ def _short(message: str) -> str:
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
     factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
     reasons += [(factory, reason) for reason, factory in factories]
+    early = (
+        re.match(r"'lightning\.(?:pytorch\.)?Callback': Option '(\w+)' is not", ": ".join(reasons[0]))
+        if reasons
+        else None
+    )
+    if early:
+        return f"--trainer.callbacks.{early[1]} comes before any callback; put it after --trainer.callbacks+=OneCycle"
     return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
 
 

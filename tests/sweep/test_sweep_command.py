@@ -60,7 +60,7 @@ def test_the_configuration_for_sweeps_ranks_seven_rates_twice_and_leaves_all_tha
     assert saved["seed_everything"] == 43
     axes, events = hparams(trial)
     assert axes == {"lr": 0.01, "seed": 43}
-    assert {"sweep/val_acc", "val_acc", "val_loss", "lr-SGD"} <= set(events.Tags()["scalars"])
+    assert {"sweep/val_acc", "val_acc", "val_loss", "lr/SGD"} <= set(events.Tags()["scalars"])
     assert not list(folder.rglob("*.ckpt"))
 
 
