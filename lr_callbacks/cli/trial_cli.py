@@ -1,44 +1,16 @@
 """The command line without a terminal: a configuration in, trainer, model and data out."""
 
-import re
-from collections.abc import Callable
-from pydoc import locate
 from typing import Any, cast
 
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelSummary, ProgressBar
+from lightning.pytorch.callbacks import Checkpoint, ModelSummary, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from typing_extensions import override
-
-QUIET: dict[str, Any] = {
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "enable_checkpointing": False,
-}
-CHOOSERS = (EarlyStopping, Checkpoint)
 
 
 def is_quiet(callback: Callback) -> bool:
     """Whether a callback may stay in a training that shows nothing and keeps nothing."""
     return not isinstance(callback, ProgressBar | ModelSummary | Checkpoint)
-
-
-def needs_no_validation(callback: Callback) -> bool:
-    """Whether a callback does its work without validation data; those that stop or choose by them need not stay."""
-    return not (isinstance(callback, CHOOSERS) and str(getattr(callback, "monitor", None)).startswith("val"))
-
-
-def watched_validation(entry: dict[str, Any]) -> str | None:
-    """Return the validation metric by which a callback steers a training; None for one that only chooses.
-
-    Args:
-        entry: Of a resolved configuration: class_path and init_args.
-    """
-    kind = locate(entry["class_path"])
-    if isinstance(kind, type) and issubclass(kind, CHOOSERS):
-        return None
-    found = re.search(r"'monitor': '(val\w*)'", str(entry))
-    return found[1] if found else None
 
 
 class Trial(LightningCLI):
@@ -47,7 +19,6 @@ class Trial(LightningCLI):
     The configuration that the run saves is the one given: it can be trained on its own, with all its callbacks.
     """
 
-    keep: Callable[[Callback], bool]
     replaced: dict[str, Any]
 
     @override
@@ -58,32 +29,25 @@ class Trial(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         asked = self.config_init[self.subcommand]["trainer"]
         callbacks = asked["callbacks"] or []
-        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
-        asked["callbacks"] = [callback for callback in callbacks if self.keep(callback)]
+        asked["callbacks"] = list(filter(is_quiet, callbacks if isinstance(callbacks, list) else [callbacks]))
         if asked["logger"] not in (None, True):
-            self.replaced.pop("logger", None)  # a logger of the configuration is used
+            self.replaced.pop("logger")  # that of the configuration is used
         return super().instantiate_trainer(**self.replaced, **kwargs)
 
     def fit(self, **kwargs: Any) -> None:
-        """Leave the training to the caller."""
+        """Leave the training, its clock and its report to the caller."""
 
-    def before_fit(self) -> None:
-        """Start no clock."""
-
-    def after_fit(self) -> None:
-        """Report nothing."""
+    before_fit = after_fit = fit
 
 
-def make_trial(
-    kind: type[LightningCLI], config: dict[str, Any], keep: Callable[[Callback], bool], **trainer: Any
-) -> LightningCLI:
-    """Make trainer, model and data of a `fit` as a command line does.
+def make_trial(kind: type[LightningCLI], config: dict[str, Any], logger: Any) -> LightningCLI:
+    """Make trainer, model and data of a `fit` as a command line does, for a training that shows and keeps nothing.
 
     Args:
         kind: The class of the command line.
         config: Resolved configuration, as `lr-callbacks fit --config` takes it.
-        keep: Which of the callbacks of the configuration the trainer gets.
-        trainer: Arguments of the trainer that replace those of the configuration.
+        logger: For the trainer, unless the configuration has one.
     """
-    of_kind = type("TrialCLI", (Trial, kind), {"keep": staticmethod(keep), "replaced": trainer})
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    of_kind = type("TrialCLI", (Trial, kind), {"replaced": {**quiet, "logger": logger}})
     return cast(LightningCLI, of_kind({"subcommand": "fit", "fit": config}))

@@ -59,6 +59,18 @@ class Outcome:
         """Whether the metric or a weight was no longer a finite number."""
         return not math.isfinite(self.value)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a study keeps of it, along with the value."""
+        return {"epochs": self.epochs, "seconds": round(self.seconds, 3), "run": self.run}
+
+    def said(self, metric: str) -> str:
+        """Return it in words."""
+        why = f" ({self.reason})" if self.reason else ""
+        value = f"diverged{why}" if self.diverged else f"{metric} {self.value:.4g}"
+        end, s = " (pruned)" if self.pruned else "", "" if self.epochs == 1 else "s"
+        return f"{value}{end}, {self.epochs} epoch{s}, {self.seconds:.1f} s"
+
 
 def run_trial(
     build: Build,
