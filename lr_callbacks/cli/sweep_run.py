@@ -123,7 +123,7 @@ class SweepRun:
         return {"config": {**self.config, "trainer": trainer}, "lr_key": self.lr_key, "schedules": self.schedules}
 
     def build(self, point: dict[str, Any], logger: Any = None) -> tuple[Any, ...]:
-        """Make trainer, model and data of a trial; its logs go to a folder that is named after the point and the seed."""
+        """Make trainer, model and data of a trial; its logs go to a folder named after the point and the seed."""
         seed = torch.initial_seed()  # just set, by the search
         if logger is None:
             run = self._new_run({**point, "seed": seed})
@@ -194,7 +194,7 @@ class SweepRun:
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file as a whole, by one of a random name: of two workers that end together, each leaves a complete one."""
+    """Write a file as a whole, by one of a random name: two workers that end together leave a complete one."""
     with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
         new = Path(file.name)
     try:

@@ -45,9 +45,9 @@ class Slot:
 class Ledger:
     """The trials of a study, sorted into the slots of this sweep; a refresh costs what is new.
 
-    A trial says by its attribute "slot" which slot it is for. The storage is not trusted: a point is looked up among our
-    slots, and what a sampler chose is checked against the axes. Of several trials of a slot the one that finished first,
-    by number, counts.
+    A trial says by its attribute "slot" which slot it is for. The storage is not trusted: a point is looked up among
+    our slots, and what a sampler chose is checked against the axes. Of several finished trials of a slot the one with
+    the lowest number counts.
 
     Args:
         study: The study.
@@ -99,7 +99,7 @@ class Ledger:
             if key in self._todo:  # what has failed comes last
                 del self._todo[key]
                 self._todo[key] = None
-            died = trial.user_attrs.get(ENDED, OUT_OF_MEMORY) == OUT_OF_MEMORY
+            died = bool(trial.user_attrs.get(ENDED, OUT_OF_MEMORY) == OUT_OF_MEMORY)
             self.deaths[key] += died
             return died
         if self._result(key, trial) and (key not in self.finished or trial.number < self.finished[key].number):

@@ -21,7 +21,7 @@ from lr_callbacks.core.arguments import flag, require, whole
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
 from lr_callbacks.sweep.ledger import Ledger, Slot
-from lr_callbacks.sweep.storage import is_writable, open_storage, open_study, say, shown
+from lr_callbacks.sweep.storage import is_writable, open_storage, open_study, patiently, say, shown
 from lr_callbacks.sweep.table import SweepTable
 from lr_callbacks.sweep.trial import Build, caller
 from lr_callbacks.sweep.work import Worker, fail
@@ -146,13 +146,13 @@ def grid_search(
         with lock if writable else nullcontext():
             store = open_storage(storage or folder / STUDY, writable)
             name = folder.resolve().name if storage else "sweep"
-            study = open_study(store, kept, name, writable, PRUNERS[pruner]())
+            study = patiently(lambda: open_study(store, kept, name, writable, PRUNERS[pruner]()))
         if writable and suggest is not None and "suggestion" not in study.user_attrs:
             study.set_user_attr("suggestion", _lrs(suggest()))
         for trial in study.get_trials(deepcopy=False) if writable and take_over else []:
             if trial.state == TrialState.RUNNING:
                 fail(study, trial.number)
-        ledger = Ledger(study, slots, axes, max_deaths)
+        ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
         left = _greet(ledger, shown(storage or folder), fresh)
         if left and not writable:
             raise ValueError(

@@ -7,14 +7,16 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -26,6 +28,9 @@ GRACE_SECONDS = 30
 """A trial without a heartbeat for this long counts as that of a dead worker."""
 PATIENCE_SECONDS = 600.0
 """How long to wait for a storage that fails in mid-sweep."""
+LOST = (StorageInternalError, OSError)
+"""What is raised where a storage fails, or a lock file cannot be written."""
+T = TypeVar("T")
 
 
 class HeartbeatStorage(RDBStorage):
@@ -36,20 +41,20 @@ class HeartbeatStorage(RDBStorage):
             super().record_heartbeat(trial_id)
 
 
-class Patience:
-    """Wait for a storage that fails, up to a limit, and say so once."""
-
-    def __init__(self) -> None:
-        self._end: float | None = None
-
-    def once_more(self) -> bool:
-        """Wait a second; False if the time is up."""
-        if self._end is None:
-            self._end = time.monotonic() + PATIENCE_SECONDS
-            minutes = f"{PATIENCE_SECONDS / 60:g} minutes"
-            say(f"The storage of the sweep fails; trying again for up to {minutes}. Finished trainings are kept.")
-        time.sleep(1)
-        return time.monotonic() < self._end
+def patiently(step: Callable[[], T]) -> T:
+    """Do something with a storage; while that fails, say so once, and do it again every second, up to a limit."""
+    started: float | None = None
+    while True:
+        try:
+            return step()
+        except LOST as error:
+            if started is None:
+                started = time.monotonic()
+                why = f"The storage of the sweep fails ({type(error.__cause__ or error).__name__})"
+                say(f"{why}; trying again for up to {PATIENCE_SECONDS / 60:g} minutes. Finished trainings are kept.")
+            time.sleep(1)
+            if time.monotonic() - started > PATIENCE_SECONDS:
+                raise
 
 
 def say(line: str) -> None:
@@ -181,7 +186,7 @@ def open_study(store: BaseStorage, settings: dict[str, Any], name: str, writable
     Raises:
         ValueError: If the study has trials with other settings, or is new and cannot be made.
     """
-    direction = "maximize" if settings["mode"] == "max" else "minimize"
+    direction = StudyDirection.MAXIMIZE if settings["mode"] == "max" else StudyDirection.MINIMIZE
     if writable:
         study = optuna.create_study(
             storage=store, direction=direction, load_if_exists=True, study_name=name, pruner=pruner

@@ -25,12 +25,10 @@ from tqdm import tqdm
 from lr_callbacks.core.arguments import is_finite
 from lr_callbacks.sweep.axes import is_lr, label
 from lr_callbacks.sweep.ledger import ENDED, OUT_OF_MEMORY, Ledger
-from lr_callbacks.sweep.storage import GRACE_SECONDS, Patience, say
+from lr_callbacks.sweep.storage import GRACE_SECONDS, LOST, patiently, say
 from lr_callbacks.sweep.trial import Build, Outcome, is_out_of_memory, log_hparams, run_trial
 
 WAIT_SECONDS = 0.5
-LOST = (StorageInternalError, OSError)
-"""The storage fails, or a lock file cannot be written."""
 TAKEN = (UpdateFinishedTrialError, ValueError)
 """What Optuna says where another worker took us for dead and let our trial fail."""
 
@@ -63,16 +61,10 @@ class Worker:
 
     def run(self) -> None:
         """Work until all is trained; at the end wait for the other workers, and repeat what they leave behind."""
-        patience = Patience()
         with tqdm(total=len(self._ledger.slots), desc="sweep", unit="trial", disable=None) as bar:
-            while True:
-                try:
-                    if self._step(bar):
-                        return
-                    patience = Patience()
-                except LOST as error:
-                    if error is self._error or not patience.once_more():
-                        raise
+            while not patiently(partial(self._step, bar)):
+                if self._error is not None:
+                    raise self._error
 
     def _step(self, bar: Any) -> bool:
         """Train one trial, or wait; whether nothing is left."""
@@ -100,8 +92,6 @@ class Worker:
             except Exception as error:  # of the storage, or of Optuna about it; a result is kept by the next step
                 if not (self._result or self._error or isinstance(error, TAKEN)):
                     raise error.__context__ if isinstance(error.__context__, LOST) else error  # noqa: B904
-            if self._error is not None:
-                raise self._error
         return not left
 
     def _objective(self, trial: Trial) -> float:

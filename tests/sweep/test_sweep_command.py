@@ -237,3 +237,22 @@ def test_a_model_without_a_learning_rate_to_set_is_told_how_to_name_it():
         ValueError, match=r"the learning rate must be at model\.optimizer\.lr, .* say where, such as --lr_"
     ):
         find_lr({"trainer": {}, "model": {"class_path": "Net", "init_args": {"width": 3}}})
+
+
+def test_workers_of_one_command_share_the_trials_and_one_of_them_reports(workplace, capsys):
+    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=2", "--trainer.max_epochs=30")
+    said = capsys.readouterr().out
+    assert said.count("Best: ") == 1
+    own = said.count("seed 42: val_loss")
+    assert len(list(Path("runs/DigitsClassifier").glob("lr=*,seed=42"))) == 4
+    assert 1 <= own <= 4
+    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=0", "--trainer.max_epochs=30")
+    assert "Best: " not in capsys.readouterr().out
+
+
+def test_a_run_in_tensorboard_is_named_after_its_point_alone_and_a_repeated_one_gets_a_number(workplace):
+    Path("runs/DigitsClassifier/lr=0.1,seed=42").mkdir(parents=True)
+    sweep("--lr", "0.1")
+    runs = sorted(path.name for path in Path("runs/DigitsClassifier").iterdir() if path.is_dir())
+    assert runs == ["lr=0.1,seed=42", "lr=0.1,seed=42,2"]
+    assert list(Path("runs/DigitsClassifier/lr=0.1,seed=42,2").glob("events.*"))

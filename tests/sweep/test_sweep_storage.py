@@ -140,7 +140,7 @@ def test_a_training_is_kept_while_the_storage_fails_and_written_when_it_is_back(
     table = Search(tmp_path, module=Module)({"lr": [0.01]})
     assert (len(trained), len(failures), table.rows[0].state) == (1, 3, "complete")
     said = capsys.readouterr().out
-    assert said.count("The storage of the sweep fails; trying again for up to 10 minutes.") == 1
+    assert said.count("The storage of the sweep fails (StorageInternalError); trying again for up to 10 minutes.") == 1
 
 
 def test_a_storage_that_stays_broken_ends_the_sweep_when_the_patience_is_over(tmp_path, monkeypatch):
