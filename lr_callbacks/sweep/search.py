@@ -20,10 +20,10 @@ from optuna.trial import TrialState
 from lr_callbacks.core.arguments import flag, require, whole
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
+from lr_callbacks.sweep.build import Build, caller
 from lr_callbacks.sweep.ledger import Ledger, Slot
 from lr_callbacks.sweep.storage import is_writable, open_storage, open_study, patiently, say, shown
 from lr_callbacks.sweep.table import SweepTable
-from lr_callbacks.sweep.trial import Build, caller
 from lr_callbacks.sweep.work import Worker, fail
 
 NAMELESS = "runs/sweep"
@@ -62,10 +62,10 @@ def grid_search(
     """Train at every point of a grid and rank the points by a metric.
 
     Name a folder, and the same call continues where it was stopped: what is trained stays, a trial whose process was
-    killed is repeated. Call it in several processes at the same time, and they share the work: each point is trained
-    once, and all of them return the whole table. Optuna keeps the study and hands out the trials. It cannot see a change inside `build`: it says how many trainings
-    were there already, and a changed `build` wants a folder of its own, which is what it gets if you name none. A
-    training that diverges ranks last. The random states of the process are afterwards as before.
+    killed is repeated. Called in several processes at the same time, they share the work: each point is trained once,
+    and all return the whole table. A change inside `build` cannot be seen: how many trainings were there already is
+    said, and a changed `build` wants a folder of its own, which is what it gets if you name none. A training that
+    diverges ranks last. The random states of the process are afterwards as before.
 
     Args:
         build: Called after the seed was set, with the axes as keyword arguments, ``build(lr=0.1)``, or with one dict,
@@ -78,21 +78,21 @@ def grid_search(
         seeds: How many trainings per point (seeds 0, 1, ...), or the seeds themselves.
         folder: Where the study is kept, to continue or to join. None is a new folder for each call,
             runs/sweep/version_0 and up; with a `storage`, it is runs/sweep.
-        storage: Another place for the study, where it has the name of the folder: the URL of a database server that many
-            machines share, the path of an SQLite file, or a storage of Optuna's (one without heartbeats cannot tell who
-            died). None is an SQLite file in `folder`, for the workers of one machine.
+        storage: Another place for the study, where it has the name of the folder: the URL of a database server that
+            many machines share, the path of an SQLite file, or a storage of Optuna's (one without heartbeats cannot
+            tell which worker died). None is an SQLite file in `folder`, for the workers of one machine.
         sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
             logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
         trials: How many points such a sampler chooses.
         pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband". A point that was stopped
             under one seed is not trained under those that are left, for its mean can no longer win.
-        max_deaths: A point on which the process was killed, or was out of memory, so many times is given up and shown
-            as dead; the others are trained first. A larger number tries it again.
-        take_over: Whether to repeat at once what other workers seem to be running, instead of half a minute after their
-            last sign of life; for when none of them lives.
+        max_deaths: Give a point up after so many deaths of its process, of too little memory for example; the others
+            are trained first.
+        take_over: Whether to repeat at once what other workers seem to be running, instead of half a minute after
+            their last sign of life; for when none of them lives.
         settings: What else the results depend on, as numbers and strings; a sweep that continues must have the same.
-        suggest: Called once, before the trials, for what to mark in the picture: a learning rate, None, or the result of
-            a range test.
+        suggest: Called once, before the trials, for what to mark in the picture: a learning rate, None, or the result
+            of a range test.
 
     Returns:
         The ranked points; `best` of it is the first.

@@ -47,7 +47,7 @@ def patiently(step: Callable[[], T]) -> T:
     while True:
         try:
             return step()
-        except LOST as error:
+        except LOST as error:  # noqa: PERF203
             if started is None:
                 started = time.monotonic()
                 why = f"The storage of the sweep fails ({type(error.__cause__ or error).__name__})"

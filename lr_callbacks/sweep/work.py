@@ -24,9 +24,10 @@ from tqdm import tqdm
 
 from lr_callbacks.core.arguments import is_finite
 from lr_callbacks.sweep.axes import is_lr, label
+from lr_callbacks.sweep.build import Build
 from lr_callbacks.sweep.ledger import ENDED, OUT_OF_MEMORY, Ledger
 from lr_callbacks.sweep.storage import GRACE_SECONDS, LOST, patiently, say
-from lr_callbacks.sweep.trial import Build, Outcome, is_out_of_memory, log_hparams, run_trial
+from lr_callbacks.sweep.trial import Outcome, is_out_of_memory, log_hparams, run_trial
 
 WAIT_SECONDS = 0.5
 TAKEN = (UpdateFinishedTrialError, ValueError)

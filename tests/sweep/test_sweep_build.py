@@ -121,9 +121,7 @@ def test_a_misspelt_metric_is_known_at_the_sanity_validation_before_the_first_st
     def build(lr):
         return trainer(seen, max_epochs=1), Net(sgd([lr])), loader(4), loader(2)
 
-    with pytest.raises(
-        MisconfigurationException, match=r"'val_los' was not logged\. Did you mean 'val_loss'\?"
-    ):
+    with pytest.raises(MisconfigurationException, match=r"'val_los' was not logged\. Did you mean 'val_loss'\?"):
         grid_search(build, {"lr": [0.1]}, folder=tmp_path, metric="val_los")
     assert not any(seen.lrs.values())
 

@@ -1,11 +1,14 @@
 """The storage of a sweep: no secret is shown, nothing in it is trusted, and a failure of it loses no training."""
 
 import json
+import socket
 import sqlite3
+import warnings
 
 import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
+from processes import context
 from support import Net
 from sweep_support import Search, fails
 
@@ -169,3 +172,31 @@ def test_a_path_with_braces_and_spaces_is_a_path(tmp_path):
 
 def test_the_key_of_a_slot_tells_types_apart():
     assert len({Slot({"a": value}, 0).key for value in (1, 1.0, "1", True, None)}) == 5
+
+
+def test_workers_share_a_sweep_through_optunas_grpc_proxy(tmp_path):
+    pytest.importorskip("grpc")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = context.Process(target=serve, args=(str(tmp_path / "s.db"), port), daemon=True)
+    server.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            proxy = optuna.storages.GrpcStorageProxy(host="127.0.0.1", port=port)
+        proxy.wait_server_ready(timeout=60)
+        search = Search(tmp_path / "one", storage=proxy)
+        table = search({"lr": [0.01, 0.1]})
+        assert [row.state for row in table.rows] == ["complete"] * 2
+        assert search({"lr": [0.01, 0.1]}) == table
+        assert len(search.built) == 2
+        proxy.close()
+    finally:
+        server.terminate()
+        server.join()
+
+
+def serve(path, port):
+    warnings.simplefilter("ignore")
+    optuna.storages.run_grpc_proxy_server(open_storage(path), host="127.0.0.1", port=port)
