@@ -45,3 +45,18 @@ def check_numbers(optimizer: Optimizer) -> None:
                     f"{key} in group {number} of the optimizer's state must be a finite number >= 0, got {value!r};"
                     " the checkpoint is damaged"
                 )
+
+
+def require_param(optimizer: Optimizer, param: str, number: int, name: str) -> None:
+    """Refuse to drive an entry that a group does not have.
+
+    Raises:
+        MisconfigurationException: Naming the group, the entry, and the entries that there are.
+    """
+    group = optimizer.param_groups[number]
+    if pg.get_value(group, param) is None:
+        have = ", ".join(sorted(repr(key) for key in pg.numbers_of(group) if not pg.is_our_key(key)))
+        raise MisconfigurationException(
+            f"param={param!r}: group {number} of {name} has no such number; it has {have}. Name one of those, or give"
+            " the schedule other groups="
+        )

@@ -15,7 +15,7 @@ from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
-from lr_callbacks.core.lightning_internals import schedulers_on
+from lr_callbacks.core.optimizer_hooks import has_scheduler
 
 
 def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimizer, *, applies: bool) -> None:
@@ -60,12 +60,12 @@ def _refuse_other_masters(test: LRCallback, trainer: Trainer, optimizer: Optimiz
     configs = [
         c.scheduler for c in trainer.lr_scheduler_configs if getattr(c.scheduler, "optimizer", None) is optimizer
     ]
-    for scheduler in configs or schedulers_on(optimizer):
-        name = type(scheduler).__name__
+    if configs or has_scheduler(optimizer):
+        name = type(configs[0]).__name__ if configs else "a torch scheduler that was built on it"
         raise MisconfigurationException(
-            f"Two masters for the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
-            f" and LRRangeTest, which would set another. Write TorchScheduler(torch.optim.lr_scheduler.{name}, ...)"
-            " among the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
+            f"Two owners of the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
+            " and LRRangeTest, which would set another. Write TorchScheduler(...) with the scheduler's class and"
+            " arguments among the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
         )
     index = trainer.optimizers.index(optimizer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
@@ -76,7 +76,7 @@ def _refuse_other_masters(test: LRCallback, trainer: Trainer, optimizer: Optimiz
             if isinstance(callback, TorchScheduler):
                 way_out = "Use this package's OneCycle or CyclicalLR without max_lr, which peak at the LR that is found"
             raise MisconfigurationException(
-                f"Two masters for the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
+                f"Two owners of the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
                 f" {way_out}, or use LRRangeTest(apply=False)."
             )
 

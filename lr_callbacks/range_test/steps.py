@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.optimizer_hooks import on_step
 from lr_callbacks.range_test.data import Batch, Stream
 from lr_callbacks.range_test.probe import WITHOUT_LOSS, LossReader
 
@@ -67,7 +68,7 @@ class Steps:
         before_step = torch.compiler.disable(self._before_step)  # type: ignore[no-untyped-call,unused-ignore]
         unhook = [
             self._optimizer.register_step_pre_hook(before_step).remove,
-            pg.on_step(self._optimizer, self._after_step),
+            on_step(self._optimizer, self._after_step),
         ]
         try:
             with torch.enable_grad():

@@ -1,0 +1,77 @@
+"""Hooks on an optimizer: after each real step, when a state is made of it, after a state has been loaded into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.optim import Optimizer
+
+from lr_callbacks.core.param_groups import ParamGroup
+
+
+def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
+    """Call `hook` after each real step of the optimizer; the returned function takes the hook off again.
+
+    A compiled ``optimizer.step`` stays one graph: the hook itself is never traced. A fused optimizer under a GradScaler
+    decides on the device whether to step and calls its hooks either way; there, and only there, the scaler's
+    ``found_inf`` is read from the device.
+
+    Raises:
+        MisconfigurationException: If the optimizer has no step hooks.
+    """
+
+    def unless_skipped(stepped: Optimizer) -> None:
+        found_inf = getattr(stepped, "found_inf", None)
+        if found_inf is None or not bool(found_inf):
+            hook(stepped)
+
+    untraced = torch.compiler.disable(unless_skipped)  # type: ignore[no-untyped-call,unused-ignore]
+
+    def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
+        if torch.compiler.is_compiling():
+            untraced(stepped)
+        else:  # what keeps the compiler out costs half as much as an update, so it is left out where nothing compiles
+            unless_skipped(stepped)
+
+    return _register(optimizer, "register_step_post_hook", after_step)
+
+
+def on_save(optimizer: Optimizer, hook: Callable[[list[ParamGroup]], None]) -> Callable[[], None]:
+    """Call `hook` with the groups of each state that is made of the optimizer; returns what takes it off again."""
+
+    def after_state_dict(saved: Optimizer, state: dict[str, Any]) -> None:
+        hook(state["param_groups"])
+
+    return _register(optimizer, "register_state_dict_post_hook", after_state_dict)
+
+
+def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
+    """Call `hook` after a state has been loaded into the optimizer; returns what takes it off again."""
+    return _register(optimizer, "register_load_state_dict_post_hook", hook)
+
+
+def _register(optimizer: Optimizer, method: str, hook: Callable[..., None]) -> Callable[[], None]:
+    """Put a hook on the optimizer; returns what takes it off again.
+
+    Raises:
+        MisconfigurationException: If the optimizer has no hooks, because it was not built by torch's constructor.
+    """
+    try:
+        handle = getattr(optimizer, method)(hook)
+    except AttributeError:
+        kind = "step" if "step" in method else "state"
+        why = "its steps cannot be counted" if kind == "step" else "the count of its steps cannot be kept"
+        raise MisconfigurationException(
+            f"{type(optimizer).__name__} has no {kind} hooks (it does not call torch.optim.Optimizer.__init__), so"
+            f" {why}; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
+        ) from None
+    remove: Callable[[], None] = handle.remove
+    return remove
+
+
+def has_scheduler(optimizer: Optimizer) -> bool:
+    """Whether a torch scheduler has ever been built on the optimizer: torch marks its ``step`` then."""
+    return hasattr(optimizer.step, "_wrapped_by_lr_sched")
