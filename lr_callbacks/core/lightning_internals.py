@@ -140,6 +140,12 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
     return loader, False
 
 
+def has_loader(trainer: Trainer, stage: RunningStage) -> bool:
+    """Whether somebody gives a loader for a stage."""
+    loop: Any = trainer.fit_loop if stage is RunningStage.TRAINING else trainer.fit_loop.epoch_loop.val_loop
+    return bool(loop._combined_loader is not None or loop._data_source.is_defined())
+
+
 def given_loaders(trainer: Trainer) -> list[object]:
     """The loaders that were handed to ``fit`` (not those that a module or data module makes)."""
     sources = [loop._data_source for loop in (trainer.fit_loop, trainer.fit_loop.epoch_loop.val_loop)]
