@@ -13,6 +13,7 @@ from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.callbacks.one_cycle import OneCycle
 from lr_callbacks.callbacks.polynomial_decay import LinearDecay, PolynomialDecay
 from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from lr_callbacks.callbacks.replace_schedulers import ReplaceSchedulers
 from lr_callbacks.callbacks.rex import Rex
 from lr_callbacks.callbacks.sgdr import SGDR
 from lr_callbacks.callbacks.snapshots import SnapshotCheckpoint
@@ -48,6 +49,7 @@ __all__ = [
     "PolynomialDecay",
     "RangeTestResult",
     "ReduceLROnPlateau",
+    "ReplaceSchedulers",
     "Rex",
     "SnapshotCheckpoint",
     "StepDecay",

@@ -148,7 +148,8 @@ def curves_of(
     trainer.callbacks = [
         callback
         for callback in trainer.callbacks
-        if not isinstance(callback, apart) and (callback.drives if isinstance(callback, LRCallback) else True)
+        if not isinstance(callback, apart)
+        and (callback.drives or callback.takes_out if isinstance(callback, LRCallback) else True)
     ] + [look]
     trainer.loggers, trainer.num_sanity_val_steps = [], 0
     callbacks = list(trainer.callbacks)
