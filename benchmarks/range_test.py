@@ -133,7 +133,7 @@ def measure(width: int, steps: int) -> dict[str, float]:
 
 def memory(width: int) -> tuple[int, int]:
     """Bytes of weights, buffers and optimizer state; bytes of the snapshot that the test takes of them."""
-    from lr_callbacks.range_test.memento import Memento
+    from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
     module = MLP(width)
     optimizer = torch.optim.Adam(module.parameters())
@@ -154,7 +154,7 @@ def memory(width: int) -> tuple[int, int]:
 
     torch.Tensor.clone = counting
     try:
-        Memento([module, optimizer])
+        StateSnapshot({"module": module, "optimizer": optimizer})
     finally:
         torch.Tensor.clone = clone
     return held, copied

@@ -2,10 +2,8 @@
 
 from typing import Any, Literal
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
-from torch import Tensor
 from typing_extensions import override
 
 from lr_callbacks.core.arguments import flag
@@ -33,7 +31,7 @@ class LRMonitor(LearningRateMonitor):
         logging_interval: "step", or "epoch" to write once at the start of each epoch.
         log_momentum: Whether to log momentum or the first beta too.
         log_weight_decay: Whether to log the weight decay too.
-        prog_bar: Whether to show the LRs in the progress bar, at every batch and with or without a logger.
+        prog_bar: Whether to show the LRs in the progress bar, at every batch and with or without a logger, as 2.50e-03.
 
     Raises:
         MisconfigurationException: If `logging_interval` is something else, or if two groups of one optimizer have the
@@ -72,7 +70,8 @@ class LRMonitor(LearningRateMonitor):
         module: LightningModule = args[0] if args else kwargs["pl_module"]
         if self.prog_bar:
             for name, group in self._named_groups(trainer):
-                module.log(name, _unread(group["lr"]), prog_bar=True, logger=False)
+                # The dictionary that progress bars show: `module.log` would make a tensor of it, shown as 0.000.
+                trainer.progress_bar_metrics[name] = ShownLR(group["lr"])
         if trainer.loggers and not is_accumulating(trainer, module):
             super().on_train_batch_start(trainer, *args, **kwargs)
 
@@ -108,6 +107,16 @@ class LRMonitor(LearningRateMonitor):
         return {name: momentum}
 
 
-def _unread(lr: float | Tensor) -> Tensor:
-    """An LR as Lightning can log it without a wait: a number would be copied to the device, a tensor is read there."""
-    return lr if isinstance(lr, Tensor) else torch.tensor(lr, dtype=torch.get_default_dtype())
+class ShownLR(float):
+    """An LR that is shown with three significant digits, whatever format a progress bar asks for.
+
+    Example:
+        >>> f"{ShownLR(0.0025):.3f}", str(ShownLR(0.0025))
+        ('2.50e-03', '2.50e-03')
+    """
+
+    def __format__(self, format_spec: str) -> str:
+        return format(float(self), ".2e")
+
+    def __str__(self) -> str:
+        return format(self)

@@ -29,8 +29,7 @@ OPTIONS = {
     "trainer.barebones": "Switch off everything that costs time beside the training itself (checkpoints, loggers, "
     "progress bar, self.log and more), to measure how fast the Trainer is.",
     "trainer.default_root_dir": "Folder for the runs. Default: runs.",
-    "ckpt_path": "Go on from, or evaluate, the checkpoint in this file. The word last takes the newest one, best the "
-    "best one, of the default folder.",
+    "ckpt_path": "Continue from, or evaluate, this checkpoint; last takes the newest one of the runs of this name.",
     "sampler": "Choose the points by a grid, or by one of Optuna's samplers: tpe, random, gp.",
 }
 """Name of an option -> its help."""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 from argparse import ArgumentError
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
+from tempfile import NamedTemporaryFile
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 import yaml
+from filelock import FileLock, Timeout
+from lightning.pytorch import seed_everything
+from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
 
-from lr_callbacks.cli.app import RUNS
 from lr_callbacks.cli.reporting import say
+from lr_callbacks.cli.training import TrainingCLI
 from lr_callbacks.cli.trial_cli import (
     QUIET,
     TrialCLI,
@@ -25,13 +33,9 @@ from lr_callbacks.cli.trial_cli import (
 )
 from lr_callbacks.sweep.axes import is_lr, label, short, show
 from lr_callbacks.sweep.config import SCHEDULE, at_point, callbacks_of, check_peaks, find_lr, place_of
-from lr_callbacks.sweep.locks import FileLock
 from lr_callbacks.sweep.refit import StopAfter, train_on_everything
 from lr_callbacks.sweep.table import Row, SweepTable
 from lr_callbacks.sweep.work import quiet
-
-if TYPE_CHECKING:
-    from lr_callbacks.cli.app import LRCallbacksCLI
 
 SECTIONS = ("seed_everything", "trainer", "model", "data")
 OF_THE_MACHINE = ("devices", "default_root_dir", "enable_progress_bar", "enable_model_summary", "logger", "profiler")
@@ -55,7 +59,7 @@ class SweepRun:
 
     def __init__(
         self,
-        cli: LRCallbacksCLI,
+        cli: TrainingCLI,
         lr: list[float] | None,
         lr_key: str | None,
         grid: list[list[Any]] | None,
@@ -63,7 +67,10 @@ class SweepRun:
     ) -> None:
         dumped = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))[str(cli.subcommand)]
         self.config: dict[str, Any] = {name: dumped[name] for name in SECTIONS if name in dumped}
-        self.folder = Path(self.config["trainer"]["default_root_dir"] or RUNS, str(dumped["name"]))
+        run = Path(str(dumped["name"]))
+        if run.is_absolute() or ".." in run.parts:
+            raise ValueError(f"--name must stay inside the folder of the runs, got {str(run)!r}; write a plain name")
+        self.folder = Path(cli.trainer.default_root_dir)
         self.seed = int(self.config["seed_everything"] or 0)
         self.schedules = {name: list(callbacks or []) for name, callbacks in (dumped["schedules"] or {}).items()}
         self.axes: dict[str, list[Any]] = {}
@@ -123,25 +130,37 @@ class SweepRun:
         trainer = {name: value for name, value in self.config["trainer"].items() if name not in OF_THE_MACHINE}
         return {"config": {**self.config, "trainer": trainer}, "lr_key": self.lr_key, "schedules": self.schedules}
 
-    def build(self, point: dict[str, Any], **trainer: Any) -> tuple[Any, ...]:
-        """Trainer, model and data of a trial; its logs go to a folder that is named after the point and the seed."""
-        import torch
-
+    def build(self, point: dict[str, Any], logger: Any = None, **trainer: Any) -> tuple[Any, ...]:
+        """Make trainer, model and data of a trial; its logs go to a folder that is named after the point and the seed."""
         seed = torch.initial_seed()  # just set, by the search
-        made = self._made(point, _folder_name({**point, "seed": seed}), is_quiet, seed=seed, **QUIET, **trainer)
+        if logger is None:
+            run = self._new_run({**point, "seed": seed})
+            logger = TensorBoardLogger(self.folder, name="", version=run, default_hp_metric=False)
+        made = self._made(point, str(self.folder.name), is_quiet, seed=seed, **QUIET, logger=logger, **trainer)
         return made.trainer, made.model, made.datamodule
+
+    def _new_run(self, values: dict[str, Any]) -> str:
+        """Make a folder such as "lr=0.1,seed=42"; a training that is repeated gets a new one, "lr=0.1,seed=42,2"."""
+        pairs = zip(short(values).values(), values.values(), strict=True)
+        name = re.sub(r"[^\w.,=+-]+", "_", ",".join(f"{key}={show(value)}" for key, value in pairs))[:200]
+        for number in itertools.count(1):
+            run = name if number == 1 else f"{name},{number}"
+            with suppress(FileExistsError):
+                (self.folder / run).mkdir(parents=True)
+                return run
+        raise AssertionError
 
     def _made(
         self, point: dict[str, Any], name: str, keep: Callable[[Any], bool], seed: int | None = None, **trainer: Any
-    ) -> TrialCLI:
+    ) -> LightningCLI:
         config = at_point(self.config, point, self.lr_key, self.schedules)
         config["trainer"]["default_root_dir"] = str(self.folder)
         if seed is not None:
             config["seed_everything"] = seed
         return TrialCLI({**config, "name": name}, keep, **trainer)
 
-    def range_test(self) -> float | None:
-        """The suggestion of the LR range test for the configuration as it is; the test itself says how it came to it.
+    def range_test(self) -> Any:
+        """Run the LR range test for the configuration as it is; the test itself says how it came to its suggestion.
 
         Raises:
             ValueError: If this installation has no range test.
@@ -152,12 +171,11 @@ class SweepRun:
             raise ValueError(
                 "--with-range-test needs the LR range test, which this version does not have; leave it out"
             ) from None
-        from lightning.pytorch import seed_everything
-
         seed_everything(self.seed, workers=True, verbose=False)
         with quiet():
             trainer, model, datamodule = self.build({}, logger=False)
-        return lr_range_test(trainer, model, datamodule).suggestion
+        found = lr_range_test(trainer, model, datamodule)
+        return found
 
     def report(self, table: SweepTable) -> None:
         """Write table, picture and best configuration, and say where they are.
@@ -225,9 +243,12 @@ class SweepRun:
         if not os.access(self.folder, os.W_OK):
             raise ValueError(f"--refit must write to the folder of the sweep, got {self.folder}, which is read-only")
         lock = FileLock(self.folder / "refit.lock")
-        if not lock.acquire(wait=False):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
             say(["Another worker trains on training and validation data; waiting for it."])
-        with lock:
+            lock.acquire()
+        try:
             done = json.loads(told.read_text()) if told.exists() else {}
             if done.get("point") != best.point or not Path(done["checkpoint"]).exists():
                 made = self._made(best.point, "refit", needs_no_validation, limit_val_batches=0)
@@ -237,21 +258,24 @@ class SweepRun:
                 checkpoint = getattr(made.trainer.checkpoint_callback, "best_model_path", "")
                 done = {"point": best.point, "checkpoint": checkpoint}
                 _write(told, lambda path: path.write_text(json.dumps(done)))
+        finally:
+            lock.release()
         s = "" if epochs == 1 else "s"
         say([f"Trained on training and validation data, {epochs} epoch{s}: {done['checkpoint']}"])
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file as a whole: of two workers that end together, each leaves a complete one."""
-    new = path.with_name(f".{os.getpid()}.{path.name}")
-    write(new)
-    new.replace(path)
-
-
-def _folder_name(point: dict[str, Any]) -> str:
-    """Such as "lr=0.1,seed=42"."""
-    text = ",".join(f"{name}={show(value)}" for name, value in zip(short(point).values(), point.values(), strict=True))
-    return re.sub(r"[^\w.,=+-]+", "_", text)[:200]
+    """Write a file as a whole, by a new one of a random name: of two workers that end together, each leaves it complete."""
+    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
+        new = Path(file.name)
+    try:
+        write(new)
+        mask = os.umask(0)
+        os.umask(mask)
+        new.chmod(0o666 & ~mask)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _reason(error: ArgumentError) -> str:

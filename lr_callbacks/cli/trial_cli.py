@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelSummary,
 from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
-from lr_callbacks.cli.app import LRCallbacksCLI
+from lr_callbacks.cli.training import TrainingCLI
 
 QUIET: dict[str, Any] = {
     "enable_progress_bar": False,
@@ -43,7 +43,7 @@ def watched_validation(entry: dict[str, Any]) -> str | None:
     return found[1] if found else None
 
 
-class TrialCLI(LRCallbacksCLI):
+class TrialCLI(TrainingCLI):
     """Make what a `fit` needs from a configuration, and do not train.
 
     The configuration that the run saves is the one given: it can be trained on its own, with all its callbacks.

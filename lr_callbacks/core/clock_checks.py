@@ -32,6 +32,7 @@ class ClockChecks:
         self._controllers = controllers
         self._batches = 0
         self._last_batch = (-1, -1)
+        self._whole_epoch = -1
         self._told: set[int] = set()
 
     def on_batch_end(self, trainer: Trainer) -> None:
@@ -45,6 +46,8 @@ class ClockChecks:
         if batch == self._last_batch:
             return
         self._last_batch, self._batches = batch, self._batches + 1
+        if trainer.fit_loop.batch_idx == 0:
+            self._whole_epoch = trainer.current_epoch
         waiting = [c for c in self._controllers if not c.taken]
         if not waiting:
             self.are_open = False
@@ -60,8 +63,8 @@ class ClockChecks:
             self._tell(waiting, f"in the first {self._batches} batches")
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        """At the end of the first epoch, however short it was."""
-        if trainer.current_epoch == 0 and not scales_gradients(trainer):
+        """At the end of the first epoch, however short it was; one that a resume has cut says nothing."""
+        if trainer.current_epoch == self._whole_epoch == 0 and not scales_gradients(trainer):
             self._tell([c for c in self._controllers if not c.taken], "in the first epoch")
 
     def _tell(self, waiting: Sequence[Controller], when: str) -> None:

@@ -34,12 +34,16 @@ def has_no_optimizer(trainer: Trainer) -> bool:
 def batches_left_of_epoch(trainer: Trainer) -> float | None:
     """Batches that are left of the epoch in which a resumed fit goes on; None if it goes on with a new epoch.
 
-    ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come.
+    ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come. Resumed
+    from ``on_train_batch_end`` with no more batches in the epoch than had been taken, Lightning takes all of them again.
     """
-    progress = trainer.fit_loop.epoch_loop.batch_progress.current
-    if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or progress.ready == 0:
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress
+    batches = trainer.num_training_batches
+    ready = progress.current.ready
+    if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or ready == 0:
         return None
-    return max(trainer.num_training_batches - progress.ready, 0)
+    in_batch_end = progress.current.completed < progress.current.processed
+    return batches if in_batch_end and ready >= batches else max(batches - ready, 0)
 
 
 def logged_so_far(trainer: Trainer) -> list[Tensor]:
@@ -87,6 +91,18 @@ def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
     ``accumulate_grad_batches`` alone, the last, incomplete accumulation of an epoch would be missed.
     """
     return bool(module.automatic_optimization and trainer.fit_loop._should_accumulate())
+
+
+# ---------------------------------------------------------------------- the range test: is it a new fit?
+
+
+def step_to_resume_at(trainer: Trainer) -> int:
+    """The optimizer step at which a fit that is in ``on_fit_start`` will go on; 0 for one that begins.
+
+    Lightning restores the loops after that hook, and `trainer.ckpt_path` neither names the checkpoint that Slurm's
+    requeue left nor tells a resumed fit from one in which a finder has put back a file of its own.
+    """
+    return int(trainer._checkpoint_connector._loaded_checkpoint.get("global_step", 0))
 
 
 # ---------------------------------------------------------------------- the range test: data
@@ -160,7 +176,7 @@ def to_device(trainer: Trainer, batch: Any) -> Any:
 # ---------------------------------------------------------------------- the range test: steps
 # Driving the optimization classes themselves is what makes precision, strategy, accumulation, clipping and the module's
 # own hooks Lightning's. They read where they are from the progress of the loops, which is therefore written here, and
-# restored from a memento like everything else.
+# restored from a snapshot like everything else.
 
 
 def enter_training(trainer: Trainer, loader: CombinedLoader) -> None:

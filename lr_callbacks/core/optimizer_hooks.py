@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.core.param_groups import ParamGroup
@@ -19,7 +20,7 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
     ``found_inf`` is read from the device.
 
     Raises:
-        TypeError: If the optimizer has no step hooks.
+        MisconfigurationException: If the optimizer has no step hooks.
     """
 
     def unless_skipped(stepped: Optimizer) -> None:
@@ -35,13 +36,7 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
         else:  # what keeps the compiler out costs half as much as an update, so it is left out where nothing compiles
             unless_skipped(stepped)
 
-    try:
-        return optimizer.register_step_post_hook(after_step).remove
-    except AttributeError:
-        raise TypeError(
-            f"{type(optimizer).__name__} has no step hooks (it does not call torch.optim.Optimizer.__init__), so its"
-            " steps cannot be counted; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
-        ) from None
+    return _register(optimizer, "register_step_post_hook", after_step)
 
 
 def on_save(optimizer: Optimizer, hook: Callable[[list[ParamGroup]], None]) -> Callable[[], None]:
@@ -50,12 +45,31 @@ def on_save(optimizer: Optimizer, hook: Callable[[list[ParamGroup]], None]) -> C
     def after_state_dict(saved: Optimizer, state: dict[str, Any]) -> None:
         hook(state["param_groups"])
 
-    return optimizer.register_state_dict_post_hook(after_state_dict).remove
+    return _register(optimizer, "register_state_dict_post_hook", after_state_dict)
 
 
 def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
     """Call `hook` after a state has been loaded into the optimizer; returns what takes it off again."""
-    return optimizer.register_load_state_dict_post_hook(hook).remove
+    return _register(optimizer, "register_load_state_dict_post_hook", hook)
+
+
+def _register(optimizer: Optimizer, method: str, hook: Callable[..., None]) -> Callable[[], None]:
+    """Put a hook on the optimizer; returns what takes it off again.
+
+    Raises:
+        MisconfigurationException: If the optimizer has no hooks, because it was not built by torch's constructor.
+    """
+    try:
+        handle = getattr(optimizer, method)(hook)
+    except AttributeError:
+        kind = "step" if "step" in method else "state"
+        why = "its steps cannot be counted" if kind == "step" else "the count of its steps cannot be kept"
+        raise MisconfigurationException(
+            f"{type(optimizer).__name__} has no {kind} hooks (it does not call torch.optim.Optimizer.__init__), so"
+            f" {why}; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
+        ) from None
+    remove: Callable[[], None] = handle.remove
+    return remove
 
 
 def has_scheduler(optimizer: Optimizer) -> bool:

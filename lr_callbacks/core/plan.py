@@ -25,7 +25,7 @@ def plan_records(terms: Sequence[Term], schedules: Sequence[LRSchedule]) -> list
         mine = [term for term in terms if term.schedule is schedule and not term.absolute]
         ends = [term.schedule.ends_at(term.time) for term in mine]
         lengths = {
-            name: [term.time.run.steps(duration, name) for duration in found]
+            name: [term.time.run.steps(duration, f"{type(schedule).__name__}: {name}") for duration in found]
             for term in mine[:1]
             for name, found in schedule.durations().items()
         }

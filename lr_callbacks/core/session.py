@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BaseFinetuning
@@ -46,7 +46,7 @@ class Session:
     ) -> None:
         self.controllers = controllers
         self.schedules = schedules
-        self.trainer = trainer
+        self._trainer = None if trainer is None else ref(trainer)
         self.is_over = False
         self.global_step = 0
         self.carried: dict[int, pg.Carried] = {}
@@ -55,6 +55,11 @@ class Session:
         self._epoch = -1
         self._optimizers: list[Optimizer] = list(trainer.optimizers) if trainer is not None else []
         self._checks = ClockChecks(controllers)
+
+    @property
+    def trainer(self) -> Trainer | None:
+        """The trainer of the fit; None in a preview."""
+        return None if self._trainer is None else self._trainer()
 
     # ------------------------------------------------------------------ the beginning
     def start(self, trainer: Trainer, module: LightningModule) -> None:
@@ -151,11 +156,16 @@ class Session:
     def end(self) -> None:
         """Take all hooks off; safe to call at any time and more than once."""
         if not self.is_over:
-            self.is_over = True
-            self.global_step = self.trainer.global_step if self.trainer is not None else 0
+            self.is_over, trainer = True, self.trainer
+            self.global_step = 0 if trainer is None else trainer.global_step
             self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else {}
         for controller in self.controllers:
             controller.end()
+
+    def release(self) -> None:
+        """End, and keep nothing alive but what a fit that goes on needs."""
+        self.end()
+        self.controllers, self._optimizers, self._before = [], [], None
 
 
 _SESSIONS: WeakKeyDictionary[Trainer, Session] = WeakKeyDictionary()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lr_callbacks.extras import require_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from lr_callbacks.range_test.result import RangeTestResult
 
 HEADROOM = 1.5
 """How far above its start the loss is shown, in units of the gain: an explosion would flatten the rest."""
@@ -19,8 +18,19 @@ JUDGED = {"probe": "fixed probe batches", "training": "training batches", "valid
 MARKERS = "osD^vP"
 
 
-def draw(result: RangeTestResult) -> Figure:
+def draw(
+    lrs: Sequence[float],
+    losses: Sequence[float],
+    training_losses: Sequence[float],
+    *,
+    suggestion: float | None,
+    suggestions: dict[str, float | None],
+    rule: str,
+    judge: str,
+) -> Figure:
     """Loss against LR, the training loss behind it, a line at the suggestion, a mark on the curve for each other rule.
+
+    The arguments are the fields of a `RangeTestResult`.
 
     Raises:
         ModuleNotFoundError: If matplotlib is missing; the message names the extra.
@@ -33,27 +43,27 @@ def draw(result: RangeTestResult) -> Figure:
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss")
-    if result.judge != "training":
-        axes.plot(result.lrs, result.training_losses, color="0.75", linewidth=1, label=JUDGED["training"])
-    axes.plot(result.lrs, result.losses, color="C0", linewidth=2, label=JUDGED[result.judge])
-    if result.suggestion is not None:
-        label = f"{result.rule}: {result.suggestion:.2e}"
-        axes.axvline(result.suggestion, color="C1", linewidth=2, zorder=1, label=label)
-    for number, (name, lr) in enumerate(result.suggestions.items()):
-        if lr is not None and not (name == result.rule and result.suggestion is not None):
-            [mark] = axes.plot(lr, loss_at(result, lr), MARKERS[number % len(MARKERS)], label=f"{name}: {lr:.2e}")
+    if judge != "training":
+        axes.plot(lrs, training_losses, color="0.75", linewidth=1, label=JUDGED["training"])
+    axes.plot(lrs, losses, color="C0", linewidth=2, label=JUDGED[judge])
+    if suggestion is not None:
+        label = f"{rule}: {suggestion:.2e}"
+        axes.axvline(suggestion, color="C1", linewidth=2, zorder=1, label=label)
+    for number, (name, lr) in enumerate(suggestions.items()):
+        if lr is not None and not (name == rule and suggestion is not None):
+            [mark] = axes.plot(lr, loss_at(lrs, losses, lr), MARKERS[number % len(MARKERS)], label=f"{name}: {lr:.2e}")
             mark.set(color=f"C{number + 2}", markersize=9, markeredgecolor="white")
-    finite = [loss for loss in result.losses if math.isfinite(loss)]
+    finite = [loss for loss in losses if math.isfinite(loss)]
     if finite and max(finite) > min(finite):
         low, start = min(finite), finite[0]
         margin = (start - low) or (max(finite) - low)
         axes.set_ylim(low - 0.1 * margin, min(max(finite), start + HEADROOM * margin) + 0.1 * margin)
-    axes.set_title("no suggestion" if result.suggestion is None else f"maximum learning rate {result.suggestion:.2e}")
+    axes.set_title("no suggestion" if suggestion is None else f"maximum learning rate {suggestion:.2e}")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure
 
 
-def loss_at(result: RangeTestResult, lr: float) -> float:
+def loss_at(lrs: Sequence[float], losses: Sequence[float], lr: float) -> float:
     """The loss of the recorded step that is nearest to an LR, in log LR."""
-    return min(zip(result.lrs, result.losses, strict=True), key=lambda point: abs(math.log(point[0] / lr)))[1]
+    return min(zip(lrs, losses, strict=True), key=lambda point: abs(math.log(point[0] / lr)))[1]

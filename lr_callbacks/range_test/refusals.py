@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -20,12 +20,15 @@ from lr_callbacks.core.native_schedulers import native_configs
 from lr_callbacks.core.optimizer_hooks import has_scheduler
 from lr_callbacks.core.replacement_lines import replacement_line
 
-if TYPE_CHECKING:
-    from lr_callbacks.range_test.callback import LRRangeTest
 
-
-def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
+def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimizer, *, applies: bool) -> None:
     """Refuse what would make the test wrong, or its finding without effect.
+
+    Args:
+        test: The range test.
+        trainer: Its trainer.
+        optimizer: The optimizer to sweep.
+        applies: Whether the finding is to be set.
 
     Raises:
         MisconfigurationException: Naming the reason and the way out.
@@ -52,11 +55,11 @@ def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optim
                 f"LRRangeTest: {type(optimizer).__name__} has no step hooks (it does not call"
                 " torch.optim.Optimizer.__init__), so its steps cannot be told; derive it from torch.optim.Optimizer"
             )
-    if test.apply:
+    if applies:
         _refuse_other_masters(test, trainer, optimizer)
 
 
-def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
+def _refuse_other_masters(test: LRCallback, trainer: Trainer, optimizer: Optimizer) -> None:
     configs = native_configs(trainer, optimizer)
     if configs or has_scheduler(optimizer):
         name = type(configs[0].scheduler).__name__ if configs else "a torch scheduler that was built on it"

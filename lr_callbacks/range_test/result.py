@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lr_callbacks.core.arguments import state_of
+from lr_callbacks.range_test.plot import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,9 +61,15 @@ class RangeTestResult:
         Raises:
             ModuleNotFoundError: If matplotlib is missing; the message names the extra.
         """
-        from lr_callbacks.range_test.plot import draw
-
-        figure = draw(self)
+        figure = draw(
+            self.lrs,
+            self.losses,
+            self.training_losses,
+            suggestion=self.suggestion,
+            suggestions=self.suggestions,
+            rule=self.rule,
+            judge=self.judge,
+        )
         if path is not None:
             figure.savefig(path)
         return figure

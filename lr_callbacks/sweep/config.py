@@ -104,21 +104,21 @@ def check_peaks(config: Mapping[str, Any], place: str, schedules: Mapping[str, S
         if name == "LearningRateFinder":
             if options.get("update_attr", True):
                 raise ValueError(
-                    f"LearningRateFinder must not set the LR beside a sweep of {place}, got update_attr: true; write "
+                    f"LearningRateFinder must not set the LR in a sweep of {place}, got update_attr: true; write "
                     "update_attr: false, or leave it out and write --with-range-test"
                 )
             continue
         if name == "LRRangeTest":
             if options.get("apply", True):
                 raise ValueError(
-                    f"LRRangeTest must not set the LR beside a sweep of {place}, got apply: true; write apply: false, "
+                    f"LRRangeTest must not set the LR in a sweep of {place}, got apply: true; write apply: false, "
                     "or leave it out and write --with-range-test"
                 )
             continue
         peak = _peak(options)
         if peak is not None:
             raise ValueError(
-                f"{name} must not set its own max_lr beside a sweep of {place}, got {peak}; leave max_lr out (it "
+                f"{name} must not set its own max_lr in a sweep of {place}, got {peak}; leave max_lr out (it "
                 f"is then the optimizer's LR), or {way}"
             )
 

@@ -1,12 +1,14 @@
-"""One trial: a training at one point of the grid under one seed, watched through a Lightning hook."""
+"""One trial: a training at one point under one seed, watched through a Lightning hook."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from traceback import walk_tb
 from typing import Any
 from weakref import WeakSet
@@ -23,8 +25,8 @@ from typing_extensions import override
 from lr_callbacks.core.lightning_internals import enter_no_hparams, finder_sets_lr, logged_so_far
 from lr_callbacks.range_test.callback import LRRangeTest
 
-Build = Callable[[dict[str, Any]], tuple[Any, ...]]
-"""A point -> (trainer, module, and what else `trainer.fit` takes: a datamodule, or loaders)."""
+Build = Callable[..., tuple[Any, ...]]
+"""A point, as keyword arguments or one dict -> (trainer, module, and what else `trainer.fit` takes)."""
 
 Report = Callable[[int, float], bool]
 """(number of the evaluation, metric) -> whether to stop this trial because it is hopeless."""
@@ -41,6 +43,7 @@ class Outcome:
         seconds: Duration of the training.
         run: Folder of its logs, or "" without a logger.
         reason: The error in which a divergence ended, or "".
+        trainer: The trainer after the fit.
     """
 
     value: float
@@ -48,7 +51,8 @@ class Outcome:
     epochs: int
     seconds: float
     run: str
-    reason: str = ""
+    reason: str
+    trainer: Trainer
 
     @property
     def diverged(self) -> bool:
@@ -56,8 +60,15 @@ class Outcome:
         return not math.isfinite(self.value)
 
 
-def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, report: Report) -> tuple[Outcome, Trainer]:
-    """Train at one point.
+def run_trial(
+    build: Build,
+    point: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    metric: str = "val_loss",
+    report: Report = lambda step, value: False,
+) -> Outcome:
+    """Train at one point; what a job array, Ray Tune or another engine of sweeps calls for a point of its own.
 
     The metric is its last value, not the best of all epochs: the best of many noisy values flatters, and most so where
     the learning rate is too large. A training whose metric or weights are no longer finite stops at the next epoch end.
@@ -65,22 +76,20 @@ def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, repor
     the last loss, a logged metric or a tensor that the failing code had at hand was not finite.
 
     Args:
-        build: Makes trainer, module and data.
+        build: Makes trainer, module and data, as for `grid_search`.
         point: Axis -> value.
         seed: For `seed_everything`, before `build` is called.
         metric: Name under which the module logs the metric.
-        report: Is told each value of the metric, for pruning.
-
-    Returns:
-        What came of it, and the trainer.
+        report: Called with each value of the metric; whether to stop.
 
     Raises:
         MisconfigurationException: If nobody logs the metric, the trainer or the module was used before, the trainer
             has several devices, or a callback would replace the learning rate of the point by one of its own.
-        TypeError: If `build` returns something else.
+        TypeError: If `build` does not take the point, or returns something else.
     """
+    call = caller(build, point)
     seed_everything(seed, workers=True, verbose=False)
-    trainer, module, *data = _check(build(dict(point)))
+    trainer, module, *data = _check(call(dict(point)))
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             enter_no_hparams(logger)
@@ -101,7 +110,36 @@ def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, repor
     seconds = time.perf_counter() - started
     value = math.nan if reason else watch.final_value(trainer, module)
     run = str(trainer.log_dir) if trainer.loggers else ""
-    return Outcome(value, watch.pruned and math.isfinite(value), watch.epochs, seconds, run, reason), trainer
+    return Outcome(value, watch.pruned and math.isfinite(value), watch.epochs, seconds, run, reason, trainer)
+
+
+def caller(build: Build, axes: Iterable[str]) -> Callable[[dict[str, Any]], Any]:
+    """Find how a function takes a point: the axes as keyword arguments, or else one dict.
+
+    Raises:
+        TypeError: If it takes neither.
+
+    Example:
+        >>> caller(lambda lr: lr * 2, ["lr"])({"lr": 0.1}), caller(lambda point: point["lr"], ["lr"])({"lr": 0.1})
+        (0.2, 0.1)
+    """
+    axes = list(axes)
+    try:
+        signature = inspect.signature(build)
+    except (TypeError, ValueError):  # written in C
+        return build
+    with suppress(TypeError):
+        signature.bind(**dict.fromkeys(axes))
+        return lambda point: build(**point)
+    with suppress(TypeError):
+        signature.bind({})
+        return build
+    name = getattr(build, "__name__", type(build).__name__)
+    words = ", ".join(axes) if all(map(str.isidentifier, axes)) else "**point"
+    raise TypeError(
+        f"build must take a point as keyword arguments, def build({words}), or as one dict, def build(point), got "
+        f"{name}{signature}"
+    )
 
 
 class TrialWatch(Callback):
@@ -109,7 +147,7 @@ class TrialWatch(Callback):
 
     Args:
         metric: Name of the metric.
-        report: Is told each value, and says whether to stop.
+        report: Called with each value; whether to stop.
         lr_axis: Name of the axis that is the learning rate, if there is one.
     """
 
@@ -151,7 +189,11 @@ class TrialWatch(Callback):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:
+        if trainer.sanity_checking:  # a misspelt name is known before the first step; another one may be logged later
+            if self.metric not in trainer.callback_metrics and get_close_matches(
+                self.metric, trainer.callback_metrics, cutoff=0.8
+            ):
+                self._require_metric(trainer)
             return
         if not self._validated:  # a metric of the training is there only later, at the end of the epoch
             self._validated, self._at_validation = True, self.metric in trainer.callback_metrics
@@ -172,7 +214,7 @@ class TrialWatch(Callback):
             trainer.should_stop = True
 
     def final_value(self, trainer: Trainer, module: LightningModule) -> float:
-        """The metric at the end; NaN if it or a weight is not finite."""
+        """Return the metric at the end; NaN if it or a weight is not finite."""
         if self._validated or not trainer.enable_validation:
             self._require_metric(trainer)
         if not _finite(module):
@@ -187,22 +229,19 @@ class TrialWatch(Callback):
             trainer.should_stop = True
             return
         self._evaluations += 1
-        if self._report(self._evaluations, value) and not _ends_anyway(trainer):
+        last_epoch = trainer.current_epoch + 1 == trainer.max_epochs and trainer.is_last_batch
+        is_over = last_epoch or trainer.global_step == trainer.max_steps
+        if self._report(self._evaluations, value) and not is_over:
             self.pruned = trainer.should_stop = True
 
     def _require_metric(self, trainer: Trainer) -> None:
         if self.metric not in trainer.callback_metrics:
             logged = sorted(name for name in trainer.callback_metrics if not name.startswith("lr-"))
+            near = get_close_matches(self.metric, logged, n=1)
             raise MisconfigurationException(
-                f"metric must be one that the module logs, got {self.metric!r}; logged were: "
-                f"{', '.join(logged) or 'none'}. Name one of these, or log it with self.log({self.metric!r}, ...)"
+                f"metric {self.metric!r} was not logged. {f'Did you mean {near[0]!r}? ' if near else ''}Logged: "
+                f"{', '.join(logged) or 'nothing'}. Name one of these, or log it with self.log({self.metric!r}, ...)"
             )
-
-
-def _ends_anyway(trainer: Trainer) -> bool:
-    """Whether the training is over, and nothing is left to stop."""
-    last_epoch = trainer.current_epoch + 1 == trainer.max_epochs and trainer.is_last_batch
-    return last_epoch or trainer.global_step == trainer.max_steps
 
 
 def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, float]) -> None:
@@ -258,16 +297,15 @@ def _check(built: Any) -> tuple[Any, ...]:
 def _refuse_finders(callbacks: list[Callback], axis: str) -> None:
     """Refuse callbacks that set a learning rate of their own finding: no point would be trained at its own one."""
     for callback in callbacks:
-        if isinstance(callback, LRRangeTest) and callback.apply:
-            name, option = "LRRangeTest", "apply"
-        elif isinstance(callback, LearningRateFinder) and finder_sets_lr(callback):
-            name, option = "LearningRateFinder", "update_attr"
-        else:
-            continue
-        raise MisconfigurationException(
-            f"{name} must not set the LR beside a sweep of {axis!r}, got {option}=True; write {option}=False, or leave "
-            "it out and give its result as suggest="
-        )
+        sets = {
+            "apply": isinstance(callback, LRRangeTest) and callback.apply,
+            "update_attr": isinstance(callback, LearningRateFinder) and finder_sets_lr(callback),
+        }
+        for option in (option for option, on in sets.items() if on):
+            raise MisconfigurationException(
+                f"{type(callback).__name__} must not set the LR in a sweep of {axis!r}, got {option}=True; write "
+                f"{option}=False, or leave it out and give its result as suggest="
+            )
 
 
 def _finite(module: LightningModule) -> bool:

@@ -19,7 +19,7 @@ from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.wall_clock import TimeLimit
 from lr_callbacks.range_test.curve import should_stop
 from lr_callbacks.range_test.rules import RULES
-from lr_callbacks.range_test.suggest import suggest
+from lr_callbacks.range_test.verdict import suggest
 from lr_callbacks.schedules.plateau import PlateauRule, PlateauState, plateau_factor
 
 # ---------------------------------------------------------------------- durations

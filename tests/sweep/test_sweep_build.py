@@ -4,7 +4,7 @@ import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, loader, sgd, trainer
-from test_sweep_command import hparams
+from sweep_support import hparams
 
 from lr_callbacks import grid_search
 

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_support import SHORT, run
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_cli_errors import fails
-from test_configs import CONFIGS
+from sweep_support import CONFIGS, TINY, config, fails, hparams, sweep
 from torch.utils.data import DataLoader, IterableDataset, WeightedRandomSampler
 
 import lr_callbacks
@@ -17,8 +15,6 @@ from lr_callbacks.__main__ import main
 from lr_callbacks.sweep import SweepTable
 from lr_callbacks.sweep.config import find_lr, set_value
 from lr_callbacks.sweep.refit import joined
-
-TINY = (*SHORT, "--model.channels=2")
 
 OWN_WITH_LR = """
 import torch
@@ -44,25 +40,6 @@ class Data(LightningDataModule):
 """
 
 
-def sweep(*flags):
-    main(["sweep", *TINY, *flags])
-
-
-def config(path):
-    return yaml.safe_load(Path(path).read_text())
-
-
-def hparams(folder):
-    """The trial's entry in the HParams table: its axes, and its series."""
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    metadata = events.SummaryMetadata("_hparams_/session_start_info")
-    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-
-    start = HParamsPluginData.FromString(metadata.plugin_data.content).session_start_info
-    return {name: value.number_value or value.string_value for name, value in start.hparams.items()}, events
-
-
 def test_the_configuration_for_sweeps_ranks_seven_rates_twice_and_leaves_all_that_it_promises(workplace, capsys):
     sweep(f"--config={CONFIGS / 'sweep.yaml'}")
     said = capsys.readouterr().out
@@ -77,7 +54,7 @@ def test_the_configuration_for_sweeps_ranks_seven_rates_twice_and_leaves_all_tha
     assert len((folder / "table.csv").read_text().splitlines()) == 8
     trials = sorted(folder.glob("lr=*"))
     assert len(trials) == 14
-    trial = folder / "lr=0.01,seed=43" / "version_0"
+    trial = folder / "lr=0.01,seed=43"
     saved = config(trial / "config.yaml")
     assert saved["model"]["init_args"]["optimizer"]["init_args"]["lr"] == 0.01
     assert saved["seed_everything"] == 43
@@ -146,7 +123,7 @@ def test_a_module_and_data_of_ones_own_with_any_entry_as_an_axis(workplace, caps
     Path("own_sweep.py").write_text(OWN_WITH_LR)
     own = ("--model=own_sweep.Net", "--data=own_sweep.Data", "--metric=error")
     main(["sweep", *SHORT, *own, "--lr", "1e-3", "1e-1", "--grid", "model.width", "2", "4"])
-    saved = [config(path)["model"]["init_args"] for path in Path("runs/Net").glob("lr=*/version_0/config.yaml")]
+    saved = [config(path)["model"]["init_args"] for path in Path("runs/Net").glob("lr=*/config.yaml")]
     assert sorted((entry["learning_rate"], entry["width"]) for entry in saved) == [
         (0.001, 2), (0.001, 4), (0.1, 2), (0.1, 4),
     ]  # fmt: skip
@@ -155,7 +132,7 @@ def test_a_module_and_data_of_ones_own_with_any_entry_as_an_axis(workplace, caps
 def test_the_peak_of_a_callback_is_swept_where_the_user_says_so(workplace):
     cycle = ("--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=0.3")
     sweep(*cycle, "--lr", "0.01", "0.1", "--lr_key=trainer.callbacks.0.max_lr")
-    peaks = [config(path)["trainer"]["callbacks"][0] for path in Path("runs").glob("*/lr=*/version_0/config.yaml")]
+    peaks = [config(path)["trainer"]["callbacks"][0] for path in Path("runs").glob("*/lr=*/config.yaml")]
     assert sorted(entry["init_args"]["max_lr"] for entry in peaks) == [0.01, 0.1]
 
 
@@ -187,7 +164,7 @@ def test_at_the_end_the_best_is_trained_on_training_and_validation_data(workplac
         (("--lr", "0.1", "--grid", "model.optimizer.lr", "1"), "must be given once, got 'model.optimizer.lr' again"),
         (
             ("--grid", "model.optimizer.lr", "1", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=1"),
-            "OneCycle must not set its own max_lr beside a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
+            "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
         ),
         (
             (
@@ -203,10 +180,13 @@ def test_at_the_end_the_best_is_trained_on_training_and_validation_data(workplac
         (("--grid", "model.chanels", "8"), "got 'model.chanels'; at model there are: optimizer, channels"),
         (("--grid", "model.channels"), "each axis of the grid must have a value, got none for 'model.channels'"),
         (("--lr", "0.1", "--storage=mysql://x@127.0.0.1:1/x"), "storage must be reachable, got 'mysql://x@127"),
-        (("--lr", "0.1", "--metric=acc"), "got 'acc'; logged were: train_acc, train_loss, val_acc, val_loss."),
+        (
+            ("--lr", "0.1", "--metric=acc"),
+            "metric 'acc' was not logged. Did you mean 'val_acc'? Logged: train_acc, train_loss, val_acc, val_loss.",
+        ),
         (
             ("--lr", "0.1", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=1"),
-            "OneCycle must not set its own max_lr beside a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
+            "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
         ),
     ],
 )

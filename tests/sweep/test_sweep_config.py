@@ -4,7 +4,7 @@ import copy
 
 import pytest
 from cli_support import QUIET
-from test_cli_errors import fails
+from sweep_support import fails
 
 from lr_callbacks.sweep.config import at_point
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from lr_callbacks.sweep.alive import Pulse
+from lr_callbacks.sweep.locks import FileLock
+from lr_callbacks.sweep.queue import TrialQueue
 from optuna.trial import TrialState
 from support import Net, loader, sgd, trainer
 from test_sweep_queue import SLOTS, numbers, queue, states
@@ -13,9 +16,6 @@ from test_sweep_queue import SLOTS, numbers, queue, states
 from lr_callbacks import grid_search
 from lr_callbacks.sweep import alive
 from lr_callbacks.sweep import queue as queue_module
-from lr_callbacks.sweep.alive import Pulse
-from lr_callbacks.sweep.locks import FileLock
-from lr_callbacks.sweep.queue import TrialQueue
 
 
 def claimed(folder, **options):

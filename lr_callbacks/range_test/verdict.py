@@ -52,7 +52,7 @@ def suggest(
         lrs: LR of each step, positive and rising.
         losses: The loss that is judged, one per LR; of any sign, NaN and infinities allowed.
         training_losses: Losses of the training batches, one per LR, where `losses` are others; `valley` reads them.
-        rule: Name of the rule that decides; the others are reported beside it.
+        rule: Name of the rule that decides; the others are reported as well.
 
     Returns:
         The verdict. Whatever the losses, there is one.
@@ -80,15 +80,12 @@ def suggest(
         return Verdict(None, rule, reason, f"No suggestion: {text}", suggestions, widen)
     lr = suggestions[rule]
     assert lr is not None
-    others = ", ".join(
-        f"{name} {'none' if s is None else f'{s:.1e}'}" for name, s in suggestions.items() if name != rule
-    )
     turn = (
         f"The loss turns up again after LR {lrs[curve.turn]:.1e}."
         if curve.edge is not None
         else f"The loss flattens and does not rise up to LR {lrs[-1]:.1e}: no edge was seen."
     )
-    return Verdict(lr, rule, "found", f"Maximum LR {lr:.2e} (rule: {rule}; beside it: {others}). {turn}", suggestions)
+    return Verdict(lr, rule, "found", f"Maximum LR {lr:.2e} (rule {rule}). {turn}", suggestions)
 
 
 def _problem(

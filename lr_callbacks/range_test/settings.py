@@ -1,0 +1,57 @@
+"""The arguments of a range test, checked, as every part of it reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lr_callbacks.core.arguments import flag, number, one_of, require, whole
+from lr_callbacks.range_test.rules import DEFAULT_RULE, RULES
+
+Judged = Literal["probe", "training", "validation"]
+Mode = Literal["exponential", "linear"]
+RuleName = Literal["blend", "descent", "edge", "steepest", "minimum", "valley", "slide", "smith"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `LRRangeTest` was given; its docstring says what each argument means.
+
+    Raises:
+        TypeError: If an argument has a wrong type.
+        ValueError: If an argument is outside its range.
+
+    Example:
+        >>> Settings(num_steps=5)
+        Traceback (most recent call last):
+        ...
+        ValueError: num_steps must be at least 10, got 5
+    """
+
+    min_lr: float = 1e-7
+    max_lr: float = 10.0
+    num_steps: int = 100
+    mode: Mode = "exponential"
+    rule: str = DEFAULT_RULE
+    apply: bool = True
+    widen: bool = True
+    optimizer: int | None = None
+    judge: Judged = "probe"
+    monitor: str | None = None
+    probe_samples: int = 256
+    offload: bool | None = None
+
+    def __post_init__(self) -> None:
+        require(number("min_lr", self.min_lr) > 0, "min_lr", "above 0", self.min_lr)
+        above = number("max_lr", self.max_lr) > self.min_lr
+        require(above, "max_lr", f"above min_lr ({self.min_lr:g})", self.max_lr)
+        whole("num_steps", self.num_steps, minimum=10)
+        one_of("mode", self.mode, Mode)
+        require(self.rule in RULES, "rule", "one of " + ", ".join(map(repr, RULES)), self.rule)
+        flag("apply", self.apply)
+        flag("widen", self.widen)
+        require(self.offload in (None, True, False), "offload", "True, False or None", self.offload)
+        one_of("judge", self.judge, Judged)
+        named = self.monitor is None or isinstance(self.monitor, str)
+        require(named, "monitor", "the name of a logged value, or None", self.monitor)
+        whole("probe_samples", self.probe_samples, minimum=1)
