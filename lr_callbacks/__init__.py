@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.polynomial_decay import LinearDecay as LinearDecay
     from lr_callbacks.callbacks.polynomial_decay import PolynomialDecay as PolynomialDecay
     from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
+    from lr_callbacks.callbacks.replace_schedulers import ReplaceSchedulers as ReplaceSchedulers
     from lr_callbacks.callbacks.rex import Rex as Rex
     from lr_callbacks.callbacks.sgdr import SGDR as SGDR
     from lr_callbacks.callbacks.snapshots import SnapshotCheckpoint as SnapshotCheckpoint
@@ -60,6 +61,7 @@ _MODULES = {
     "preview": "lr_callbacks.preview",
     "RangeTestResult": "lr_callbacks.range_test.result",
     "ReduceLROnPlateau": "lr_callbacks.callbacks.reduce_lr_on_plateau",
+    "ReplaceSchedulers": "lr_callbacks.callbacks.replace_schedulers",
     "Rex": "lr_callbacks.callbacks.rex",
     "SGDR": "lr_callbacks.callbacks.sgdr",
     "SnapshotCheckpoint": "lr_callbacks.callbacks.snapshots",

@@ -14,6 +14,7 @@ from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
 from lr_callbacks.core.group_checks import check_numbers, require_lrs
+from lr_callbacks.core.native_schedulers import TakenOut, momentum_after_native_run
 from lr_callbacks.core.plan import plan_records, tell_of_another_plan
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.schedule import LRSchedule
@@ -40,6 +41,7 @@ class Controller:
         taken: Steps taken since the training started, also those that a state loaded in between does not count.
         timeline: Where in the run a step lies.
         terms: What each schedule does to which groups, in the order of multiplication.
+        replaced: The module's schedulers that were taken out of the run.
     """
 
     def __init__(self, optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule]) -> None:
@@ -52,6 +54,7 @@ class Controller:
         self.taken = 0
         self.timeline = Timeline(RunLength())
         self.terms: list[Term] = []
+        self.replaced: list[TakenOut] = []
         self.plan: list[dict[str, Any]] = []
         self._advancing = tuple(schedule for schedule in self.schedules if schedule.advances)
         self._finetuned = False
@@ -107,6 +110,8 @@ class Controller:
         lrs_then, same = [pg.get_lr(group) for group in groups], False
         if restored is None:
             restored = before
+            for scheduler in self.replaced if resumed and before is None else ():
+                momentum_after_native_run(scheduler)
             take_configured(self.optimizer, self._configured, believe_the_lr_found=not resumed or before is not None)
         else:
             driven = {n for s in self.schedules for n in pg.select(self.optimizer, s.wanted_groups, who=repr(s))}

@@ -85,3 +85,9 @@ def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
 def has_scheduler(optimizer: Optimizer) -> bool:
     """Whether a torch scheduler has ever been built on the optimizer: torch marks its ``step`` then."""
     return hasattr(optimizer.step, "_wrapped_by_lr_sched")
+
+
+def forget_scheduler(optimizer: Optimizer) -> None:
+    """Take off the mark that a torch scheduler has left on the optimizer's ``step``."""
+    if hasattr(vars(optimizer).get("step"), "_wrapped_by_lr_sched"):
+        del optimizer.step

@@ -50,6 +50,7 @@ class LRSchedule:
         advances: Whether it goes step by step, and so is called by `begin` and `advance`.
         floor_name: Name of the argument that is the value it ends at; a group that begins below it rises.
         starts_together: Whether it starts in all groups at once, at the latest of their starts.
+        takes_out: Whether it takes the schedulers of the module out of the run.
 
     Raises:
         TypeError: If `start` is a bare float or an option has a wrong type.
@@ -62,6 +63,7 @@ class LRSchedule:
     advances: ClassVar[bool] = False
     starts_together: ClassVar[bool] = False
     floor_name: ClassVar[str | None] = None
+    takes_out: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -164,6 +166,11 @@ class LRSchedule:
         return "interval='epoch' counts epochs" if self.interval == "epoch" else None
 
     # ------------------------------------------------------------------ what it tells of itself
+    @property
+    def sets_lr(self) -> bool:
+        """Whether it sets the LR in any way, with or without factors."""
+        return self.drives
+
     @property
     def looks_ahead(self) -> bool:
         """Whether its factor may be worked out for later steps."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import RunningStage
@@ -149,7 +150,7 @@ def factors_of(callbacks: Sequence[Any], optimizer: int, steps: int) -> list[flo
         [0.04, 0.96, 0.63, 0.21, 0.0]
     """
     own = [each for each in callbacks if isinstance(each, LRCallback) and each.optimizer in (None, optimizer)]
-    if any(each.anneals_to_end for each in own):
+    if any(each.fills_run for each in own):
         try:
             lrs = preview(own, 1.0, steps, steps, optimizer=optimizer)[:, 0].tolist()
         except Exception:  # its lengths do not fit: not of the trial, but of the run
@@ -157,4 +158,5 @@ def factors_of(callbacks: Sequence[Any], optimizer: int, steps: int) -> list[flo
         peak = max(lrs, default=0.0)
         if peak > 0 and lrs[-1] <= 0.2 * peak:
             return [lr / peak for lr in lrs]
-    return [one_cycle_factor(step, total_steps=steps) for step in range(steps)]
+    factors: list[float] = one_cycle_factor(np.arange(steps), total_steps=steps).tolist()
+    return factors
