@@ -79,7 +79,8 @@ def curves_of(
     callbacks: list[Callback] = [
         callback
         for callback in trainer.callbacks  # type: ignore[attr-defined]
-        if not isinstance(callback, SHOWS_ONLY) and (not isinstance(callback, LRCallback) or callback.drives)
+        if not isinstance(callback, SHOWS_ONLY)
+        and (not isinstance(callback, LRCallback) or callback.drives or callback.takes_out)
     ]
     stop, limit = StopBeforeFirstBatch(), time_limit(trainer)
     trainer.callbacks = [*callbacks, stop]  # type: ignore[attr-defined]

@@ -6,9 +6,42 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.core.param_groups import ParamGroup
+
+
+def stepping(optimizer: Optimizer) -> Optimizer:
+    """The optimizer whose hooks see the steps: itself, or the one inside a wrapper that was not built as an optimizer.
+
+    Wrappers such as Lookahead often leave out ``Optimizer.__init__``, so their own hooks are missing or never called;
+    they step the optimizer inside, whose groups are theirs.
+
+    Raises:
+        MisconfigurationException: If it has no hooks, and no optimizer inside that has.
+    """
+    try:
+        optimizer.register_state_dict_post_hook(_nothing).remove()
+        optimizer.register_step_post_hook(_nothing).remove()
+    except AttributeError:
+        for inside in vars(optimizer).values():
+            if isinstance(inside, Optimizer) and _same_groups(inside, optimizer):
+                return stepping(inside)
+        raise MisconfigurationException(
+            f"{type(optimizer).__name__} has no step hooks (it does not call torch.optim.Optimizer.__init__), so its"
+            " steps cannot be counted; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
+        ) from None
+    return optimizer
+
+
+def _nothing(*arguments: Any) -> None:
+    return None
+
+
+def _same_groups(one: Optimizer, other: Optimizer) -> bool:
+    pairs = zip(one.param_groups, other.param_groups, strict=False)
+    return len(one.param_groups) == len(other.param_groups) and all(mine is theirs for mine, theirs in pairs)
 
 
 def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
@@ -17,9 +50,6 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
     A compiled ``optimizer.step`` stays one graph: the hook itself is never traced. A fused optimizer under a GradScaler
     decides on the device whether to step and calls its hooks either way; there, and only there, the scaler's
     ``found_inf`` is read from the device.
-
-    Raises:
-        TypeError: If the optimizer has no step hooks.
     """
 
     def unless_skipped(stepped: Optimizer) -> None:
@@ -35,13 +65,7 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
         else:  # what keeps the compiler out costs half as much as an update, so it is left out where nothing compiles
             unless_skipped(stepped)
 
-    try:
-        return optimizer.register_step_post_hook(after_step).remove
-    except AttributeError:
-        raise TypeError(
-            f"{type(optimizer).__name__} has no step hooks (it does not call torch.optim.Optimizer.__init__), so its"
-            " steps cannot be counted; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
-        ) from None
+    return optimizer.register_step_post_hook(after_step).remove
 
 
 def on_save(optimizer: Optimizer, hook: Callable[[list[ParamGroup]], None]) -> Callable[[], None]:
@@ -61,3 +85,9 @@ def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
 def has_scheduler(optimizer: Optimizer) -> bool:
     """Whether a torch scheduler has ever been built on the optimizer: torch marks its ``step`` then."""
     return hasattr(optimizer.step, "_wrapped_by_lr_sched")
+
+
+def forget_scheduler(optimizer: Optimizer) -> None:
+    """Take off the mark that a torch scheduler has left on the optimizer's ``step``."""
+    if hasattr(vars(optimizer).get("step"), "_wrapped_by_lr_sched"):
+        del optimizer.step

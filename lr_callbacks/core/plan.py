@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -25,7 +26,7 @@ def plan_records(terms: Sequence[Term], schedules: Sequence[LRSchedule]) -> list
         mine = [term for term in terms if term.schedule is schedule and not term.absolute]
         ends = [term.ends_at for term in mine]
         lengths = {
-            name: [term.time.run.steps(duration, name) for duration in found]
+            name: [term.time.run.steps(duration, f"{type(schedule).__name__}: {name}") for duration in found]
             for term in mine[:1]
             for name, found in schedule.durations().items()
         }
@@ -45,6 +46,8 @@ def plain(value: Any) -> Any:
     """A value as numbers, strings, lists and dicts; anything else as it shows itself."""
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     if isinstance(value, dict):

@@ -11,7 +11,7 @@ from bad_arguments import NO_RULE, REQUIRED, ROWS, Row
 from torch.optim.lr_scheduler import StepLR
 
 import lr_callbacks as lc
-from lr_callbacks.core.schedule import parameters_of
+from lr_callbacks.core.parameters import parameters_of
 
 TABLE = [(name, argument, row) for name, rows in ROWS.items() for argument, of in rows.items() for row in of]
 

@@ -78,7 +78,10 @@ BOUND: list[Row] = [
     *((value, TypeError, "must be a number") for value in (True, [0.1])),
     *((value, ValueError, "must be finite") for value in (NAN, INF, HUGE)),
     (-1, ValueError, "must be at least 0"),
-    *((value, ValueError, "must be a value of at least 0 or a share such as '1%'") for value in ("x", "1", "-1%", "%")),
+    *(
+        (value, ValueError, "must be at least 0, or a share of each group's base value from '0%' to '100%'")
+        for value in ("x", "1", "-1%", "%", "101%")
+    ),
 ]
 PARTS: list[Row] = [
     (3, TypeError, "must be a schedule of lr_callbacks"),
@@ -110,7 +113,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "SGDR": {
         "T_0": duration(optional=False),
         "T_mult": number("at least 1", 0.5, 0, -1),
-        "eta_min": AT_LEAST_0,
+        "eta_min": BOUND,
         "cycle_decay": GAMMA,
         "cycle_warmup": duration(0, optional=False),
         **OPTIONS_OF_ALL,
@@ -162,13 +165,13 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "PolynomialDecay": {
         "power": number("above 0", 0, -1),
         "end_factor": AT_LEAST_0,
-        "end_lr": AT_LEAST_0,
+        "end_lr": BOUND,
         "total_steps": duration(),
         **OPTIONS_OF_ALL,
     },
     "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **OPTIONS_OF_ALL},
-    "CosineAnnealing": {"eta_min": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
+    "CosineAnnealing": {"eta_min": BOUND, "total_steps": duration(), **OPTIONS_OF_ALL},
     "InverseSqrt": {"timescale": duration(), **OPTIONS_OF_ALL},
     "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "WarmupStableDecay": {
