@@ -19,7 +19,7 @@ Groups = int | str | list[int | str] | None
 Outside = Literal["hold", "one"]
 NO_LENGTHS = (
     *("groups", "monitor", "name", "start", "end", "param"),
-    *("floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr"),
+    *("pct_start", "pct_final", "floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr"),
 )
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
 
