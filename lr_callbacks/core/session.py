@@ -21,6 +21,7 @@ from lr_callbacks.core.lightning_internals import (
     begins_epoch,
     has_no_optimizer,
 )
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
@@ -83,7 +84,7 @@ class Session:
             controller.start(
                 run,
                 resumed=trainer.global_step > 0,
-                finetuned=any(isinstance(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
+                finetuned=any(is_a(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
                 steps_if_not_restored=trainer.global_step if countable else None,
                 clock=clock,
                 before=self._before.carried.get(controller.index) if goes_on and self._before is not None else None,
