@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BaseFinetuning
@@ -51,7 +51,7 @@ class Session:
     ) -> None:
         self.controllers = controllers
         self.schedules = schedules
-        self.trainer = trainer
+        self._trainer = None if trainer is None else ref(trainer)
         self.is_over = False
         self.global_step = 0
         self.carried: dict[int, pg.Carried] = {}
@@ -60,6 +60,11 @@ class Session:
         self._epoch = -1
         self._optimizers: list[Optimizer] = list(trainer.optimizers) if trainer is not None else []
         self._checks = ClockChecks(controllers)
+
+    @property
+    def trainer(self) -> Trainer | None:
+        """The trainer of the fit; it may be gone, as a session does not keep it alive."""
+        return None if self._trainer is None else self._trainer()
 
     # ------------------------------------------------------------------ the beginning
     def start(self, trainer: Trainer, module: LightningModule) -> None:
@@ -167,7 +172,9 @@ class Session:
         if not self.is_over:
             self.is_over = True
             self.global_step = self.trainer.global_step if self.trainer is not None else 0
-            self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else {}
+            before = {} if self._before is None else self._before.carried
+            self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else before
+            self._before = None
         self._checks.close()
         for controller in self.controllers:
             controller.end()

@@ -178,7 +178,10 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "threshold": AT_LEAST_0,
         "threshold_mode": choice("rel", "abs"),
         "cooldown": whole(0),
-        "min_lr": [*(row for row in FLOOR if row[0] != [0.1]), ([], ValueError, "must be one number or one for each group")],
+        "min_lr": [
+            *(row for row in FLOOR if row[0] != [0.1]),
+            ([], ValueError, "must be one number or one for each group"),
+        ],
         "eps": AT_LEAST_0,
         "every_n_steps": whole(1),
         "name": TEXT,

@@ -53,9 +53,7 @@ class Ran:
     of: dict[int, list[float]] = field(default_factory=dict)
 
 
-def ran(
-    callbacks: Sequence[Callback], batches: int = 10, module: LightningModule | None = None, **options: Any
-) -> Ran:
+def ran(callbacks: Sequence[Callback], batches: int = 10, module: LightningModule | None = None, **options: Any) -> Ran:
     """Train for real; four epochs unless something else is asked for."""
     epochs = Epochs()
     kwargs: dict[str, Any] = {"max_epochs": 4, **options}
@@ -64,9 +62,7 @@ def ran(
     return Ran(of.get(0, []), epochs.lengths, of)
 
 
-def positions(
-    epochs: Sequence[tuple[int, int]], planned: float = 1.0, begin: float = 0.0
-) -> list[float]:
+def positions(epochs: Sequence[tuple[int, int]], planned: float = 1.0, begin: float = 0.0) -> list[float]:
     """Where steps lie that were taken in these epochs: each epoch is `planned` long, whatever it really took.
 
     Args:
