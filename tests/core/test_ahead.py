@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lr_callbacks.core.ahead import Ahead, is_pure
-from lr_callbacks.core.driver import Driver
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group, Segment
-from lr_callbacks.schedules.curve import OneLeg, stand
 from support import Net, fit, sgd
 
 import lr_callbacks as lc
 from lr_callbacks.callbacks.base import ScheduleCallback
 from lr_callbacks.core import writer
+from lr_callbacks.core.ahead import Ahead, is_pure
+from lr_callbacks.core.driver import Driver
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.segment import Group, Segment
 from lr_callbacks.core.wall_clock import TimeHorizon, WallClock
 from lr_callbacks.schedules import Curve, linear_factor, multi_step_factor, rex_factor
+from lr_callbacks.schedules.curve import OneLeg, stand
 
 BATCHES = 100
 PURE = [

@@ -529,9 +529,8 @@ def test_a_subclass_that_forgets_to_call_super_does_not_silence_the_others():
 
 @pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf")])
 def test_a_factor_that_no_schedule_may_have_is_refused(factor):
-    from lr_callbacks.core.segment import Segment
-
     from lr_callbacks import LRCallback
+    from lr_callbacks.core.segment import Segment
 
     class Wrong(LRCallback):
         def segment(self, horizon: Any, group: Any) -> Segment:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lr_callbacks.core.conductor import Conductor
-from lr_callbacks.core.driver import Driver
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Segment
 from support import Net, fit, native, sgd
 from torch.optim import lr_scheduler
 
@@ -24,7 +20,11 @@ from lr_callbacks import (
     preview,
 )
 from lr_callbacks.callbacks.base import ScheduleCallback
+from lr_callbacks.core.conductor import Conductor
+from lr_callbacks.core.driver import Driver
+from lr_callbacks.core.horizon import Horizon
 from lr_callbacks.core.param_groups import get_momentum
+from lr_callbacks.core.segment import Segment
 
 LRS = [0.1, 0.07, 0.1, 0.0, 0.013, 0.0004]
 METRICS = [1.0, 1.0, 1.0, 1.0]

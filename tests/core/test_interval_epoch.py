@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.ticks import Ticks
 from support import Net, fit, sgd, trainer
 from torch.utils.data import DataLoader, IterableDataset
 
 import lr_callbacks as lc
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.ticks import Ticks
 
 RUN = Horizon(total_steps=50, epochs=((0, 10),))
 UNEVEN = Horizon(total_steps=28, epochs=((0, 4), (2, 10)))

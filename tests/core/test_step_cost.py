@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import torch
-from lr_callbacks.core.driver import Driver
-from lr_callbacks.core.horizon import Horizon
 from torch.optim import Optimizer, lr_scheduler
 
 import lr_callbacks as lc
+from lr_callbacks.core.driver import Driver
+from lr_callbacks.core.horizon import Horizon
 
 
 def fade(step: int) -> float:

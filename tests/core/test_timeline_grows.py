@@ -1,4 +1,4 @@
-"""Epochs that change their length on the way: what is counted in epochs follows the trainer's, a resume is bit-equal."""
+"""Epochs that change their length on the way: lengths in epochs follow the trainer's, a resume is bit-equal."""
 
 from __future__ import annotations
 

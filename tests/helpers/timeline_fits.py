@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from support import Net, Recorder, fit, loader, sgd
+from support import Net, Recorder, fit, loader, sgd, trainer
 
 Make = Callable[[], list[Callback]]
 
@@ -29,7 +29,7 @@ class Epochs(Callback):
 
 
 class SaveOnce(Callback):
-    """Saves in one hook, at an epoch (hooks of epochs) or a count (``on_train_batch_end``), and may stop the fit then."""
+    """Saves in one hook, at an epoch or (``on_train_batch_end``) at a count, and may stop the fit then."""
 
     def __init__(self, path: str, hook: str, when: int, stop: bool = True) -> None:
         self.path, self.when, self.stop, self.by_count = path, when, stop, hook == "on_train_batch_end"
@@ -117,8 +117,6 @@ class SaveEverywhere(Callback):
 
 def fit_growing(callbacks: Sequence[Callback], module: LightningModule | None = None, **options: Any) -> Ran:
     """A fit whose loader is made again for each epoch."""
-    from support import trainer
-
     torch.manual_seed(0)
     epochs, recorder = Epochs(), Recorder()
     kwargs: dict[str, Any] = {"max_epochs": 4, "reload_dataloaders_every_n_epochs": 1, **options}
