@@ -222,9 +222,9 @@ _ALL = [
                                                   plateau(name="b", patience=1, factor=0.5)], lambda: Net(adam=True)),
     Job("one-cycle, tensor LR", lambda _: [OneCycle()], lambda: Net(adam=True, tensor_lr=True), save_every=2),
     Job("by hand", lambda _: [Warmup(3), CosineAnnealing(total_steps=27), plateau()], ByHand),
-    Job("epochs that grow", lambda _: [Warmup("10%"), CosineAnnealing(), plateau(),
-                                       StepDecay("1 epoch", gamma=0.9), TorchScheduler(
-        lr_scheduler.StepLR, interval="epoch", step_size=2)], Growing, trainer={"reload_dataloaders_every_n_epochs": 1}),
+    Job("epochs that grow", lambda _: [Warmup("10%"), CosineAnnealing(), plateau(), StepDecay("1 epoch", gamma=0.9),
+                                       TorchScheduler(lr_scheduler.StepLR, interval="epoch", step_size=2)],
+        Growing, trainer={"reload_dataloaders_every_n_epochs": 1}),
     Job("by hand, three steps a batch", lambda _: [Warmup("10%"), LinearDecay(), plateau()], ThreeByHand,
         save_every=3),
     Job("two optimizers", lambda _: [SGDR(6, optimizer=0), OneCycle(total_steps=12, optimizer=1), plateau(),
