@@ -65,7 +65,7 @@ class Session:
 
     @property
     def trainer(self) -> Trainer | None:
-        """The trainer of the fit; None in a preview."""
+        """The trainer of the fit; it may be gone, as a session does not keep it alive."""
         return None if self._trainer is None else self._trainer()
 
     # ------------------------------------------------------------------ the beginning
@@ -172,9 +172,11 @@ class Session:
     def end(self) -> None:
         """Take all hooks off; safe to call at any time and more than once."""
         if not self.is_over:
-            self.is_over, trainer = True, self.trainer
-            self.global_step = 0 if trainer is None else trainer.global_step
-            self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else {}
+            self.is_over = True
+            self.global_step = self.trainer.global_step if self.trainer is not None else 0
+            before = {} if self._before is None else self._before.carried
+            self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else before
+            self._before = None
         self._checks.close()
         for controller in self.controllers:
             controller.end()
