@@ -190,6 +190,7 @@ class Controller:
         pg.forget_carried(optimizer)
         for group, base in zip(optimizer.param_groups, self._bases, strict=False):
             group.setdefault(pg.BASE_LR, base)
+        self.resolve()  # absolute LRs are other factors of other base LRs
         self.adopt()
         self.write()
 
