@@ -119,5 +119,5 @@ class LRCallback(LRSchedule, Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take the hooks off the optimizers."""
         if self._session is not None:
-            self._session.end()
+            self._session.release()
         self._session = None

@@ -34,12 +34,29 @@ def has_no_optimizer(trainer: Trainer) -> bool:
 def batches_left_of_epoch(trainer: Trainer) -> float | None:
     """Batches that are left of the epoch in which a resumed fit goes on; None if it goes on with a new epoch.
 
-    ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come.
+    ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come. Resumed
+    from ``on_train_batch_end`` where the epoch has no more batches than had been taken, Lightning takes all of them.
     """
-    progress = trainer.fit_loop.epoch_loop.batch_progress.current
-    if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or progress.ready == 0:
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    ready, batches = progress.ready, trainer.num_training_batches
+    if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or ready == 0:
         return None
-    return max(trainer.num_training_batches - progress.ready, 0)
+    in_batch_end = progress.completed < progress.processed
+    return batches if in_batch_end and ready >= batches else max(batches - ready, 0)
+
+
+def batches_of_epoch(trainer: Trainer) -> int:
+    """Batches that the epoch has had which ends now, or has ended."""
+    return trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+
+def begins_epoch(trainer: Trainer) -> bool:
+    """Whether ``trainer.current_epoch`` is the epoch with which a fit begins, in ``on_train_start``.
+
+    Resumed from the end of an epoch with ``max_steps``, Lightning first takes a batch more of the epoch that is over.
+    """
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return bool(progress.processed == progress.completed)
 
 
 def logged_so_far(trainer: Trainer) -> list[Tensor]:
@@ -89,6 +106,18 @@ def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
     return bool(module.automatic_optimization and trainer.fit_loop._should_accumulate())
 
 
+# ---------------------------------------------------------------------- the range test: is it a new fit?
+
+
+def step_to_resume_at(trainer: Trainer) -> int:
+    """The optimizer step at which a fit that is in ``on_fit_start`` will go on; 0 for one that begins.
+
+    Lightning restores the loops after that hook, and `trainer.ckpt_path` neither names the checkpoint that Slurm's
+    requeue left nor tells a resumed fit from one in which a finder has put back a file of its own.
+    """
+    return int(trainer._checkpoint_connector._loaded_checkpoint.get("global_step", 0))
+
+
 # ---------------------------------------------------------------------- the range test: data
 # Lightning sets its loaders up after ``on_fit_start``, in ``FitLoop.setup_data``, which also creates the iterator and
 # so draws random numbers, starts workers, and fetches the first batch of a stream. The range test needs the loaders as
@@ -109,6 +138,12 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
     if not isinstance(loader, CombinedLoader):
         loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
+
+
+def has_loader(trainer: Trainer, stage: RunningStage) -> bool:
+    """Whether somebody gives a loader for a stage."""
+    loop: Any = trainer.fit_loop if stage is RunningStage.TRAINING else trainer.fit_loop.epoch_loop.val_loop
+    return bool(loop._combined_loader is not None or loop._data_source.is_defined())
 
 
 def given_loaders(trainer: Trainer) -> list[object]:
@@ -160,7 +195,7 @@ def to_device(trainer: Trainer, batch: Any) -> Any:
 # ---------------------------------------------------------------------- the range test: steps
 # Driving the optimization classes themselves is what makes precision, strategy, accumulation, clipping and the module's
 # own hooks Lightning's. They read where they are from the progress of the loops, which is therefore written here, and
-# restored from a memento like everything else.
+# restored from a snapshot like everything else.
 
 
 def enter_training(trainer: Trainer, loader: CombinedLoader) -> None:

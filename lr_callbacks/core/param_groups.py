@@ -99,6 +99,12 @@ def get_value(group: ParamGroup, param: str) -> float | None:
     return float(value)
 
 
+def numbers_of(group: ParamGroup) -> dict[str, float]:
+    """All entries of a group that are numbers."""
+    values = {param: get_value(group, param) for param in (*group, "momentum")}
+    return {param: value for param, value in values.items() if value is not None}
+
+
 def set_value(group: ParamGroup, param: str, value: float) -> None:
     """Write an entry of a group that has it; a tensor stays the same tensor object and gets the value in place."""
     if param == "momentum":
@@ -132,6 +138,11 @@ def moved_params(group: ParamGroup) -> list[str]:
     return [key.removeprefix(_CONFIGURED) for key in group if key.startswith(_CONFIGURED) and key != CONFIGURED_LR]
 
 
+def is_our_key(key: str) -> bool:
+    """Whether this package, or torch's schedulers, keep something under a key."""
+    return key.startswith(_PREFIX) or key == BASE_LR
+
+
 def is_ours(group: ParamGroup) -> bool:
     """Whether a group carries what this package has left there."""
     return CONFIGURED_LR in group or REFERENCE_LR in group
@@ -139,7 +150,7 @@ def is_ours(group: ParamGroup) -> bool:
 
 def forget(group: ParamGroup) -> None:
     """Remove everything of ours, and ``initial_lr``; the values themselves stay as they are."""
-    for key in [key for key in group if key.startswith(_PREFIX) or key == BASE_LR]:
+    for key in [key for key in group if is_our_key(key)]:
         del group[key]
 
 
@@ -150,7 +161,7 @@ class Carried:
     Attributes:
         step: How often the optimizer has really stepped.
         plan: A record for each schedule.
-        timeline: How the run has gone, as `Timeline.to_dict` gives it.
+        timeline: How the run has gone, as `timeline_state.to_dict` gives it.
         elapsed: Milliseconds that a run by the wall clock has lasted.
     """
 
@@ -252,7 +263,7 @@ def _tensors(group: ParamGroup) -> list[Tensor]:
 
 def copy_for_stand_in(group: ParamGroup) -> ParamGroup:
     """What a group holds as it was configured, without parameters and marks: its LR is the base LR."""
-    copy = {key: held for key, held in group.items() if not key.startswith(_PREFIX) and key not in (BASE_LR, "params")}
+    copy = {key: held for key, held in group.items() if not is_our_key(key) and key != "params"}
     copy["lr"] = float(group[BASE_LR])
     if "betas" in copy:
         copy["betas"] = tuple(float(beta) for beta in copy["betas"])

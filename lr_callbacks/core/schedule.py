@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypedDict, TypeVar, cast
+from typing import Any, ClassVar, TypedDict, cast
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from lr_callbacks.core.arguments import one_of, require, whole
 from lr_callbacks.core.durations import Duration
 from lr_callbacks.core.schedule_time import Array, GroupRows, Interval, ScheduleTime
 from lr_callbacks.core.timeline import Axis
+from lr_callbacks.schedules.arrays import lookahead as lookahead
 
 Groups = int | str | list[int | str] | None
-Method = TypeVar("Method", bound=Callable[..., Any])
 NO_LENGTHS = ("groups", "monitor", "name", "start", "param", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr")
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
 
@@ -27,15 +27,6 @@ class ScheduleOptions(TypedDict, total=False):
     start: int | str | None
     optimizer: int | None
     groups: Groups
-
-
-def lookahead(method: Method) -> Method:
-    """Mark `factors` as a pure function of time, so that it may be worked out for many steps at once.
-
-    `factors` without this mark (an override in a subclass of your own, say) are asked at each step, for that step only.
-    """
-    method.__dict__["lookahead"] = True
-    return method
 
 
 class LRSchedule:
@@ -57,7 +48,9 @@ class LRSchedule:
         is_warmup: Whether schedules on the same groups begin after it.
         drives: Whether it has factors at all.
         advances: Whether it goes step by step, and so is called by `begin` and `advance`.
+        floor_name: Name of the argument that is the value it ends at; a group that begins below it rises.
         starts_together: Whether it starts in all groups at once, at the latest of their starts.
+        takes_out: Whether it takes the schedulers of the module out of the run.
 
     Raises:
         TypeError: If `start` is a bare float or an option has a wrong type.
@@ -69,6 +62,8 @@ class LRSchedule:
     drives: ClassVar[bool] = True
     advances: ClassVar[bool] = False
     starts_together: ClassVar[bool] = False
+    floor_name: ClassVar[str | None] = None
+    takes_out: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -125,6 +120,23 @@ class LRSchedule:
         """Other entries of the groups that it sets, to absolute values: functions such as `factors`, by their names."""
         return {}
 
+    def unreached(self, left: float, time: ScheduleTime) -> str | None:
+        """What a run that leaves it `left` ticks does not reach, and lengths that would fit; None if all is reached."""
+        end = self.ends_at(time)
+        if end is None or end <= left + self._rounding():
+            return None
+        fits = f"lengths of at most {time.text(left)} would fit"
+        if hasattr(self, "total_steps"):
+            rest = "" if self.total_steps is None else ", or total_steps=None where it is to last to the end of the run"
+            fits = f"total_steps of at most {time.text(left)} would fit{rest if self.fills_run else ''}"
+        elif hasattr(self, "duration"):
+            fits = f"a duration of at most {time.text(left)} would fit"
+        return f"takes {time.text(end)}, and the run leaves it {time.text(left)}; {fits}"
+
+    def _rounding(self) -> int:
+        """Ticks by which its lengths may be too long because they were rounded to whole ticks."""
+        return int(any(duration.unit != "steps" for found in self.durations().values() for duration in found))
+
     def begin(self, controller: Any) -> None:
         """Before the first factor of an optimizer is asked for at the start of the training (only if it `advances`)."""
 
@@ -154,6 +166,11 @@ class LRSchedule:
         return "interval='epoch' counts epochs" if self.interval == "epoch" else None
 
     # ------------------------------------------------------------------ what it tells of itself
+    @property
+    def sets_lr(self) -> bool:
+        """Whether it sets the LR in any way, with or without factors."""
+        return self.drives
+
     @property
     def looks_ahead(self) -> bool:
         """Whether its factor may be worked out for later steps."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BaseFinetuning
@@ -15,10 +15,17 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.clock_checks import ClockChecks
 from lr_callbacks.core.conflicts import refuse_other_owners, refuse_rivals
 from lr_callbacks.core.controller import Controller
-from lr_callbacks.core.lightning_internals import batches_left_of_epoch, has_no_optimizer
+from lr_callbacks.core.lightning_internals import (
+    batches_left_of_epoch,
+    batches_of_epoch,
+    begins_epoch,
+    has_no_optimizer,
+)
+from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
 from lr_callbacks.core.schedule import LRSchedule
+from lr_callbacks.core.unreached import warn_of_unreached
 from lr_callbacks.core.wall_clock import TimeLimit, WallClock, clock_of, goes_by_time, refuse_steppers, time_limit
 
 
@@ -45,7 +52,7 @@ class Session:
     ) -> None:
         self.controllers = controllers
         self.schedules = schedules
-        self.trainer = trainer
+        self._trainer = None if trainer is None else ref(trainer)
         self.is_over = False
         self.global_step = 0
         self.carried: dict[int, pg.Carried] = {}
@@ -54,6 +61,11 @@ class Session:
         self._epoch = -1
         self._optimizers: list[Optimizer] = list(trainer.optimizers) if trainer is not None else []
         self._checks = ClockChecks(controllers)
+
+    @property
+    def trainer(self) -> Trainer | None:
+        """The trainer of the fit; None in a preview."""
+        return None if self._trainer is None else self._trainer()
 
     # ------------------------------------------------------------------ the beginning
     def start(self, trainer: Trainer, module: LightningModule) -> None:
@@ -77,12 +89,14 @@ class Session:
                 before=self._before.carried.get(controller.index) if goes_on and self._before is not None else None,
             )
             if left is not None:
-                controller.resume_in_epoch(
-                    trainer.current_epoch, run, left, exact=run.assumed or not scales_gradients(trainer)
-                )
+                controller.resume_in_epoch(trainer.current_epoch, run, left)
             refuse_rivals(controller)
+        if left is None and begins_epoch(trainer):
+            self._begin_epoch(trainer, run)
         if self.controllers:
             rank_zero_info(describe(run, self.controllers))
+            if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+                warn_of_unreached(self.controllers)
 
     def _by_time(self, trainer: Trainer, run: RunLength) -> tuple[RunLength, WallClock | None]:
         """Another length and a clock, if the run goes by the wall clock."""
@@ -112,7 +126,14 @@ class Session:
             run = trainer.strategy.broadcast(run)
         for controller in self.controllers:
             controller.look_at_next_step()
-            controller.begin_epoch(self._epoch, run, exact=run.assumed or not scales_gradients(trainer))
+        self._begin_epoch(trainer, run)
+
+    def _begin_epoch(self, trainer: Trainer, run: RunLength) -> None:
+        exact, batches = run.assumed or not scales_gradients(trainer), batches_of_epoch(trainer)
+        for controller in self.controllers:
+            controller.begin_epoch(
+                trainer.current_epoch, run, exact=exact, batches=batches, all_steps=trainer.global_step
+            )
 
     def check_optimizer(self, optimizer: Optimizer) -> None:
         """Refuse a step of an optimizer that was not there when the fit started.
@@ -150,11 +171,17 @@ class Session:
     def end(self) -> None:
         """Take all hooks off; safe to call at any time and more than once."""
         if not self.is_over:
-            self.is_over = True
-            self.global_step = self.trainer.global_step if self.trainer is not None else 0
+            self.is_over, trainer = True, self.trainer
+            self.global_step = 0 if trainer is None else trainer.global_step
             self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else {}
+        self._checks.close()
         for controller in self.controllers:
             controller.end()
+
+    def release(self) -> None:
+        """End, and keep nothing alive but what a fit that goes on needs."""
+        self.end()
+        self.controllers, self._optimizers, self._before = [], [], None
 
 
 _SESSIONS: WeakKeyDictionary[Trainer, Session] = WeakKeyDictionary()
@@ -204,13 +231,32 @@ def _controllers(trainer: Trainer, schedules: Sequence[LRSchedule]) -> list[Cont
                 f"{schedule!r}: optimizer={schedule.optimizer} does not exist; the module has {count}"
                 f" optimizer{'s' * (count != 1)}, counted from 0"
             )
+    for schedule in schedules:
+        if schedule.takes_out:
+            _take_out(trainer, schedule, schedules)
     controllers = []
     for index, optimizer in enumerate(trainer.optimizers):
         mine = [each for each in schedules if each.drives and each.optimizer in (None, index)]
         if mine:
             controllers.append(Controller(optimizer, index, mine))
+            controllers[-1].replaced = taken_out(trainer, optimizer)
     refuse_other_owners(trainer, controllers)
     return controllers
+
+
+def _take_out(trainer: Trainer, replacer: LRSchedule, schedules: Sequence[LRSchedule]) -> None:
+    """Take the module's schedulers out of the run, of each optimizer whose LR one of the schedules sets."""
+    found = False
+    for index in range(len(trainer.optimizers)):
+        ours = any(each.sets_lr and each.optimizer in (None, index) for each in schedules)
+        if replacer.optimizer == index or (replacer.optimizer is None and ours):
+            found = True
+            take_out(trainer, index, getattr(replacer, "lr", None), repr(replacer))
+    if not found and trainer.lr_scheduler_configs:
+        rank_zero_warn(
+            f"{replacer!r} takes nothing out of the run: no LR callback sets the LR of an optimizer. Add one, such as"
+            f" OneCycle(), or name the optimizer: {type(replacer).__name__}(optimizer=0)."
+        )
 
 
 def _of_rank_zero(trainer: Trainer, run: RunLength) -> RunLength:

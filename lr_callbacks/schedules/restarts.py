@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lr_callbacks.schedules.arrays import Array, Times, Value, between, cos, power
+from lr_callbacks.schedules.arrays import Array, Times, Value, between, cos, lookahead, power
 
 
 def restart_cycle(t: Times, *, T_0: float, T_mult: float = 1.0) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -52,6 +52,7 @@ def _starts(T_0: float, T_mult: float, bits: int) -> NDArray[Any]:
     return np.array(starts)
 
 
+@lookahead
 def sgdr_factor(
     t: Times,
     *,

@@ -103,7 +103,7 @@ def test_two_callbacks_of_one_checkpoint_entry_are_answered_with_the_name_that_t
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        (("fit", "--ckpt_path=nope.ckpt"), "ckpt_path must be a checkpoint that exists, got 'nope.ckpt'; this folder"),
+        (("fit", "--ckpt_path=nope.ckpt"), "Checkpoint not found: nope.ckpt (looked in "),
         (("fit", "--trainer.accelerator=nonsense"), "nonsense"),
         (("plot", "--png=x.foo"), "png must be a file whose name ends with one of .png, .svg, .pdf, got 'x.foo'"),
     ],

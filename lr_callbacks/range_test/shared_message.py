@@ -10,14 +10,14 @@ import torch
 HEADER = 8
 
 
-class Mailbox:
+class SharedMessage:
     """A piece of shared memory for one message: a child process writes it, its parent reads it.
 
     Args:
         size: Longest message, in bytes.
 
     Example:
-        >>> box = Mailbox(100)
+        >>> box = SharedMessage(100)
         >>> box.read()
         >>> box.write({"suggestion": 0.1})
         >>> box.read()
