@@ -191,11 +191,11 @@ class HyperTable:
     # ------------------------------------------------------------------ writing
     def write(self, groups: list[pg.ParamGroup], step: int) -> None:
         """Write what step `step` uses into the groups."""
-        row = step - self._first
-        if not 0 <= row < len(self._rows):
+        place = step - self._first
+        if not 0 <= place < len(self._rows):
             self._fill(step)
-            row = 0
-        values = self._live_row(step) if self.is_live else self._rows[row]
+            place = 0
+        values = self._live_row(step) if self.is_live else self._rows[place]
         mine = groups if self._all else [groups[number] for number in self.driven]
         key, written = self.param, self._written
         if not self._is_plain:
@@ -208,13 +208,13 @@ class HyperTable:
                 else:
                     self._replace(group, values, written)
         else:
-            values = values if values.__class__ is list else [values] * len(mine)
+            row = values if values.__class__ is list else [values] * len(mine)
             lasts = written if written.__class__ is list else [written] * len(mine)
             if all(map(is_, [group[key] for group in mine], lasts)):
-                for group, value in zip(mine, values, strict=True):
+                for group, value in zip(mine, row, strict=True):
                     group[key] = value
             else:
-                for group, value, last in zip(mine, values, lasts, strict=True):
+                for group, value, last in zip(mine, row, lasts, strict=True):
                     self._replace(group, value, last)
         self._written = values
 
