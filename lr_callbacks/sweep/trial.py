@@ -192,7 +192,7 @@ class TrialWatch(Callback):
 
     def _require_metric(self, trainer: Trainer) -> None:
         if self.metric not in trainer.callback_metrics:
-            logged = sorted(name for name in trainer.callback_metrics if not name.startswith("lr-"))
+            logged = sorted(name for name in trainer.callback_metrics if not name.startswith(("lr/", "momentum/")))
             raise MisconfigurationException(
                 f"metric must be one that the module logs, got {self.metric!r}; logged were: "
                 f"{', '.join(logged) or 'none'}. Name one of these, or log it with self.log({self.metric!r}, ...)"
