@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.polynomial_decay import LinearDecay as LinearDecay
     from lr_callbacks.callbacks.polynomial_decay import PolynomialDecay as PolynomialDecay
     from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
+    from lr_callbacks.callbacks.replace_schedulers import ReplaceSchedulers as ReplaceSchedulers
     from lr_callbacks.callbacks.rex import Rex as Rex
     from lr_callbacks.callbacks.sgdr import SGDR as SGDR
     from lr_callbacks.callbacks.snapshots import SnapshotCheckpoint as SnapshotCheckpoint
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.torch_scheduler import TorchScheduler as TorchScheduler
     from lr_callbacks.callbacks.warmup import Warmup as Warmup
     from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay as WarmupStableDecay
-    from lr_callbacks.preview import preview as preview
+    from lr_callbacks.previews import preview as preview
     from lr_callbacks.range_test.call import lr_range_test as lr_range_test
     from lr_callbacks.range_test.callback import LRRangeTest as LRRangeTest
     from lr_callbacks.range_test.result import RangeTestResult as RangeTestResult
@@ -57,9 +58,10 @@ _MODULES = {
     "MultiStepDecay": "lr_callbacks.callbacks.step_decay",
     "OneCycle": "lr_callbacks.callbacks.one_cycle",
     "PolynomialDecay": "lr_callbacks.callbacks.polynomial_decay",
-    "preview": "lr_callbacks.preview",
+    "preview": "lr_callbacks.previews",
     "RangeTestResult": "lr_callbacks.range_test.result",
     "ReduceLROnPlateau": "lr_callbacks.callbacks.reduce_lr_on_plateau",
+    "ReplaceSchedulers": "lr_callbacks.callbacks.replace_schedulers",
     "Rex": "lr_callbacks.callbacks.rex",
     "SGDR": "lr_callbacks.callbacks.sgdr",
     "SnapshotCheckpoint": "lr_callbacks.callbacks.snapshots",

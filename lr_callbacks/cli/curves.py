@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ModelSummary, ProgressBar
@@ -14,10 +14,10 @@ from typing_extensions import override
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.foreign import StandIn
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.horizon import Horizon, horizon_of
-from lr_callbacks.core.wall_clock import TimeHorizon, goes_by_time, time_limit
+from lr_callbacks.core.run_length import RunLength, run_length_of
+from lr_callbacks.core.wall_clock import TimeLimit, goes_by_time, time_limit
 from lr_callbacks.plotting import STEPS
-from lr_callbacks.preview import rehearse
+from lr_callbacks.previews import rehearse
 
 SHOWS_ONLY = (Checkpoint, LearningRateMonitor, ModelSummary, ProgressBar)
 """Callbacks that a fit without batches does not need."""
@@ -44,11 +44,7 @@ class StopBeforeFirstBatch(Callback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.optimizers = [copied(optimizer) for optimizer in trainer.optimizers]
-        self.run = horizon_of(
-            trainer,
-            automatic_optimization=pl_module.automatic_optimization,
-            num_optimizers=len(trainer.optimizers),
-        )
+        self.run = run_length_of(trainer)
         trainer.fit_loop.max_epochs = 0
 
 
@@ -83,14 +79,15 @@ def curves_of(
     callbacks: list[Callback] = [
         callback
         for callback in trainer.callbacks  # type: ignore[attr-defined]
-        if not isinstance(callback, SHOWS_ONLY) and (not isinstance(callback, LRCallback) or callback.drives)
+        if not isinstance(callback, SHOWS_ONLY)
+        and (not isinstance(callback, LRCallback) or callback.drives or callback.takes_out)
     ]
     stop, limit = StopBeforeFirstBatch(), time_limit(trainer)
     trainer.callbacks = [*callbacks, stop]  # type: ignore[attr-defined]
     trainer.loggers, trainer.num_sanity_val_steps = [], 0
     trainer.fit(model, datamodule=datamodule)
     if goes_by_time([callback for callback in callbacks if isinstance(callback, LRCallback)], stop.run, limit):
-        run: Horizon = TimeHorizon(limit)
+        run: RunLength = TimeLimit(limit)
     else:
         run = stop.run if total_steps is None else replace(stop.run, total_steps=total_steps)
         run = run if steps_per_epoch is None else replace(run, epochs=((0, steps_per_epoch),))
@@ -103,7 +100,7 @@ def curves_of(
         for number, group in enumerate(optimizer.param_groups):
             name = f"group {group.get('name', number)}" if len(optimizer.param_groups) > 1 else ""
             curves.append(Curve(f"{which} {name}".strip(), lrs[number], moved(momenta[number])))
-    if isinstance(run, TimeHorizon):
+    if isinstance(run, TimeLimit):
         return curves, f"time, in 1/{total_steps or 1000} of {run.length(run.total_steps or 0)}"
     return curves, STEPS
 
@@ -111,46 +108,35 @@ def curves_of(
 def rehearsed(
     callbacks: Sequence[Callback],
     optimizer: StandIn,
-    run: Horizon,
+    run: RunLength,
     *,
     metrics: Sequence[float],
     index: int,
     points: int | None,
-) -> tuple[list[list[float]], list[list[float | None]]]:
+) -> tuple[list[list[float]], list[list[float]]]:
     """LR and momentum of each group at each step of a run, by the code that sets them in a fit.
 
     Args:
         callbacks: Those of the Trainer.
-        optimizer: Stands for the real one; it is stepped.
+        optimizer: Stands for the real one; it is left alone.
         run: The run, of known length.
         metrics: Values of the monitored metric, one for each evaluation.
         index: Which optimizer of the module it is.
         points: Number of points of time, if the run goes by the wall clock.
     """
-    momenta: list[list[float | None]] = [[] for _ in optimizer.param_groups]
-
-    def note(stepped: Optimizer, *_: Any) -> None:
-        for values, group in zip(momenta, stepped.param_groups, strict=True):
-            values.append(momentum_of(group))
-
-    with optimizer.register_step_pre_hook(note):
-        lrs = rehearse(callbacks, optimizer, run, metrics=metrics, index=index, points=points)
-    return lrs.T.tolist(), momenta
+    lrs, momenta = (
+        rehearse(callbacks, copied(optimizer), run, metrics=metrics, index=index, points=points, param=param)
+        for param in ("lr", "momentum")
+    )
+    return lrs.T.tolist(), momenta.T.tolist()
 
 
-def momentum_of(group: dict[str, Any]) -> float | None:
-    """Momentum of a group, or Adam's first beta; None where it has neither."""
-    if "betas" in group:
-        return float(group["betas"][0])
-    return float(group["momentum"]) if "momentum" in group else None
-
-
-def moved(values: Sequence[float | None]) -> list[float]:
+def moved(values: Sequence[float]) -> list[float]:
     """Values that change, or none.
 
     Example:
-        >>> moved([0.9, 0.85]), moved([0.9, 0.9]), moved([None])
+        >>> moved([0.9, 0.85]), moved([0.9, 0.9]), moved([float("nan")])
         ([0.9, 0.85], [], [])
     """
-    known = [value for value in values if value is not None]
+    known = [value for value in values if not math.isnan(value)]
     return known if len(set(known)) > 1 else []

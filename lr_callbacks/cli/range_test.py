@@ -21,6 +21,7 @@ MEANINGS = {
     "steepest": "the loss falls fastest",
     "minimum": "the loss is lowest, divided by 10",
     "valley": "middle of the longest descent (fastai): a good constant LR",
+    "slide": "a window from the right finds no bend any more (fastai)",
     "smith": "the loss turns up",
 }
 """Rule -> where on the curve it reads its LR, for the table."""

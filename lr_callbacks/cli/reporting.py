@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
-from inspect import signature
 from pathlib import Path
 from shlex import quote
 from typing import Any, ClassVar, NoReturn
@@ -25,6 +24,7 @@ import lr_callbacks
 from lr_callbacks import LRCallback
 from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
 from lr_callbacks.cli.help import shortened
+from lr_callbacks.core.schedule import parameters_of
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
@@ -146,12 +146,9 @@ def _short(message: str) -> str:
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
     factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
     reasons += [(factory, reason) for reason, factory in factories]
-    early = (
-        re.match(r"'lightning\.(?:pytorch\.)?Callback': Option '(\w+)' is not", ": ".join(reasons[0]))
-        if reasons
-        else None
-    )
-    if early:
+    if early := re.match(
+        r"'lightning\.(?:pytorch\.)?Callback': Option '(\w+)' is not", ": ".join((*reasons, ("",))[0])
+    ):
         return f"--trainer.callbacks.{early[1]} comes before any callback; put it after --trainer.callbacks+=OneCycle"
     return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
 
@@ -174,7 +171,7 @@ def _hint(message: str) -> str:
     refused = re.search(r"Problem with given class_path '(?:\w+\.)+(\w+)':\s+Option '\w+' is not accepted", message)
     callback = vars(lr_callbacks).get(refused[1]) if refused else None
     if isinstance(callback, type):
-        return f"{callback.__name__} takes: {', '.join(signature(callback).parameters)}.\n"
+        return f"{callback.__name__} takes: {', '.join(parameters_of(callback))}.\n"
     if unknown := _unknown_class(message):
         option, name = unknown
         known = _known_callbacks() if option == "trainer.callbacks" else []
@@ -231,7 +228,7 @@ def refuse_twins(callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         if isinstance(callback, LRCallback) and is_overridden("state_dict", callback, Callback):
             if callback.state_key in seen:
-                named = "name" in signature(type(callback)).parameters
+                named = "name" in parameters_of(type(callback))
                 way_out = "give one of them a name, such as name: second" if named else "remove one"
                 raise ValueError(
                     f"{seen[callback.state_key]!r} and {callback!r} would share an entry in a checkpoint: {way_out}"

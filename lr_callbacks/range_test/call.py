@@ -10,9 +10,10 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core.arguments import flag
 from lr_callbacks.range_test.callback import LRRangeTest
-from lr_callbacks.range_test.memento import Memento
+from lr_callbacks.range_test.isolation import LARGEST_IN_DATA, raise_if_any
 from lr_callbacks.range_test.random_state import remember_random_state
 from lr_callbacks.range_test.result import RangeTestResult
+from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 
 def lr_range_test(
@@ -64,13 +65,18 @@ def lr_range_test(
     options = {**test.arguments(), "apply": False}
     finder = _OnlyTest(**options)
     finder.verbose = verbose
-    roots = [module, *module.parameters(), *module.buffers(), *([] if datamodule is None else [datamodule])]
-    roots += [trainer.fit_loop, trainer.state]
-    memento = Memento(roots, leave=[trainer])
-    memento.keep_attributes(trainer)
-    memento.keep_attributes(trainer.strategy)
+    data = {} if datamodule is None else {"datamodule": datamodule}
+    snapshot = StateSnapshot({"module": module, **dict(module.named_parameters())}, leave=[trainer, *data.values()])
+    finder.known = snapshot
+    others = StateSnapshot(
+        {**data, "fit_loop": trainer.fit_loop, "state": trainer.state},
+        leave=[trainer, *snapshot.seen.values()],
+        largest=LARGEST_IN_DATA,
+    )
+    snapshot.keep_attributes(trainer)
+    snapshot.keep_attributes(trainer.strategy)
     if trainer.strategy.launcher is not None:
-        memento.keep_attributes(trainer.strategy.launcher)  # one that spawns refuses a second fit
+        snapshot.keep_attributes(trainer.strategy.launcher)  # one that spawns refuses a second fit
     restore_random_state = remember_random_state()
     try:
         bars = [callback for callback in trainer.callbacks if isinstance(callback, ProgressBar)]  # type: ignore[attr-defined]
@@ -78,8 +84,9 @@ def lr_range_test(
         trainer.loggers = []
         trainer.fit(module, train_dataloaders=train_dataloaders, val_dataloaders=val_dataloaders, datamodule=datamodule)
     finally:
-        memento.restore()
+        failed = snapshot.restore() + others.restore()
         restore_random_state()
+    raise_if_any(failed)
     if finder.result is None:
         raise MisconfigurationException(
             "lr_range_test: the trainer skipped the test; give it neither fast_dev_run nor a checkpoint to resume from"

@@ -84,4 +84,4 @@ def test_ctrl_c_ends_a_command_with_the_status_that_shells_give_it_and_without_a
     assert status == 130, said
     assert "Traceback" not in said
     if flags[0] == "sweep":
-        assert "lr 0.01, seed 42: stopped; started again, the sweep goes on" in said
+        assert "lr 0.01, seed 42: stopped. Finished trainings are kept" in said

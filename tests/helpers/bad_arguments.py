@@ -57,7 +57,7 @@ FLAG: list[Row] = [(value, TypeError, "must be True or False") for value in ("fa
 TEXT: list[Row] = [(value, TypeError, "must be a text, or None") for value in (1, ["x"], True)]
 GROUPS: list[Row] = [
     (value, ValueError, "must be an index, a name or a list of them (None for all)")
-    for value in ([], True, 0.5, ("a",), [[0]], {"a": 1})
+    for value in ([], (), True, 0.5, [[0]], {"a": 1})
 ]
 FUNCTION: list[Row] = [
     (3, TypeError, "must be a function of one int, or the import path of one"),
@@ -73,18 +73,23 @@ FRACTION = number("between 0 and 1", -0.1, 1.1)
 GAMMA = number("above 0 and at most 1", 0.0, 1.5, -1)
 MOMENTUM = number("at least 0 and below 1", -0.1, 1.0)
 OFFSET = choice(0, 1)
-DRIVEN = {"optimizer": whole(0), "groups": GROUPS}
-STARTED = {"start": duration(0), **DRIVEN}
-TIMED = {"interval": choice("step", "epoch"), **STARTED}
+PARAM: list[Row] = [(v, ValueError, "must be the name of an entry of parameter groups") for v in ("", None, 3)]
+OPTIONS_OF_ALL = {
+    "param": PARAM,
+    "interval": choice("step", "epoch"),
+    "start": duration(0),
+    "optimizer": whole(0),
+    "groups": GROUPS,
+}
 
 ROWS: dict[str, dict[str, list[Row]]] = {
-    "LRCallback": DRIVEN,
+    "LRCallback": OPTIONS_OF_ALL,
     "Warmup": {
         "duration": duration(0, optional=False),
         "shape": choice("linear", "exponential", "cosine", "constant"),
         "start_factor": FRACTION,
         "end_factor": GAMMA,
-        **DRIVEN,
+        **OPTIONS_OF_ALL,
     },
     "SGDR": {
         "T_0": duration(optional=False),
@@ -92,7 +97,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "eta_min": AT_LEAST_0,
         "cycle_decay": GAMMA,
         "cycle_warmup": duration(0, optional=False),
-        **STARTED,
+        **OPTIONS_OF_ALL,
     },
     "OneCycle": {
         "max_lr": number("above 0 (None for the optimizer's own LR)", 0, -1),
@@ -105,7 +110,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "div_factor": number("above 0", 0, -1),
         "final_div_factor": number("above 0", 0, -1),
         "three_phase": FLAG,
-        **STARTED,
+        **OPTIONS_OF_ALL,
     },
     "CyclicalLR": {
         "base_lr": AT_LEAST_0,
@@ -117,9 +122,9 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "cycle_momentum": FLAG,
         "base_momentum": MOMENTUM,
         "max_momentum": MOMENTUM,
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
-    "StepDecay": {"step_size": duration(optional=False), "gamma": GAMMA, "offset": OFFSET, **TIMED},
+    "StepDecay": {"step_size": duration(optional=False), "gamma": GAMMA, "offset": OFFSET, **OPTIONS_OF_ALL},
     "MultiStepDecay": {
         "milestones": [
             ([], ValueError, "must be a list of at least one duration"),
@@ -128,7 +133,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
             *[([5, value], error, f"[1] {rule}") for value, error, rule in duration(0, optional=False)],
         ],
         "gamma": GAMMA,
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
     "ExponentialDecay": {
         "gamma": GAMMA,
@@ -136,20 +141,20 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "step_size": duration(),
         "staircase": FLAG,
         "offset": OFFSET,
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
     "PolynomialDecay": {
         "power": number("above 0", 0, -1),
         "end_factor": AT_LEAST_0,
         "end_lr": AT_LEAST_0,
         "total_steps": duration(),
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
-    "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **TIMED},
-    "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **TIMED},
-    "CosineAnnealing": {"eta_min": AT_LEAST_0, "total_steps": duration(), **TIMED},
-    "InverseSqrt": {"timescale": duration(), **TIMED},
-    "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **TIMED},
+    "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
+    "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **OPTIONS_OF_ALL},
+    "CosineAnnealing": {"eta_min": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
+    "InverseSqrt": {"timescale": duration(), **OPTIONS_OF_ALL},
+    "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "WarmupStableDecay": {
         "warmup_steps": duration(0, optional=False),
         "decay_steps": duration(0, optional=False),
@@ -157,10 +162,10 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "start_factor": FRACTION,
         "end_factor": FRACTION,
         "total_steps": duration(),
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
-    "LambdaFactor": {"function": FUNCTION, "options": OPTIONS, **TIMED},
-    "MultiplicativeFactor": {"function": FUNCTION, "options": OPTIONS, **TIMED},
+    "LambdaFactor": {"function": FUNCTION, "options": OPTIONS, **OPTIONS_OF_ALL},
+    "MultiplicativeFactor": {"function": FUNCTION, "options": OPTIONS, **OPTIONS_OF_ALL},
     "ReduceLROnPlateau": {
         "monitor": [(value, ValueError, "must be the name of a logged metric") for value in ("", None, 3)],
         "mode": choice("min", "max"),
@@ -173,7 +178,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "eps": AT_LEAST_0,
         "every_n_steps": whole(1),
         "name": TEXT,
-        **STARTED,
+        **OPTIONS_OF_ALL,
     },
     "TorchScheduler": {
         "scheduler": [
@@ -181,7 +186,6 @@ ROWS: dict[str, dict[str, list[Row]]] = {
             ("NoLR", ValueError, "must be a scheduler's class, or the import path of one"),
             ("math.pi", ValueError, "must be a scheduler's class, or the import path of one"),
         ],
-        "interval": choice("step", "epoch"),
         "frequency": whole(1),
         "monitor": TEXT,
         "schedulers": [
@@ -196,7 +200,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "name": TEXT,
         "kwargs": [({"step_sise": 3}, TypeError, "")],
-        **STARTED,
+        **OPTIONS_OF_ALL,
     },
     "LRMonitor": {
         "logging_interval": [("batch", Exception, "should be `step` or `epoch` or `None`")],
@@ -248,6 +252,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "metrics": [(["x"], TypeError, "must be a number"), ([True], TypeError, "must be a number")],
         "optimizer": whole(0),
+        "param": PARAM,
+        "base_values": [({"weight_decay": value}, TypeError, "must be a number") for value in ("x", True)],
     },
     "grid_search": {
         "build": [(value, TypeError, "must be a function") for value in (None, 3, "build")],

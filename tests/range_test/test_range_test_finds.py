@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from trace_support import Busy, BusyManual, seed_all, shuffled
 
 from lr_callbacks import LRRangeTest, OneCycle, RangeTestResult, TorchScheduler, Warmup, lr_range_test
-from lr_callbacks.range_test.run import sweep_lrs
+from lr_callbacks.range_test.runner import sweep_lrs
 
 
 class Recorded(Net):
@@ -199,13 +199,6 @@ def test_without_a_descent_nothing_is_applied(loss, reason):
     assert test.result.verdict.startswith("No suggestion")
     assert reason in test.result.verdict
     assert set(recorder.of_group(0)) == {0.1}
-
-
-def test_one_batch_repeated_is_no_range_test():
-    result = find(data=loader(1, 8))
-    assert result.suggestion is None
-    assert "one batch" in result.verdict
-    assert result.suggestions["descent"] is not None
 
 
 def test_a_range_that_is_too_low_is_widened_once_by_itself():
