@@ -21,6 +21,7 @@ from lr_callbacks.callbacks.step_decay import MultiStepDecay, StepDecay
 from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.callbacks.warmup import Warmup
 from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay
+from lr_callbacks.layerwise import param_groups
 from lr_callbacks.preview import preview
 from lr_callbacks.range_test.call import lr_range_test
 from lr_callbacks.range_test.callback import LRRangeTest
@@ -58,6 +59,7 @@ __all__ = [
     "WarmupStableDecay",
     "grid_search",
     "lr_range_test",
+    "param_groups",
     "preview",
 ]
 

@@ -16,6 +16,7 @@ from lr_callbacks.core.clock_checks import ClockChecks
 from lr_callbacks.core.conflicts import refuse_other_owners, refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.lightning_internals import batches_left_of_epoch, has_no_optimizer
+from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
@@ -224,6 +225,8 @@ def _controllers(trainer: Trainer, schedules: Sequence[LRSchedule]) -> list[Cont
         if mine:
             controllers.append(Controller(optimizer, index, mine))
             controllers[-1].replaced = taken_out(trainer, optimizer)
+        elif any(each.sets_lr and each.optimizer in (None, index) for each in schedules):
+            take_lr_scales(optimizer, f"optimizer {index} ({type(optimizer).__name__})")
     refuse_other_owners(trainer, controllers)
     return controllers
 

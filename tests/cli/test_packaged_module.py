@@ -46,7 +46,7 @@ def test_a_configuration_trains_it(own):
 
 
 def test_plot_draws_it(own):
-    run("plot", *own)
+    run("plot", *own, "--csv=lr_plot.csv")
     rows = list(csv.DictReader(Path("lr_plot.csv").read_text(encoding="utf-8").splitlines()))
     assert [float(row["packaged"]) for row in rows] == [0.1, 0.1, 0.05, 0.05]
 
