@@ -30,7 +30,7 @@ def refuse_other_owners(trainer: Trainer, controllers: Sequence[Controller]) -> 
         )
     for controller in controllers:
         ours = ", ".join(type(schedule).__name__ for schedule in controller.schedules)
-        for config in native_configs(trainer, controller.optimizer):
+        for config in native_configs(trainer, controller.optimizer, controller.given):
             name = type(config.scheduler).__name__
             raise MisconfigurationException(
                 f"Two owners of the LR of {controller.name}: {name}, which was returned by configure_optimizers, and"

@@ -35,15 +35,28 @@ def batches_left_of_epoch(trainer: Trainer) -> float | None:
     """Batches that are left of the epoch in which a resumed fit goes on; None if it goes on with a new epoch.
 
     ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come. Resumed
-    from ``on_train_batch_end`` with no more batches in the epoch than had been taken, Lightning takes all of them again.
+    from ``on_train_batch_end`` where the epoch has no more batches than had been taken, Lightning takes all of them.
     """
-    progress: Any = trainer.fit_loop.epoch_loop.batch_progress
-    batches = trainer.num_training_batches
-    ready = progress.current.ready
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    ready, batches = progress.ready, trainer.num_training_batches
     if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or ready == 0:
         return None
-    in_batch_end = progress.current.completed < progress.current.processed
+    in_batch_end = progress.completed < progress.processed
     return batches if in_batch_end and ready >= batches else max(batches - ready, 0)
+
+
+def batches_of_epoch(trainer: Trainer) -> int:
+    """Batches that the epoch has had which ends now, or has ended."""
+    return trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+
+def begins_epoch(trainer: Trainer) -> bool:
+    """Whether ``trainer.current_epoch`` is the epoch with which a fit begins, in ``on_train_start``.
+
+    Resumed from the end of an epoch with ``max_steps``, Lightning first takes a batch more of the epoch that is over.
+    """
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return bool(progress.processed == progress.completed)
 
 
 def logged_so_far(trainer: Trainer) -> list[Tensor]:
@@ -125,6 +138,12 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
     if not isinstance(loader, CombinedLoader):
         loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
+
+
+def has_loader(trainer: Trainer, stage: RunningStage) -> bool:
+    """Whether somebody gives a loader for a stage."""
+    loop: Any = trainer.fit_loop if stage is RunningStage.TRAINING else trainer.fit_loop.epoch_loop.val_loop
+    return bool(loop._combined_loader is not None or loop._data_source.is_defined())
 
 
 def given_loaders(trainer: Trainer) -> list[object]:

@@ -59,12 +59,13 @@ class TakenOut:
         return getattr(self.scheduler, name)
 
 
-def native_configs(trainer: Trainer, optimizer: Optimizer) -> list[Any]:
-    """The configurations of all schedulers of an optimizer that Lightning steps."""
+def native_configs(trainer: Trainer, *optimizers: Optimizer) -> list[Any]:
+    """The configurations of all schedulers of an optimizer, or of a wrapper around it, that Lightning steps."""
     return [
         config
         for config in trainer.lr_scheduler_configs
-        if not isinstance(config.scheduler, TakenOut) and getattr(config.scheduler, "optimizer", None) is optimizer
+        if not isinstance(config.scheduler, TakenOut)
+        and any(getattr(config.scheduler, "optimizer", None) is optimizer for optimizer in optimizers)
     ]
 
 

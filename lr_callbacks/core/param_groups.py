@@ -172,7 +172,7 @@ class Carried:
     Attributes:
         step: How often the optimizer has really stepped.
         plan: A record for each schedule.
-        timeline: How the run has gone, as `Timeline.to_dict` gives it.
+        timeline: How the run has gone, as `timeline_state.to_dict` gives it.
         elapsed: Milliseconds that a run by the wall clock has lasted.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -48,6 +49,8 @@ def plain(value: Any) -> Any:
     """A value as numbers, strings, lists and dicts; anything else as it shows itself."""
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     if isinstance(value, dict):

@@ -34,10 +34,32 @@ def describe(run: RunLength, controllers: Sequence[Controller]) -> str:
                 moves = "".join(f", {param} moved against it" for param in _moved(controller, terms))
                 when = f"{_span(controller, terms)}{_epochs(controller, terms)}{where}"
                 lines.append(f"    {type(schedule).__name__}{what} {when}: {schedule.describe()}{moves}")
+                lines += [f"      {line}" for line in _rising(controller, terms)]
         for param in dict.fromkeys(term.param for term in controller.terms if not term.absolute):
             table = controller.table_of(param)
             lines += [f"    {line}" for line in ([] if table is None else _values(controller, table))]
     return "\n".join(lines)
+
+
+def _rising(controller: Controller, terms: Sequence[Term]) -> list[str]:
+    """Groups that rise because the value that a schedule ends at is above their base value."""
+    name, groups = terms[0].schedule.floor_name, controller.optimizer.param_groups
+    floor = None if name is None else getattr(terms[0].schedule, name)
+    if floor is None or isinstance(floor, str):
+        return []
+    rising = [
+        f"{groups[number].get('name', number)} ({base:g})"
+        for term in terms
+        for number, base in zip(term.groups, term.rows.base.tolist(), strict=True)
+        if 0 < base < floor
+    ]
+    if not rising:
+        return []
+    shown = ", ".join(rising[:SHOWN_GROUPS]) + (", ..." if len(rising) > SHOWN_GROUPS else "")
+    return [
+        f"{name}={floor:g} is above the base {'LR' if terms[0].param == 'lr' else terms[0].param} of group"
+        f"{'s' * (len(rising) > 1)} {shown}, so it rises; {name}='1%' is a share of each base value"
+    ]
 
 
 def _replaced(controller: Controller) -> list[str]:

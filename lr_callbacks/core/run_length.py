@@ -30,6 +30,7 @@ class RunLength:
         ways_out: What to do where a length is needed that is not known.
         max_epochs: The epoch that ends the run; None without one.
         max_steps: The optimizer step that ends the run; None without one.
+        all_steps: The count of all optimizers together that ends the run; None with one optimizer, or without a limit.
         batches: Batches of an epoch, by the loader of now; 0 where that is not known.
 
     Example:
@@ -50,6 +51,7 @@ class RunLength:
     )
     max_epochs: int | None = None
     max_steps: int | None = None
+    all_steps: int | None = None
     batches: int = 0
 
     def steps(self, duration: Duration, name: str) -> int:
@@ -149,6 +151,7 @@ def run_length_of(trainer: Trainer) -> RunLength:
     module, num_optimizers = trainer.lightning_module, len(trainer.optimizers)
     batches = trainer.num_training_batches
     max_steps = trainer.max_steps if trainer.max_steps != -1 else None
+    all_steps = max_steps if num_optimizers > 1 else None
     max_epochs = trainer.max_epochs if trainer.max_epochs not in (None, -1) else None
     if max_steps is not None and num_optimizers > 1:
         max_steps = math.ceil(max_steps / num_optimizers)  # the trainer's count is the sum over its optimizers
@@ -165,6 +168,7 @@ def run_length_of(trainer: Trainer) -> RunLength:
         assumed=not module.automatic_optimization or is_overridden("optimizer_step", module),
         max_epochs=None if max_epochs is None else max(max_epochs, 1),
         max_steps=max_steps,
+        all_steps=all_steps,
         batches=int(batches),
     )
 

@@ -48,6 +48,7 @@ class LRSchedule:
         is_warmup: Whether schedules on the same groups begin after it.
         drives: Whether it has factors at all.
         advances: Whether it goes step by step, and so is called by `begin` and `advance`.
+        floor_name: Name of the argument that is the value it ends at; a group that begins below it rises.
         starts_together: Whether it starts in all groups at once, at the latest of their starts.
         takes_out: Whether it takes the schedulers of the module out of the run.
 
@@ -61,6 +62,7 @@ class LRSchedule:
     drives: ClassVar[bool] = True
     advances: ClassVar[bool] = False
     starts_together: ClassVar[bool] = False
+    floor_name: ClassVar[str | None] = None
     takes_out: ClassVar[bool] = False
 
     def __init__(
@@ -117,6 +119,23 @@ class LRSchedule:
     def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Any]]:
         """Other entries of the groups that it sets, to absolute values: functions such as `factors`, by their names."""
         return {}
+
+    def unreached(self, left: float, time: ScheduleTime) -> str | None:
+        """What a run that leaves it `left` ticks does not reach, and lengths that would fit; None if all is reached."""
+        end = self.ends_at(time)
+        if end is None or end <= left + self._rounding():
+            return None
+        fits = f"lengths of at most {time.text(left)} would fit"
+        if hasattr(self, "total_steps"):
+            rest = "" if self.total_steps is None else ", or total_steps=None where it is to last to the end of the run"
+            fits = f"total_steps of at most {time.text(left)} would fit{rest if self.fills_run else ''}"
+        elif hasattr(self, "duration"):
+            fits = f"a duration of at most {time.text(left)} would fit"
+        return f"takes {time.text(end)}, and the run leaves it {time.text(left)}; {fits}"
+
+    def _rounding(self) -> int:
+        """Ticks by which its lengths may be too long because they were rounded to whole ticks."""
+        return int(any(duration.unit != "steps" for found in self.durations().values() for duration in found))
 
     def begin(self, controller: Any) -> None:
         """Before the first factor of an optimizer is asked for at the start of the training (only if it `advances`)."""

@@ -141,6 +141,12 @@ class ScheduleTime:
             return since
         return np.array([self.tick(p) for p in (since + self.start).ravel().tolist()]).reshape(positions.shape)
 
+    def ticks_until(self, position: float) -> float:
+        """How many ticks have begun before a position."""
+        if self.interval == "step":
+            return position - self.start
+        return self.tick(position - 1) + 1 if position > self.start else 0
+
     def position_of(self, tick: float) -> float:
         """The first position of a tick: the inverse of `ticks`."""
         if self.interval == "step" or tick <= 0:

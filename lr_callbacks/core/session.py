@@ -15,12 +15,18 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.clock_checks import ClockChecks
 from lr_callbacks.core.conflicts import refuse_other_owners, refuse_rivals
 from lr_callbacks.core.controller import Controller
-from lr_callbacks.core.lightning_internals import batches_left_of_epoch, has_no_optimizer
+from lr_callbacks.core.lightning_internals import (
+    batches_left_of_epoch,
+    batches_of_epoch,
+    begins_epoch,
+    has_no_optimizer,
+)
 from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
 from lr_callbacks.core.schedule import LRSchedule
+from lr_callbacks.core.unreached import warn_of_unreached
 from lr_callbacks.core.wall_clock import TimeLimit, WallClock, clock_of, goes_by_time, refuse_steppers, time_limit
 
 
@@ -84,12 +90,14 @@ class Session:
                 before=self._before.carried.get(controller.index) if goes_on and self._before is not None else None,
             )
             if left is not None:
-                controller.resume_in_epoch(
-                    trainer.current_epoch, run, left, exact=run.assumed or not scales_gradients(trainer)
-                )
+                controller.resume_in_epoch(trainer.current_epoch, run, left)
             refuse_rivals(controller)
+        if left is None and begins_epoch(trainer):
+            self._begin_epoch(trainer, run)
         if self.controllers:
             rank_zero_info(describe(run, self.controllers))
+            if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+                warn_of_unreached(self.controllers)
 
     def _by_time(self, trainer: Trainer, run: RunLength) -> tuple[RunLength, WallClock | None]:
         """Another length and a clock, if the run goes by the wall clock."""
@@ -119,7 +127,14 @@ class Session:
             run = trainer.strategy.broadcast(run)
         for controller in self.controllers:
             controller.look_at_next_step()
-            controller.begin_epoch(self._epoch, run, exact=run.assumed or not scales_gradients(trainer))
+        self._begin_epoch(trainer, run)
+
+    def _begin_epoch(self, trainer: Trainer, run: RunLength) -> None:
+        exact, batches = run.assumed or not scales_gradients(trainer), batches_of_epoch(trainer)
+        for controller in self.controllers:
+            controller.begin_epoch(
+                trainer.current_epoch, run, exact=exact, batches=batches, all_steps=trainer.global_step
+            )
 
     def check_optimizer(self, optimizer: Optimizer) -> None:
         """Refuse a step of an optimizer that was not there when the fit started.
@@ -160,6 +175,7 @@ class Session:
             self.is_over, trainer = True, self.trainer
             self.global_step = 0 if trainer is None else trainer.global_step
             self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else {}
+        self._checks.close()
         for controller in self.controllers:
             controller.end()
 

@@ -20,6 +20,7 @@ from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.range_test.runner import run_range_test
 from lr_callbacks.range_test.settings import Judged, Mode, RuleName, Settings
 from lr_callbacks.range_test.shared_message import SharedMessage
+from lr_callbacks.range_test.signals import SignalCameError
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 
@@ -59,6 +60,13 @@ class LRRangeTest(LRCallback):
         probe_samples: Samples on which the probe is evaluated, over all ranks: the first batches, at least one.
         offload: Whether the copy of weights and optimizer state is kept in the CPU's memory during the test; None for
             where their device has less than twice its size left.
+        trials: Short trainings to be made at most after the sweep, at least 3; 0 for none. They begin with the same
+            weights, random states and data, and go through the Trainer's own annealed schedule (one-cycle, if it has
+            none) in their own length, with peaks at the sweep's LR, half a decade below and above, and on while the
+            best lies at an end. They are judged at their ends, on the samples of the probe and on validation data.
+        trial_steps: Length of a trial, at least 50 steps: an int (optimizer steps), ``"2 epochs"`` or ``"10%"`` of the
+            run. The longer, the better: a tenth of the run is not much, a quarter is good.
+        trial_limit: Time after which no trial goes on, such as ``"10 min"``; None for no limit.
 
     Attributes:
         result: The `RangeTestResult`; None before the test, and where it was skipped without a result to keep.
@@ -99,6 +107,9 @@ class LRRangeTest(LRCallback):
         monitor: str | None = None,
         probe_samples: int = 256,
         offload: bool | None = None,
+        trials: int = 0,
+        trial_steps: int | str = "10%",
+        trial_limit: str | None = None,
     ) -> None:
         super().__init__(optimizer=optimizer)
         self.min_lr = min_lr
@@ -112,6 +123,9 @@ class LRRangeTest(LRCallback):
         self.monitor = monitor
         self.probe_samples = probe_samples
         self.offload = offload
+        self.trials = trials
+        self.trial_steps = trial_steps
+        self.trial_limit = trial_limit
         self.settings()  # checks
         self._result: RangeTestResult | None = None
         self._shared = SharedMessage(8192 + 200 * num_steps)
@@ -147,7 +161,11 @@ class LRRangeTest(LRCallback):
         self._result = None
         optimizer = self._swept(trainer)
         refuse_before_the_test(self, trainer, optimizer, applies=self.apply)
-        self._result = result = run_range_test(self.settings(), trainer, pl_module, optimizer, self.known)
+        try:
+            self._result = result = run_range_test(self.settings(), trainer, pl_module, optimizer, self.known)
+        except SignalCameError:
+            rank_zero_info("LRRangeTest: a signal has come; the test has ended without a result, all is as before it.")
+            return
         if trainer.is_global_zero:
             self._shared.write(result.to_dict())
             log_to_tensorboard(trainer, result)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch.nn.parameter import is_lazy
 
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.range_test.random_state import remember_random_state
-from lr_callbacks.range_test.signals import no_interrupt
+from lr_callbacks.range_test.signals import SignalCameError, held_signals, no_interrupt
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
 from lr_callbacks.range_test.tensor_copies import NotKeptError
 
@@ -29,6 +30,22 @@ LARGEST_IN_DATA = 1000
 """Elements of the largest tensor of a data module that is taken for state; larger ones are data."""
 
 
+@dataclass(frozen=True)
+class Inside:
+    """What can be done inside.
+
+    Args:
+        begin_again: Goes back to the beginning, for a second try.
+        check: Raises `SignalCameError` if a signal has come, on all ranks if it came on one; all must call it.
+    """
+
+    begin_again: Callable[[], None]
+    check: Callable[[], None]
+
+
+Isolation = AbstractContextManager[Inside]
+
+
 @contextmanager
 def isolated(
     trainer: Trainer,
@@ -37,13 +54,14 @@ def isolated(
     log: Log,
     offload: bool | None = None,
     known: StateSnapshot | None = None,
-) -> Iterator[Callable[[], None]]:
+) -> Iterator[Inside]:
     """Inside, train as you like; outside, nothing has happened.
 
     Inside there are no callbacks, the loggers and the profiler swallow everything, and ``self.log`` goes to `log`.
     Afterwards these are as they were: weights, buffers, gradients, optimizers, native schedulers, the gradient scaler,
     the attributes of the module, of its submodules (states of metrics among them) and of the data module, the progress
     of the loops, and the random states. Each is put back by itself: what cannot be does not keep the others from it.
+    Signals that make Lightning write a checkpoint are held back until then.
 
     Args:
         trainer: A trainer in ``on_fit_start``.
@@ -52,9 +70,6 @@ def isolated(
         offload: Whether the copy of weights and optimizer state is kept in the CPU's memory, not on their device; None
             for where the device has less than twice its size left.
         known: A snapshot whose copies of weights are shared.
-
-    Yields:
-        A function that goes back to the beginning, for a second try.
 
     Raises:
         MisconfigurationException: Before anything is touched, if the module has parameters that are not there yet (lazy
@@ -67,35 +82,40 @@ def isolated(
             f"The range test cannot restore parameters that do not exist before the first forward pass: {lazy[0]}"
             " (a lazy module). Run one batch through the module before the fit."
         )
-    snapshots = _take(trainer, module, _place_of_copies(trainer, module, offload), known)
-    restore_random_state = remember_random_state()
+    with held_signals() as signal_came:
+        snapshots = _take(trainer, module, _place_of_copies(trainer, module, offload), known)
+        restore_random_state = remember_random_state()
 
-    def go_back() -> list[str]:
-        failed = [what for snapshot in snapshots for what in snapshot.restore()]
-        restore_random_state()
-        return failed
+        def go_back() -> list[str]:
+            failed = [what for snapshot in snapshots for what in snapshot.restore()]
+            restore_random_state()
+            return failed
 
-    def begin() -> None:
-        _mute(trainer, module, log)
-        for snapshot in snapshots[:2]:
-            snapshot.stand_in()
+        def begin() -> None:
+            _mute(trainer, module, log)
+            for snapshot in snapshots[:2]:
+                snapshot.stand_in()
 
-    def begin_again() -> None:
-        raise_if_any(go_back())
-        begin()
-
-    try:
-        begin()
-        yield begin_again
-    except BaseException as error:
-        with no_interrupt():
-            failed = go_back()
-        if failed:
-            raise not_restored(failed) from error
-        raise
-    else:
-        with no_interrupt():
+        def begin_again() -> None:
             raise_if_any(go_back())
+            begin()
+
+        def check() -> None:
+            if trainer.strategy.reduce_boolean_decision(signal_came(), all=False):
+                raise SignalCameError
+
+        try:
+            begin()
+            yield Inside(begin_again, check)
+        except BaseException as error:
+            with no_interrupt():
+                failed = go_back()
+            if failed:
+                raise not_restored(failed) from error
+            raise
+        else:
+            with no_interrupt():
+                raise_if_any(go_back())
 
 
 def not_restored(failed: list[str]) -> RuntimeError:

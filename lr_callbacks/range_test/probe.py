@@ -44,9 +44,13 @@ class LossReader:
 
         Args:
             returned: What the step returned.
-            default: Name of the logged value to prefer where no other is named.
+            default: Name of the logged value to prefer where no other is named; if it is not logged and nothing is
+                returned, the only logged value whose name has "loss" in it will do.
         """
         name = self._monitor or (default if default in self.logged else None)
+        if name is None and default is not None and returned is None:
+            losses = [each for each in self.logged if "loss" in each.lower()]
+            name = losses[0] if len(losses) == 1 else None
         value = self.logged.get(name) if name else (returned.get("loss") if isinstance(returned, Mapping) else returned)
         if isinstance(value, Metric):
             value = value.compute()

@@ -41,6 +41,7 @@ class Recording:
         training_losses: Loss of the batches of each step, before it; the mean over its micro-batches and the ranks.
         epochs: Epochs of the loader that were begun.
         batches_per_epoch: Batches of the first epoch, None if it was not finished.
+        batches: Batches of an epoch as the loader says, None if it does not.
         failure: What the last step raised; its losses are NaN.
         untrained: What is judged, before any step; NaN where the training loss is.
     """
@@ -50,6 +51,7 @@ class Recording:
     training_losses: list[float] = field(default_factory=list)
     epochs: int = 1
     batches_per_epoch: int | None = None
+    batches: int | None = None
     failure: Exception | None = None
     untrained: float = math.nan
 
@@ -65,6 +67,7 @@ class Ramp:
         probe_samples: How many samples a probe has at most.
         reader: Reads the loss off a step.
         tell: Called with the number of steps done.
+        check: Called now and then, and raises where the sweep has to end.
     """
 
     def __init__(
@@ -77,9 +80,10 @@ class Ramp:
         probe_samples: int,
         reader: LossReader,
         tell: Callable[[int], None],
+        check: Callable[[], None],
     ) -> None:
         self._trainer, self._judge, self._probe_samples = trainer, judge, probe_samples
-        self._reader, self._tell = reader, tell
+        self._reader, self._tell, self._check = reader, tell, check
         self._steps = Steps(trainer, module, optimizer, reader, judged=judge == "training")
         self._here = next(module.parameters()).device.type == "cpu" and trainer.world_size == 1
         self._judged: list[Tensor] = []  # not read yet
@@ -124,13 +128,16 @@ class Ramp:
                 self._tell(len(recording.lrs))
                 if recording.failure is not None:
                     break
-                if self._is_time_to_read() and self._read(recording, probe) and not only_tries:
-                    break
+                if self._is_time_to_read():
+                    self._check()
+                    if self._read(recording, probe) and not only_tries:
+                        break
             self._read(recording, probe)
         _end_where_judged(recording)
         if self._judge == "training":
             _shift(recording)
         recording.epochs, recording.batches_per_epoch = self._steps.epochs, self._steps.batches_per_epoch
+        recording.batches = self._steps.batches
         return recording
 
     # ------------------------------------------------------------------ judging

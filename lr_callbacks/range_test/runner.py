@@ -1,23 +1,29 @@
-"""One range test from beginning to end: sweep, judge, widen once, restore."""
+"""One range test from beginning to end: sweep, judge, widen once, try, restore."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from torch.optim import Optimizer
 
+from lr_callbacks.core.durations import Duration
 from lr_callbacks.range_test.failures import named
-from lr_callbacks.range_test.isolation import isolated
+from lr_callbacks.range_test.isolation import Isolation, isolated
 from lr_callbacks.range_test.probe import LossReader
 from lr_callbacks.range_test.progress import progress_bar
 from lr_callbacks.range_test.ramp import Ramp, Recording
 from lr_callbacks.range_test.result import RangeTestResult
+from lr_callbacks.range_test.run_length import announce, steps_of_fit, trial_length
 from lr_callbacks.range_test.settings import Judged, Mode, Settings
+from lr_callbacks.range_test.settle import Settled, Trial, next_lr, settle
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
-from lr_callbacks.range_test.verdict import Verdict, suggest
+from lr_callbacks.range_test.trials import TimeIsUpError, Trials, factors_of
+from lr_callbacks.range_test.verdict import Verdict, suggest, text_of_trials
 
 WIDEN = 100.0
 """How much further out the end of the range is moved that turned out too narrow."""
@@ -39,50 +45,152 @@ def run_range_test(
         optimizer: The optimizer to sweep.
         known: A snapshot whose copies of the weights are shared.
     """
-    judge: Judged = settings.judge
-    if judge == "probe" and not module.automatic_optimization:
-        judge = "training"
-    reader = LossReader(settings.monitor)
-    notes: list[str] = []
-
-    def sweep(lrs: list[float]) -> tuple[Recording, Verdict]:
-        def ramp(tell: Callable[[int], None]) -> Ramp:
-            samples = settings.probe_samples
-            return Ramp(trainer, module, optimizer, judge=judge, probe_samples=samples, reader=reader, tell=tell)
-
-        with (
-            progress_bar(trainer, len(lrs)) as tell,
-            isolated(trainer, module, log=reader.log, offload=settings.offload, known=known) as begin_again,
-        ):
-            recording = ramp(tell).run(lrs)
-            if recording.failure is not None:
-                begin_again()  # the same steps at the lowest LR: what fails there as well does not come from the LR
-                ramp(tell).run([lrs[0]] * (len(recording.lrs) + (judge == "training")), only_tries=True)
-        beside = None if judge == "training" else recording.training_losses
-        return recording, suggest(recording.lrs, recording.losses, beside, settings.rule)
-
-    low, high, num_steps = settings.min_lr, settings.max_lr, settings.num_steps
-    recording, verdict = sweep(sweep_lrs(low, high, num_steps, settings.mode))
-    if settings.widen and verdict.suggestion is None and verdict.widen is not None:
-        low, high, num_steps = widened(low, high, num_steps, settings.mode, verdict.widen)
-        notes.append(f"The range was widened once, to {low:.1e} … {high:.1e}: {verdict.reason} in the range asked.")
-        recording, verdict = sweep(sweep_lrs(low, high, num_steps, settings.mode))
-    notes += _notes(recording)
-    result = RangeTestResult(
-        recording.lrs,
-        recording.losses,
-        recording.training_losses,
-        verdict.suggestion,
-        verdict.suggestions,
-        verdict.text,
-        verdict.rule,
-        judge,
-        notes,
-    )
-    return RangeTestResult.from_dict(trainer.strategy.broadcast(result.to_dict()))
+    return _RangeTest(settings, trainer, module, optimizer, known).run()
 
 
-def _notes(recording: Recording) -> list[str]:
+class _RangeTest:
+    """The parts of a test, and what they share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        trainer: Trainer,
+        module: LightningModule,
+        optimizer: Optimizer,
+        known: StateSnapshot | None,
+    ) -> None:
+        self.settings, self.trainer, self.module, self.optimizer = settings, trainer, module, optimizer
+        self.known, self.bar = known, trainer.progress_bar_callback
+        judge: Judged = settings.judge
+        self.judge: Judged = "training" if judge == "probe" and not module.automatic_optimization else judge
+        self.reader = LossReader(settings.monitor)
+        self.notes: list[str] = []
+
+    def run(self) -> RangeTestResult:
+        """The sweep, a second one where its range was too narrow, and the trials."""
+        low, high, num_steps, mode = (
+            getattr(self.settings, name) for name in ("min_lr", "max_lr", "num_steps", "mode")
+        )
+        recording, verdict = self.sweep(sweep_lrs(low, high, num_steps, mode))
+        if self.settings.widen and verdict.suggestion is None and verdict.widen is not None:
+            low, high, num_steps = widened(low, high, num_steps, mode, verdict.widen)
+            reason = f"{verdict.reason} in the range asked"
+            self.notes.append(f"The range was widened once, to {low:.1e} … {high:.1e}: {reason}.")
+            recording, verdict = self.sweep(sweep_lrs(low, high, num_steps, mode))
+        self.notes += notes_on(recording)
+        result = RangeTestResult(
+            recording.lrs,
+            recording.losses,
+            recording.training_losses,
+            verdict.suggestion,
+            verdict.suggestions,
+            verdict.text,
+            verdict.rule,
+            self.judge,
+            self.notes,
+            interval=verdict.interval,
+        )
+        if self.settings.trials and verdict.suggestion is not None:
+            result = self.try_out(result, verdict.suggestion, recording.batches)
+        elif self.settings.trials:
+            self.notes.append("Without a suggestion of the sweep there is nothing to begin trials with.")
+        return RangeTestResult.from_dict(self.trainer.strategy.broadcast(result.to_dict()))
+
+    def isolated(self) -> Isolation:
+        """A place where nothing that happens leaves a trace."""
+        return isolated(self.trainer, self.module, log=self.reader.log, offload=self.settings.offload, known=self.known)
+
+    # ------------------------------------------------------------------ the sweep
+    def sweep(self, lrs: list[float]) -> tuple[Recording, Verdict]:
+        """Train through the LRs, and read the curve."""
+        with progress_bar(self.bar, len(lrs)) as tell, self.isolated() as inside:
+
+            def ramp() -> Ramp:
+                return Ramp(
+                    self.trainer,
+                    self.module,
+                    self.optimizer,
+                    judge=self.judge,
+                    probe_samples=self.settings.probe_samples,
+                    reader=self.reader,
+                    tell=tell,
+                    check=inside.check,
+                )
+
+            recording = ramp().run(lrs)
+            if recording.failure is not None:  # the same steps at the lowest LR: what fails there is not the LR's
+                inside.begin_again()
+                ramp().run([lrs[0]] * (len(recording.lrs) + (self.judge == "training")), only_tries=True)
+        training = None if self.judge == "training" else recording.training_losses
+        return recording, suggest(recording.lrs, recording.losses, training, self.settings.rule)
+
+    # ------------------------------------------------------------------ the trials
+    def try_out(self, result: RangeTestResult, sweep_lr: float, batches: int | None) -> RangeTestResult:
+        """Train for a short while at LRs around the sweep's, and settle on one."""
+        settings, trainer = self.settings, self.trainer
+        total, per_epoch = steps_of_fit(trainer, batches)
+        steps, share = trial_length(settings.trial_steps, total, per_epoch)
+        announce(settings.trials, steps, total)
+        number = trainer.optimizers.index(self.optimizer)
+        factors = factors_of(trainer.callbacks, number, steps)  # type: ignore[attr-defined]
+        made, untrained = self.make_trials(sweep_lr, factors)
+        found = settle(sweep_lr, made, untrained, share) if made else None
+        if found is None:
+            why = "learned anything" if made else "was over in the time given"
+            self.notes.append(f"None of the trials {why}: the LR is the sweep's.")
+            return replace(result, trials=made)
+        if not settings.widen:
+            found = _within(found, settings.min_lr, settings.max_lr)
+        text = text_of_trials(found, sweep_lr, made, steps)
+        return replace(
+            result,
+            suggestion=found.lr,
+            verdict=text,
+            interval=found.interval,
+            confidence=found.confidence,
+            trials=made,
+        )
+
+    def make_trials(self, sweep_lr: float, factors: Sequence[float]) -> tuple[list[Trial], list[float | None]]:
+        """The trials, and the losses before any training."""
+        made: list[Trial] = []
+        most, limit = self.settings.trials, self.settings.trial_limit
+        within = (0.0, math.inf) if self.settings.widen else (self.settings.min_lr, self.settings.max_lr)
+        ends_at = math.inf if limit is None else time.monotonic() + Duration.parse(limit, name="trial_limit").value
+
+        with self.isolated() as inside:
+
+            def is_over() -> bool:
+                inside.check()
+                over = time.monotonic() > ends_at
+                return bool(self.trainer.strategy.reduce_boolean_decision(over, all=False)) if limit else False
+
+            trials = Trials(
+                self.trainer,
+                self.module,
+                self.optimizer,
+                reader=self.reader,
+                probe_samples=self.settings.probe_samples,
+                factors=factors,
+                is_over=is_over,
+            )
+            while (lr := next_lr(sweep_lr, made, trials.untrained, most, within)) is not None:
+                best = min((trial for trial in made if not trial.diverged), key=lambda t: t.loss, default=None)
+                title = f"LR trial {len(made) + 1} of {most} (LR {lr:.1e}"
+                title += ")" if best is None else f", best so far {best.lr:.1e})"
+                try:
+                    with progress_bar(self.bar, len(factors), title) as tell:
+                        made.append(trials.run(lr, tell))
+                except TimeIsUpError:
+                    self.notes.append(f"The time for trials ({limit}) was over after {len(made)} of them.")
+                    break
+                inside.begin_again()
+            if made and len(trials.errors) == len(made):
+                raise trials.errors[-1]  # at all LRs alike: it is not the LR
+        return made, trials.untrained
+
+
+def notes_on(recording: Recording) -> list[str]:
     """What a reader should know of how the curve came about."""
     notes = []
     if recording.failure is not None:
@@ -101,6 +209,12 @@ def _notes(recording: Recording) -> list[str]:
             f" went on into epoch {recording.epochs}."
         )
     return notes
+
+
+def _within(found: Settled, low: float, high: float) -> Settled:
+    """What was settled on, within a range that must not be left."""
+    ends = (min(max(found.interval[0], low), high), min(max(found.interval[1], low), high))
+    return replace(found, lr=min(max(found.lr, low), high), interval=ends)
 
 
 def sweep_lrs(min_lr: float, max_lr: float, num_steps: int, mode: Mode) -> list[float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lr_callbacks.core.arguments import flag, number, one_of, require, whole
+from lr_callbacks.core.durations import Duration
 from lr_callbacks.range_test.rules import DEFAULT_RULE, RULES
 
 Judged = Literal["probe", "training", "validation"]
@@ -40,6 +41,9 @@ class Settings:
     monitor: str | None = None
     probe_samples: int = 256
     offload: bool | None = None
+    trials: int = 0
+    trial_steps: int | str = "10%"
+    trial_limit: str | None = None
 
     def __post_init__(self) -> None:
         require(number("min_lr", self.min_lr) > 0, "min_lr", "above 0", self.min_lr)
@@ -55,3 +59,9 @@ class Settings:
         named = self.monitor is None or isinstance(self.monitor, str)
         require(named, "monitor", "the name of a logged value, or None", self.monitor)
         whole("probe_samples", self.probe_samples, minimum=1)
+        require(whole("trials", self.trials) not in (1, 2), "trials", "0 (none) or at least 3", self.trials)
+        length = Duration.parse(self.trial_steps, name="trial_steps", minimum=1)
+        require(length.unit != "seconds", "trial_steps", "steps, epochs or a share of the run", self.trial_steps)
+        if self.trial_limit is not None:
+            limit = Duration.parse(self.trial_limit, name="trial_limit", minimum=1)
+            require(limit.unit == "seconds", "trial_limit", "a time, such as '5 min', or None", self.trial_limit)

@@ -41,6 +41,7 @@ class Steps:
     Attributes:
         epochs: Epochs of the loader that were begun.
         batches_per_epoch: Batches of the first epoch, None if it was not finished.
+        batches: Batches of an epoch as the loader says, None if it does not.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Steps:
         self._epoch = -1
         self.epochs = 1
         self.batches_per_epoch: int | None = None
+        self.batches: int | None = None
 
     @contextmanager
     def training(self) -> Iterator[Stream]:
@@ -71,6 +73,7 @@ class Steps:
         try:
             with torch.enable_grad():
                 private.enter_training(self._trainer, stream.loader)
+                self.batches = private.num_batches(stream.loader)
                 self._module.on_fit_start()
                 self._module.on_train_start()
                 self._open_epoch(0)

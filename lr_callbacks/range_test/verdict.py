@@ -13,8 +13,11 @@ from typing import Literal
 
 from lr_callbacks.range_test.curve import Curve, read_curve, still_falling
 from lr_callbacks.range_test.rules import RULES, Suggestion
+from lr_callbacks.range_test.settle import Settled, Trial
 
 DEFAULT_RULE = "blend"
+APART = 30.0
+"""Factor between what the rules say from which on a sweep is thin evidence."""
 
 Reason = Literal["found", "diverged at once", "no descent", "flat", "still falling", "no edge", "range starts too high"]
 
@@ -30,6 +33,7 @@ class Verdict:
         text: For a person: the LR, its rule and its neighbours; or why there is none, and what to change.
         suggestions: LR of every rule, None where it has none.
         widen: End of the range that must move for a suggestion to become possible, None where that would not help.
+        interval: LRs that may train about as well, as far as a sweep can tell; None where there is no suggestion.
     """
 
     suggestion: float | None
@@ -38,6 +42,7 @@ class Verdict:
     text: str
     suggestions: dict[str, float | None] = field(default_factory=dict)
     widen: Literal["up", "down"] | None = None
+    interval: tuple[float, float] | None = None
 
 
 def suggest(
@@ -85,7 +90,47 @@ def suggest(
         if curve.edge is not None
         else f"The loss flattens and does not rise up to LR {lrs[-1]:.1e}: no edge was seen."
     )
-    return Verdict(lr, rule, "found", f"Maximum LR {lr:.2e} (rule {rule}). {turn}", suggestions)
+    interval = _interval(lrs, curve, lr, found)
+    text = f"Maximum LR {lr:.2e} (rule {rule}). {turn}{_doubt(curve, suggestions)}"
+    return Verdict(lr, rule, "found", text, suggestions, interval=interval)
+
+
+def _interval(
+    lrs: Sequence[float], curve: Curve, lr: float, found: dict[str, Suggestion | None]
+) -> tuple[float, float]:
+    """From a tenth of the LR at the lowest loss up to the LR at which a tenth of the gain is lost again."""
+    low, high = found["minimum"], found["edge"]
+    top = lrs[curve.recorded - 1] if high is None else lrs[high.index]
+    return min(lr, lrs[0] if low is None else low.lr), max(lr, top)
+
+
+def _doubt(curve: Curve, suggestions: dict[str, float | None]) -> str:
+    """Where the evidence of a sweep is thin, what would make it better."""
+    lrs = [lr for name in ("descent", "edge", "minimum") if (lr := suggestions[name]) is not None]
+    apart = max(lrs) / min(lrs) if lrs else 1.0
+    if curve.edge is not None and apart < APART:
+        return ""
+    why = f"the rules are a factor of {apart:.0f} apart" if apart >= APART else "no edge was seen"
+    return f" The evidence is thin ({why}): trials=5 would measure the LR in short trainings."
+
+
+def text_of_trials(found: Settled, sweep_lr: float, trials: Sequence[Trial], steps: int) -> str:
+    """The outcome of trials for a person.
+
+    Example:
+        >>> found = Settled(0.06, (0.02, 0.15), "high")
+        >>> trials = [Trial(0.05, 400, 0.2), Trial(0.5, 20, math.inf)]
+        >>> print(text_of_trials(found, 0.05, trials, 400))
+        Maximum LR 6.00e-02, from 2 trials of 400 steps around the sweep's 5.00e-02. LRs ...: high. For a constant ...
+    """
+    diverged = [trial.lr for trial in trials if trial.diverged]
+    where = f" (at LR {min(diverged):.1e})" if diverged else ""
+    low, high = found.interval
+    return (
+        f"Maximum LR {found.lr:.2e}, from {len(trials)} trials of {steps} steps around the sweep's {sweep_lr:.2e}. LRs"
+        f" from {low:.1e} to {high:.1e} train about as well; below it is too slow, above it is worse or diverges"
+        f"{where}. How sure: {found.confidence}. For a constant LR take about {found.lr / 2:.1e}."
+    )
 
 
 def _problem(

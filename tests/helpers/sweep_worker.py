@@ -61,5 +61,5 @@ def work(folder, points, seconds, storage=None, options=None):
         try:
             came = {"ranking": search(folder, points, seconds, storage, **(options or {}))}
         except Exception as error:
-            came = {"error": f"{type(error).__name__}: {error}"}
+            came = {"error": f"{type(error).__name__}: {error}, {error.__cause__!r}"}
     Path(folder, f"{os.getpid()}.json").write_text(json.dumps({**came, "said": said.getvalue()}))
