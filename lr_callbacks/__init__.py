@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.warmup import Warmup as Warmup
     from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay as WarmupStableDecay
     from lr_callbacks.layerwise import param_groups as param_groups
-    from lr_callbacks.preview import preview as preview
     from lr_callbacks.range_test.call import lr_range_test as lr_range_test
     from lr_callbacks.range_test.callback import LRRangeTest as LRRangeTest
     from lr_callbacks.range_test.result import RangeTestResult as RangeTestResult
+    from lr_callbacks.rehearsal import preview as preview
     from lr_callbacks.sweep import grid_search as grid_search
 
 __version__ = "0.1.0"
@@ -60,7 +60,7 @@ _MODULES = {
     "OneCycle": "lr_callbacks.callbacks.one_cycle",
     "param_groups": "lr_callbacks.layerwise",
     "PolynomialDecay": "lr_callbacks.callbacks.polynomial_decay",
-    "preview": "lr_callbacks.preview",
+    "preview": "lr_callbacks.rehearsal",
     "RangeTestResult": "lr_callbacks.range_test.result",
     "ReduceLROnPlateau": "lr_callbacks.callbacks.reduce_lr_on_plateau",
     "ReplaceSchedulers": "lr_callbacks.callbacks.replace_schedulers",

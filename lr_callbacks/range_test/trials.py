@@ -17,13 +17,13 @@ from torch.optim import Optimizer
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core import lightning_internals as private
-from lr_callbacks.preview import preview
 from lr_callbacks.range_test.data import Stream
 from lr_callbacks.range_test.failures import is_evidence
 from lr_callbacks.range_test.probe import LossReader, NoLossError, Probe, training_probe, validation_probe
 from lr_callbacks.range_test.settle import Trial
 from lr_callbacks.range_test.signals import SignalCameError
 from lr_callbacks.range_test.steps import Steps
+from lr_callbacks.rehearsal import preview
 from lr_callbacks.schedules import one_cycle_factor
 
 READ_EVERY = 10
