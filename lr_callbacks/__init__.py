@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.torch_scheduler import TorchScheduler as TorchScheduler
     from lr_callbacks.callbacks.warmup import Warmup as Warmup
     from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay as WarmupStableDecay
+    from lr_callbacks.layerwise import param_groups as param_groups
     from lr_callbacks.previews import preview as preview
     from lr_callbacks.range_test.call import lr_range_test as lr_range_test
     from lr_callbacks.range_test.callback import LRRangeTest as LRRangeTest
@@ -57,6 +58,7 @@ _MODULES = {
     "MultiplicativeFactor": "lr_callbacks.callbacks.lambda_factor",
     "MultiStepDecay": "lr_callbacks.callbacks.step_decay",
     "OneCycle": "lr_callbacks.callbacks.one_cycle",
+    "param_groups": "lr_callbacks.layerwise",
     "PolynomialDecay": "lr_callbacks.callbacks.polynomial_decay",
     "preview": "lr_callbacks.previews",
     "RangeTestResult": "lr_callbacks.range_test.result",

@@ -22,6 +22,7 @@ from lr_callbacks.core.lightning_internals import (
     has_no_optimizer,
 )
 from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
@@ -243,6 +244,8 @@ def _controllers(trainer: Trainer, schedules: Sequence[LRSchedule]) -> list[Cont
         if mine:
             controllers.append(Controller(optimizer, index, mine))
             controllers[-1].replaced = taken_out(trainer, optimizer)
+        elif any(each.sets_lr and each.optimizer in (None, index) for each in schedules):
+            take_lr_scales(optimizer, f"optimizer {index} ({type(optimizer).__name__})")
     refuse_other_owners(trainer, controllers)
     return controllers
 
