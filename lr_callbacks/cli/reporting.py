@@ -24,7 +24,7 @@ import lr_callbacks
 from lr_callbacks import LRCallback
 from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
 from lr_callbacks.cli.help import shortened
-from lr_callbacks.core.schedule import parameters_of
+from lr_callbacks.core.parameters import parameters_of
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
