@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.untuned_warmup import UntunedWarmup as UntunedWarmup
     from lr_callbacks.callbacks.warmup import Warmup as Warmup
     from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay as WarmupStableDecay
-    from lr_callbacks.preview import preview as preview
+    from lr_callbacks.layerwise import param_groups as param_groups
+    from lr_callbacks.previews import preview as preview
     from lr_callbacks.range_test.call import lr_range_test as lr_range_test
     from lr_callbacks.range_test.callback import LRRangeTest as LRRangeTest
     from lr_callbacks.range_test.result import RangeTestResult as RangeTestResult
@@ -66,9 +67,10 @@ _MODULES = {
     "MultiStepDecay": "lr_callbacks.callbacks.step_decay",
     "Noise": "lr_callbacks.callbacks.noise",
     "OneCycle": "lr_callbacks.callbacks.one_cycle",
+    "param_groups": "lr_callbacks.layerwise",
     "Piecewise": "lr_callbacks.callbacks.piecewise",
     "PolynomialDecay": "lr_callbacks.callbacks.polynomial_decay",
-    "preview": "lr_callbacks.preview",
+    "preview": "lr_callbacks.previews",
     "RangeTestResult": "lr_callbacks.range_test.result",
     "ReduceLROnPlateau": "lr_callbacks.callbacks.reduce_lr_on_plateau",
     "ReplaceSchedulers": "lr_callbacks.callbacks.replace_schedulers",

@@ -158,7 +158,7 @@ class LRSchedule:
         return factors if self.ceiling is None else np.minimum(factors, groups.factor_of(self.ceiling))
 
     def unreached(self, left: float, time: ScheduleTime) -> str | None:
-        """What a run that leaves it `left` ticks does not reach, and lengths that would fit; None if all is reached."""
+        """What a run that leaves it `left` ticks does not reach, and what lengths would fit; None if it reaches all."""
         end = self.ends_at(time)
         if end is None or end <= left + self._rounding():
             return None

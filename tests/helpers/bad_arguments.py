@@ -69,6 +69,10 @@ FUNCTION: list[Row] = [
 ]
 OPTIONS: list[Row] = [(v, TypeError, "must be a dict of the function's arguments by name") for v in ([1], "a=1", 3)]
 AT_LEAST_0 = number("at least 0", -1)
+FLOOR: list[Row] = [row for row in AT_LEAST_0 if row[0] != "x"] + [
+    (value, ValueError, "must be at least 0, or a share of each group's base value from '0%' to '100%'")
+    for value in ("x", "0.1", "%", "-1%", "101%", "1 epoch")
+]
 FRACTION = number("between 0 and 1", -0.1, 1.1)
 GAMMA = number("above 0 and at most 1", 0.0, 1.5, -1)
 MOMENTUM = number("at least 0 and below 1", -0.1, 1.0)
@@ -113,7 +117,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "SGDR": {
         "T_0": duration(optional=False),
         "T_mult": number("at least 1", 0.5, 0, -1),
-        "eta_min": BOUND,
+        "eta_min": FLOOR,
         "cycle_decay": GAMMA,
         "cycle_warmup": duration(0, optional=False),
         **OPTIONS_OF_ALL,
@@ -165,13 +169,13 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "PolynomialDecay": {
         "power": number("above 0", 0, -1),
         "end_factor": AT_LEAST_0,
-        "end_lr": BOUND,
+        "end_lr": FLOOR,
         "total_steps": duration(),
         **OPTIONS_OF_ALL,
     },
     "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **OPTIONS_OF_ALL},
-    "CosineAnnealing": {"eta_min": BOUND, "total_steps": duration(), **OPTIONS_OF_ALL},
+    "CosineAnnealing": {"eta_min": FLOOR, "total_steps": duration(), **OPTIONS_OF_ALL},
     "InverseSqrt": {"timescale": duration(), **OPTIONS_OF_ALL},
     "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "WarmupStableDecay": {
@@ -235,7 +239,10 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "threshold": AT_LEAST_0,
         "threshold_mode": choice("rel", "abs"),
         "cooldown": whole(0),
-        "min_lr": [*AT_LEAST_0[:2], *AT_LEAST_0[3:], ([], ValueError, "must be one number or one for each group")],
+        "min_lr": [
+            *(row for row in FLOOR if row[0] != [0.1]),
+            ([], ValueError, "must be one number or one for each group"),
+        ],
         "eps": AT_LEAST_0,
         "every_n_steps": whole(1),
         "name": TEXT,

@@ -149,7 +149,7 @@ CASES = {
     ),
     "OLMo WSDS: stable and decay again and again, without a new warm-up": (
         [lc.Warmup(2, start_factor=0.0), lc.Restarts(lc.WarmupStableDecay(0, 2), lengths=[4, 6])],
-        [0, 0.5] + [1, 1, 1, 0.5] + [1, 1, 1, 1],
+        [0, 0.5, 1, 1, 1, 0.5, 1, 1, 1, 1],
     ),
     "ignite LinearCyclicalScheduler, a saw-tooth": (
         [lc.Restarts(lc.LinearDecay(0.5), 4)],
