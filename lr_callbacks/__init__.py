@@ -94,7 +94,9 @@ __all__ = [*_MODULES]
 def __getattr__(name: str) -> Any:
     """Import a name when it is first used."""
     if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from lr_callbacks.other_names import hint
+
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {hint(name)}".rstrip(" ."))
     globals()[name] = value = getattr(import_module(_MODULES[name]), name)
     return value
 

@@ -35,7 +35,7 @@ class Noise(LRCallback):
         >>> noise = Noise(amount=0.1, interval="epoch", start="40%", end="90%")
         >>> trainer = Trainer(callbacks=[CosineAnnealing(), noise], logger=False)
         >>> [round(lr, 4) for lr in preview([Noise(amount=0.1, start=1)], 0.1, total_steps=4)[:, 0].tolist()]
-        [0.1, 0.1, 0.1, 0.1]
+        [0.1, 0.0939, 0.0999, 0.1033]
 
     References:
         timm ``Scheduler`` (``noise_range_t``, ``noise_pct``, ``noise_std``).

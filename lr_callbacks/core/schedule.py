@@ -281,6 +281,7 @@ class LRSchedule:
         if self.interval == "epoch" and not (duration.value == 0 and minimum == 0):
             rule = "in epochs or % with interval='epoch'"
             require(duration.unit != "seconds", name, rule, value)
+            require(duration.unit != "samples", name, rule, value)
             require(duration.unit != "steps", name, f"{rule}, such as '{duration.value:g} epochs'", value)
             is_whole = duration.unit != "epochs" or duration.value.is_integer()
             require(is_whole, name, "a whole number of epochs with interval='epoch'", value)
