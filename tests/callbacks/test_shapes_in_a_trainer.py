@@ -36,7 +36,7 @@ CALLBACKS = {
     "restarts": lambda: lc.SGDR(4, T_mult=1.5, eta_min=0.001, cycle_decay=0.8, cycle_warmup=2),
     "restarts by epoch": lambda: lc.SGDR("2 epochs", interval="epoch"),
     "cyclical": lambda: lc.CyclicalLR(0.01, step_size_up=3, mode="triangular2"),
-    "cyclical, of a function": lambda: lc.CyclicalLR(0.01, step_size_up=3, scale_fn="math.exp2", scale_mode="cycle"),
+    "cyclical, of a function": lambda: lc.CyclicalLR(0.01, step_size_up=3, scale_fn="math.erf", cycle_momentum=False),
     "inverse square root": lambda: lc.InverseSqrt(),
     "warm-up stable decay": lambda: lc.WarmupStableDecay(2, "25%", decay_shape="1-sqrt"),
     "rex": lambda: lc.Rex(),

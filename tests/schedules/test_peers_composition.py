@@ -17,8 +17,8 @@ import lr_callbacks as lc
 PI = math.pi
 
 
-def lrs(*callbacks, base=1.0, total=10, per_epoch=None):
-    return lc.preview(list(callbacks), base, total_steps=total, steps_per_epoch=per_epoch)[:, 0].tolist()
+def lrs(*callbacks, base=1.0, total=10, per_epoch=None, param="lr"):
+    return lc.preview(list(callbacks), base, total, per_epoch, param=param)[:, 0].tolist()
 
 
 def cosine(x, low=0.0, high=1.0):
