@@ -85,7 +85,8 @@ def test_a_misspelt_metric_is_told_by_the_sanity_check_before_the_first_step():
         def on_train_batch_start(self, trainer, *_):
             pytest.fail("a step was to be taken")
 
-    with pytest.warns(UserWarning, match="val_los") as seen, pytest.raises(BaseException, match="a step was to be taken"):
+    stopped = pytest.raises(BaseException, match="a step was to be taken")
+    with pytest.warns(UserWarning, match="val_los") as seen, stopped:
         fit(plateau("val_los"), Steps(), val=True, num_sanity_val_steps=2)
     told = [str(each.message) for each in seen if "val_los" in str(each.message)]
     assert len(told) == 1
