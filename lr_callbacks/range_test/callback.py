@@ -14,7 +14,7 @@ from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import state_of
-from lr_callbacks.range_test.log import log_to_tensorboard
+from lr_callbacks.range_test.log import log_result
 from lr_callbacks.range_test.refusals import refuse_before_the_test
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.range_test.runner import run_range_test
@@ -163,7 +163,7 @@ class LRRangeTest(LRCallback):
             return
         if trainer.is_global_zero:
             self._shared.write(result.to_dict())
-            log_to_tensorboard(trainer, result)
+            log_result(trainer, result)
         if self.apply and result.suggestion is not None:
             set_largest_lr(optimizer, result.suggestion)
         if self.verbose:
