@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from lr_callbacks.range_test.callback import LRRangeTest
     from lr_callbacks.range_test.result import RangeTestResult
-    from lr_callbacks.range_test.settle import Trial
 
 MEANINGS = {
     "blend": "mean of descent (4 parts), edge and minimum (1 each)",
@@ -83,7 +82,7 @@ def range_test(
 
     require_extra("plot", "matplotlib", what="The picture of the range test")
     trainer = cli.trainer
-    asked = {"min_lr": min_lr, "max_lr": max_lr, "num_steps": num_steps, "rule": rule, "judge": judge}
+    asked: dict[str, Any] = {"min_lr": min_lr, "max_lr": max_lr, "num_steps": num_steps, "rule": rule, "judge": judge}
     asked |= {"widen": widen, "trials": trials, "trial_steps": trial_steps, "trial_limit": trial_limit}
     test = asked_for(trainer.callbacks, optimizer, {name: value for name, value in asked.items() if value is not None})
     result = lr_range_test(trainer, model, datamodule, test=test, verbose=False)
@@ -158,10 +157,8 @@ def report(result: RangeTestResult, *, rules: bool = False) -> list[str]:
         lines += [f"   Constant LR     {result.constant_lr:.1e}", f"   How sure        {SURE[result.confidence]}"]
     if result.trials:
         lines += ["", "   Trial LR   Training loss   Validation loss"]
-        lines += [
-            f"   {trial.lr:.2e}   {_loss(trial.loss):<13}   {_loss(trial.validation_loss)}"
-            for trial in _in_order(result)
-        ]
+        for trial in sorted(result.trials, key=lambda trial: trial.lr):
+            lines.append(f"   {trial.lr:.2e}   {_loss(trial.loss):<13}   {_loss(trial.validation_loss)}")
     if rules:
         lines += ["", "   Rule      LR        The LR at which"]
         for rule, lr in result.suggestions.items():
@@ -169,10 +166,6 @@ def report(result: RangeTestResult, *, rules: bool = False) -> list[str]:
             value = "none" if lr is None else f"{lr:.2e}"
             lines.append(f" {mark} {rule:<8}  {value:<8}  {MEANINGS[rule]}{bounds(lr) if rule == 'smith' else ''}")
     return lines
-
-
-def _in_order(result: RangeTestResult) -> list[Trial]:
-    return sorted(result.trials, key=lambda trial: trial.lr)
 
 
 def _loss(loss: float | None) -> str:
