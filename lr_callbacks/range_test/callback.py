@@ -91,6 +91,8 @@ class LRRangeTest(LRCallback):
     verbose = True
     known: StateSnapshot | None = None
     """A snapshot whose copies of the weights the test may share."""
+    schedules: list[Any] | None = None
+    """Callbacks whose schedule the trials go through; None for the Trainer's."""
 
     def __init__(
         self,
@@ -149,6 +151,8 @@ class LRRangeTest(LRCallback):
         if private.step_to_resume_at(trainer) > 0:
             kept = "no result" if self._result is None else f"LR {self._result.suggestion}"
             rank_zero_info(f"LRRangeTest: the fit is resumed, the test is skipped; its checkpoint holds {kept}.")
+            if self._result is not None and trainer.is_global_zero:
+                self._shared.write(self._result.to_dict())
             return
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             rank_zero_info("LRRangeTest: fast_dev_run, the test is skipped.")
@@ -157,7 +161,10 @@ class LRRangeTest(LRCallback):
         optimizer = self._swept(trainer)
         refuse_before_the_test(self, trainer, optimizer, applies=self.apply)
         try:
-            self._result = result = run_range_test(self.settings(), trainer, pl_module, optimizer, self.known)
+            schedules = trainer.callbacks if self.schedules is None else self.schedules  # type: ignore[attr-defined]
+            self._result = result = run_range_test(
+                self.settings(), trainer, pl_module, optimizer, schedules=schedules, known=self.known
+            )
         except SignalCameError:
             rank_zero_info("LRRangeTest: a signal has come; the test has ended without a result, all is as before it.")
             return
@@ -176,6 +183,9 @@ class LRRangeTest(LRCallback):
                 " optimizer=0 (counted from 0), and use one LRRangeTest for each if all are to be tested"
             )
         return trainer.optimizers[self.optimizer or 0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "known": None}
 
     # ------------------------------------------------------------------ state: what was found
     @property
