@@ -98,10 +98,13 @@ def suggest(
 def _interval(
     lrs: Sequence[float], curve: Curve, lr: float, found: dict[str, Suggestion | None]
 ) -> tuple[float, float]:
-    """From a tenth of the LR at the lowest loss up to the LR at which a tenth of the gain is lost again."""
+    """From a tenth of the LR at the lowest loss up to the LR at which a tenth of the gain is lost again.
+
+    At least from half a decade below the suggestion to a decade above it: the rules err on the low side.
+    """
     low, high = found["minimum"], found["edge"]
     top = lrs[curve.recorded - 1] if high is None else lrs[high.index]
-    return min(lr, lrs[0] if low is None else low.lr), max(lr, top)
+    return min(lr / math.sqrt(10.0), lr if low is None else low.lr), max(10.0 * lr, top)
 
 
 def _doubt(curve: Curve, suggestions: dict[str, float | None]) -> str:
