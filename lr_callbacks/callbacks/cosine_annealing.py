@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, require
+from lr_callbacks.core.arguments import floor, floor_text
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import cosine_factor
@@ -21,7 +21,7 @@ class CosineAnnealing(LRCallback):
     `SGDR`.
 
     Args:
-        eta_min: LR at the end, absolute, at least 0.
+        eta_min: LR at the end, at least 0: absolute, or a share of each group's base LR such as ``"1%"``.
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
             ``"30 min"`` (by the wall clock); None for the rest of the run.
         **options: Options of every schedule, see `LRCallback`.
@@ -45,15 +45,16 @@ class CosineAnnealing(LRCallback):
     """
 
     fills_run = True
+    floor_name = "eta_min"
 
     def __init__(
         self,
-        eta_min: float = 0.0,
+        eta_min: float | str = 0.0,
         total_steps: int | str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
-        require(number("eta_min", eta_min) >= 0, "eta_min", "at least 0", eta_min)
+        floor("eta_min", eta_min)
         self.check_length("total_steps", total_steps, optional=True)
         self.eta_min = eta_min
         self.total_steps = total_steps
@@ -70,4 +71,4 @@ class CosineAnnealing(LRCallback):
 
     def describe(self) -> str:
         """Length and floor."""
-        return f"down to LR {self.eta_min:g} over {self.named_length(self.total_steps)}"
+        return f"down to LR {floor_text(self.eta_min)} over {self.named_length(self.total_steps)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, require
+from lr_callbacks.core.arguments import floor, floor_text, number, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import linear_factor, polynomial_factor
@@ -22,7 +22,8 @@ class PolynomialDecay(LRCallback):
     Args:
         power: Exponent p, above 0: 1 is a line; above 1 it falls faster at first.
         end_factor: LR at the end as a fraction of the base LR, at least 0; 0 unless `end_lr` is given.
-        end_lr: LR at the end, absolute, at least 0; give this or `end_factor`.
+        end_lr: LR at the end, at least 0: absolute, or a share of each group's base LR such as ``"1%"``; give this or
+            `end_factor`.
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
             ``"30 min"`` (by the wall clock); None for the rest of the run.
         **options: Options of every schedule, see `LRCallback`.
@@ -46,12 +47,13 @@ class PolynomialDecay(LRCallback):
     """
 
     fills_run = True
+    floor_name = "end_lr"
 
     def __init__(
         self,
         power: float = 1.0,
         end_factor: float | None = None,
-        end_lr: float | None = None,
+        end_lr: float | str | None = None,
         total_steps: int | str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
@@ -62,9 +64,10 @@ class PolynomialDecay(LRCallback):
                 f"at most one of end_factor and end_lr may be given, got end_factor={end_factor!r} and"
                 f" end_lr={end_lr!r}"
             )
-        for name, value in (("end_factor", end_factor), ("end_lr", end_lr)):
-            if value is not None:
-                require(number(name, value) >= 0, name, "at least 0", value)
+        if end_factor is not None:
+            require(number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
+        if end_lr is not None:
+            floor("end_lr", end_lr)
         self.check_length("total_steps", total_steps, optional=True)
         self.power = power
         self.end_factor = end_factor
@@ -84,7 +87,7 @@ class PolynomialDecay(LRCallback):
 
     def describe(self) -> str:
         """Power and end."""
-        end = f"LR {self.end_lr:g}" if self.end_lr is not None else f"factor {self.end_factor or 0.0:g}"
+        end = f"LR {floor_text(self.end_lr)}" if self.end_lr is not None else f"factor {self.end_factor or 0.0:g}"
         return f"power {self.power:g} to {end} over {self.named_length(self.total_steps)}"
 
 

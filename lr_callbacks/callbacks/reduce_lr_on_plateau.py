@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import number, one_of, optional_name, require, state_of, whole
+from lr_callbacks.core.arguments import floor, number, one_of, optional_name, require, state_of, whole
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
@@ -45,7 +45,8 @@ class ReduceLROnPlateau(EvaluationCallback):
             own unit (``"abs"``).
         threshold_mode: ``"rel"`` or ``"abs"``.
         cooldown: Evaluations after a reduction in which bad ones are not counted, >= 0.
-        min_lr: Lowest LR that reduction leads to, absolute, >= 0; one for all groups or a list, one for each.
+        min_lr: Lowest LR that reduction leads to, at least 0: absolute, or a share of each group's base LR such as
+            ``"1%"``; one for all groups or a list, one for each.
         eps: A reduction that changes the LR by no more than this is not made, >= 0.
         every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
         name: Tells apart two instances that monitor the same metric on the same groups; part of their checkpoint key.
@@ -83,7 +84,7 @@ class ReduceLROnPlateau(EvaluationCallback):
         threshold: float = 1e-4,
         threshold_mode: ThresholdMode = "rel",
         cooldown: int = 0,
-        min_lr: float | list[float] = 0.0,
+        min_lr: float | str | list[float | str] = 0.0,
         eps: float = 1e-8,
         *,
         every_n_steps: int | None = None,
@@ -100,7 +101,7 @@ class ReduceLROnPlateau(EvaluationCallback):
         whole("cooldown", cooldown)
         require(min_lr != [], "min_lr", "one number or one for each group", min_lr)
         for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
-            require(number("min_lr", lowest) >= 0, "min_lr", "at least 0", min_lr)
+            floor("min_lr", lowest)
         require(number("eps", eps) >= 0, "eps", "at least 0", eps)
         optional_name("name", name)
         if every_n_steps is not None:
@@ -137,8 +138,9 @@ class ReduceLROnPlateau(EvaluationCallback):
         floors = self.min_lr if isinstance(self.min_lr, list) else [self.min_lr]
         lowest = [floors[place] if place < len(floors) else floors[0] for place in groups.positions]
         unit = np.broadcast_to(groups.factor_of(1.0), (len(lowest),))
+        least = [groups.factor_of(each) if isinstance(each, str) else each * unit[i] for i, each in enumerate(lowest)]
         factor = plateau_factor(
-            self.state.num_reductions, factor=self.factor, min_factor=np.array(lowest) * unit, eps=self.eps * unit
+            self.state.num_reductions, factor=self.factor, min_factor=np.array(least), eps=self.eps * unit
         )
         return np.broadcast_to(factor, (len(t), len(lowest)))
 

@@ -8,10 +8,13 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, require
+from lr_callbacks.core.arguments import floor, floor_text, number, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import restart_cycle, sgdr_factor
+
+SEARCHED = 1000
+"""Lengths of a first cycle that are tried on either side."""
 
 
 class SGDR(LRCallback):
@@ -29,7 +32,7 @@ class SGDR(LRCallback):
         T_0: Length of the first cycle: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or
             ``"30 min"`` (by the wall clock); at least one step.
         T_mult: Each cycle is so many times as long as the one before, >= 1; may be a float.
-        eta_min: Lowest LR, absolute, >= 0.
+        eta_min: Lowest LR, at least 0: absolute, or a share of each group's base LR such as ``"1%"``.
         cycle_decay: Each cycle's peak is so many times as high as the one before, in (0, 1].
         cycle_warmup: Length of a linear ramp from `eta_min` at the start of each cycle, in the same units and shorter
             than `T_0`; 0 for none.
@@ -52,11 +55,13 @@ class SGDR(LRCallback):
         Loshchilov & Hutter, SGDR, 2017, arXiv:1608.03983, eq. 5; torch ``CosineAnnealingWarmRestarts``.
     """
 
+    floor_name = "eta_min"
+
     def __init__(
         self,
         T_0: int | str,
         T_mult: float = 1,
-        eta_min: float = 0.0,
+        eta_min: float | str = 0.0,
         cycle_decay: float = 1.0,
         cycle_warmup: int | str = 0,
         **options: Unpack[ScheduleOptions],
@@ -65,7 +70,7 @@ class SGDR(LRCallback):
         self.check_length("T_0", T_0)
         self.check_length("cycle_warmup", cycle_warmup, minimum=0)
         require(number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
-        require(number("eta_min", eta_min) >= 0, "eta_min", "at least 0", eta_min)
+        floor("eta_min", eta_min)
         require(0 < number("cycle_decay", cycle_decay) <= 1, "cycle_decay", "above 0 and at most 1", cycle_decay)
         self.T_0 = T_0
         self.T_mult = T_mult
@@ -91,6 +96,25 @@ class SGDR(LRCallback):
         first, ramp = self._lengths(time)
         return (ramp, first)
 
+    def unreached(self, left: float, time: ScheduleTime) -> str | None:
+        """The end of a last cycle that the run cuts."""
+        first, _ = self._lengths(time)
+        number, within, length = (part.item() for part in restart_cycle(left, T_0=first, T_mult=self.T_mult))
+        if within <= self._rounding() or (number > 0 and length - within <= self._rounding()):
+            return None
+        nearest = range(int(min(first, left)), max(int(min(first, left)) - SEARCHED, 0), -1)
+        above = [*range(int(first) + 1, min(int(first) + SEARCHED, int(left) + 1)), int(left)]
+        found = [next((each for each in some if self._fills(each, left)), None) for some in (nearest, above)]
+        fits = [time.text(each) for each in dict.fromkeys(found) if each is not None]
+        return (
+            f"is cut after {time.text(within)} of the {time.text(length)} of cycle {int(number) + 1}; T_0 of"
+            f" {' or '.join(fits)} would fit"
+        )
+
+    def _fills(self, first: float, left: float) -> bool:
+        """Whether cycles of which the first has this length end after `left` ticks."""
+        return bool(first >= 1 and restart_cycle(left, T_0=first, T_mult=self.T_mult)[1] == 0)
+
     def _lengths(self, time: ScheduleTime) -> tuple[float, float]:
         """Of the first cycle and of its ramp."""
         first = time.length("T_0", self.T_0)
@@ -105,7 +129,7 @@ class SGDR(LRCallback):
     def describe(self) -> str:
         """Cycle length and floor."""
         grows = f", each {self.T_mult:g} times as long" if self.T_mult != 1 else ""
-        return f"cycles of {self.T_0}{grows}, down to {self.eta_min:g}"
+        return f"cycles of {self.T_0}{grows}, down to {floor_text(self.eta_min)}"
 
     def phase_at(self, t: float, time: ScheduleTime) -> str:
         """The cycle, counted from 1."""

@@ -150,14 +150,19 @@ class TorchScheduler(EvaluationCallback):
 
     # ------------------------------------------------------------------ the factor
     def begin(self, controller: Controller) -> None:
-        """Build the scheduler on a stand-in that starts at the base LRs."""
-        optimizer = controller.optimizer
+        """Build the scheduler on a stand-in that starts at the base LRs; one of a fit that goes on leaves its state."""
+        optimizer, last = controller.optimizer, self._foreign.get(controller.index)
+        if last is not None and controller.index not in self._restored:
+            rounds = self._rounds.get(controller.index, 0)
+            self._restored[controller.index] = {"rounds": rounds, "foreign": last.state_dict()}
         groups = [optimizer.param_groups[n] for n in pg.select(optimizer, self.wanted_groups, who=repr(self))]
         from_the_start = [group for group in groups if not pg.was_added_later(group)] or groups
         try:
-            foreign = Foreign(
-                self._factory, [pg.copy_for_stand_in(group) for group in from_the_start], optimizer.defaults
-            )
+            copies = [pg.copy_for_stand_in(group) for group in from_the_start]
+            for copy, group in zip(copies, from_the_start, strict=True):
+                if pg.SCALED_LR in group:
+                    del copy[pg.LR_SCALE]  # it is part of the base LR, and is not applied twice
+            foreign = Foreign(self._factory, copies, optimizer.defaults)
         except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
             count = len(from_the_start)
             raise MisconfigurationException(

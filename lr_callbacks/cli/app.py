@@ -13,7 +13,9 @@ from typing_extensions import override
 
 from lr_callbacks.cli import help as help_texts
 from lr_callbacks.cli.registry import COMMANDS, FLAGS, ONE_BY_ONE, SHARED_ARGUMENTS
+from lr_callbacks.cli.reporting import ShortErrorParser
 from lr_callbacks.cli.training import TrainingCLI
+from lr_callbacks.cli.words import one_by_one
 
 
 class CommandTrainer(Trainer):
@@ -57,10 +59,14 @@ class LRCallbacksCLI(TrainingCLI):
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         # Private, but the only place that knows both the parser and the name of its subcommand.
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        own = parser._action_groups[-1]
         for name, options in FLAGS.get(subcommand, {}).items():
-            parser.add_argument(f"--{name}", **options)
+            own.add_argument(f"--{name.replace('-', '_')}", **options)
             self._subcommand_method_arguments[subcommand].append(name.replace("-", "_"))
+        parser.add_argument("--help-all", "--help_all", action=help_texts.HelpAll)
         help_texts.improve(parser, subcommand)
+        if isinstance(parser, ShortErrorParser):
+            parser.command = subcommand
         return parser
 
     @override
@@ -101,23 +107,3 @@ class Built(NamedTuple):
     trainer: Trainer
     model: LightningModule
     datamodule: LightningDataModule | None
-
-
-def one_by_one(words: list[str]) -> list[list[str]]:
-    """The command line once for each of its configurations, with that one alone, if there are several.
-
-    Example:
-        >>> one_by_one(["plot", "--config", "a.yaml", "--log=true", "--config=b.yaml"])
-        [['plot', '--log=true', '--config=a.yaml'], ['plot', '--log=true', '--config=b.yaml']]
-        >>> one_by_one(["plot", "--log=true"])
-        [['plot', '--log=true']]
-    """
-    configs, rest, left = [], [], iter(words)
-    for word in left:
-        if word in ("--config", "-c"):
-            configs.append(next(left, ""))
-        elif word.startswith("--config="):
-            configs.append(word.partition("=")[2])
-        else:
-            rest.append(word)
-    return [[*rest, f"--config={config}"] for config in configs] if len(configs) > 1 else [words]

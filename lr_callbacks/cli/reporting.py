@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
-from inspect import signature
 from pathlib import Path
 from shlex import quote
 from typing import Any, ClassVar, NoReturn
@@ -23,7 +22,9 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 import lr_callbacks
 from lr_callbacks import LRCallback
-from lr_callbacks.cli.errors import file_of, syntax_error, wrong_value
+from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
+from lr_callbacks.cli.help import shortened
+from lr_callbacks.core.parameters import parameters_of
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
@@ -77,6 +78,19 @@ class ShortErrorParser(LightningArgumentParser):
     """The configurations that were read, for all parsers of a command line."""
     reading: str | None = None
     """The configuration that is being read."""
+    command: str | None = None
+    """The command whose parser it is."""
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        """The short help of a command; all of it for others."""
+        if self.command is None:
+            return str(super().format_help(*args, **kwargs))
+        with shortened(self, self.command):
+            return str(super().format_help(*args, **kwargs))
+
+    def print_all_help(self) -> None:
+        """Print the help with all options."""
+        sys.stdout.write(super().format_help())
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
         """Read a configuration; a file that is no text, a checkpoint for one, is refused by its name."""
@@ -122,6 +136,8 @@ def _short(message: str) -> str:
         >>> _short(long)
         "trainer.callbacks, class 'lr_callbacks.Warmup': required: duration"
     """
+    if answer := not_used_here(message):
+        return answer
     key = re.match(r'Parser key "(\S+)":', message)
     if unknown := _unknown_class(message):
         return f"{unknown[0]}: no class is known by the short name {unknown[1]}"
@@ -130,6 +146,10 @@ def _short(message: str) -> str:
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
     factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
     reasons += [(factory, reason) for reason, factory in factories]
+    if early := re.match(
+        r"'lightning\.(?:pytorch\.)?Callback': Option '(\w+)' is not", ": ".join((*reasons, ("",))[0])
+    ):
+        return f"--trainer.callbacks.{early[1]} comes before any callback; put it after --trainer.callbacks+=OneCycle"
     return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
 
 
@@ -151,7 +171,7 @@ def _hint(message: str) -> str:
     refused = re.search(r"Problem with given class_path '(?:\w+\.)+(\w+)':\s+Option '\w+' is not accepted", message)
     callback = vars(lr_callbacks).get(refused[1]) if refused else None
     if isinstance(callback, type):
-        return f"{callback.__name__} takes: {', '.join(signature(callback).parameters)}.\n"
+        return f"{callback.__name__} takes: {', '.join(parameters_of(callback))}.\n"
     if unknown := _unknown_class(message):
         option, name = unknown
         known = _known_callbacks() if option == "trainer.callbacks" else []
@@ -208,7 +228,7 @@ def refuse_twins(callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         if isinstance(callback, LRCallback) and is_overridden("state_dict", callback, Callback):
             if callback.state_key in seen:
-                named = "name" in signature(type(callback)).parameters
+                named = "name" in parameters_of(type(callback))
                 way_out = "give one of them a name, such as name: second" if named else "remove one"
                 raise ValueError(
                     f"{seen[callback.state_key]!r} and {callback!r} would share an entry in a checkpoint: {way_out}"

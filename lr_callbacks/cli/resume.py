@@ -9,6 +9,8 @@ from zipfile import is_zipfile
 
 from lightning.pytorch import Trainer
 
+from lr_callbacks.cli.words import without_checkpoint
+
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[Path]]:
     """The newest checkpoint below a folder that is whole, and newer files that are not.
@@ -56,20 +58,3 @@ def last_written(trainer: Trainer) -> str | None:
     if written:
         return max(written, key=lambda path: Path(path).stat().st_mtime_ns)
     return str(trainer.ckpt_path) if trainer.ckpt_path else None
-
-
-def without_checkpoint(words: Sequence[str]) -> list[str]:
-    """A command line without the option that names a checkpoint.
-
-    Example:
-        >>> without_checkpoint(["fit", "--ckpt_path", "a.ckpt", "--name=x", "--ckpt-path=b.ckpt"])
-        ['fit', '--name=x']
-    """
-    kept, left = [], iter(words)
-    for word in left:
-        option, equals, _ = word.partition("=")
-        if option.replace("-", "_") != "__ckpt_path":
-            kept.append(word)
-        elif not equals:
-            next(left, None)
-    return kept

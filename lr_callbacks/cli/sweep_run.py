@@ -6,9 +6,11 @@ import itertools
 import json
 import os
 import re
+import subprocess
+import sys
 from argparse import ArgumentError
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 from tempfile import NamedTemporaryFile
@@ -17,23 +19,14 @@ from typing import Any
 
 import torch
 import yaml
-from filelock import FileLock, Timeout
 from lightning.pytorch import seed_everything
-from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from lr_callbacks.cli.reporting import say
 from lr_callbacks.cli.training import TrainingCLI
-from lr_callbacks.cli.trial_cli import (
-    QUIET,
-    TrialCLI,
-    is_quiet,
-    needs_no_validation,
-    watched_validation,
-)
+from lr_callbacks.cli.trial_cli import TrialCLI
 from lr_callbacks.sweep.axes import is_lr, label, short, show
-from lr_callbacks.sweep.config import SCHEDULE, at_point, callbacks_of, check_peaks, find_lr, place_of
-from lr_callbacks.sweep.refit import StopAfter, train_on_everything
+from lr_callbacks.sweep.config import SCHEDULE, at_point, check_peaks, find_lr, place_of
 from lr_callbacks.sweep.table import Row, SweepTable
 from lr_callbacks.sweep.work import quiet
 
@@ -93,7 +86,6 @@ class SweepRun:
             if place and is_lr(place):
                 check_peaks(self.config, place, self.schedules)
         self._parser = cli.parser
-        self._has_data = cli.datamodule is not None
         self._check_values()
 
     def _check_values(self) -> None:
@@ -130,13 +122,15 @@ class SweepRun:
         trainer = {name: value for name, value in self.config["trainer"].items() if name not in OF_THE_MACHINE}
         return {"config": {**self.config, "trainer": trainer}, "lr_key": self.lr_key, "schedules": self.schedules}
 
-    def build(self, point: dict[str, Any], logger: Any = None, **trainer: Any) -> tuple[Any, ...]:
-        """Make trainer, model and data of a trial; its logs go to a folder that is named after the point and the seed."""
+    def build(self, point: dict[str, Any], logger: Any = None) -> tuple[Any, ...]:
+        """Make trainer, model and data of a trial; its logs go to a folder named after the point and the seed."""
         seed = torch.initial_seed()  # just set, by the search
         if logger is None:
             run = self._new_run({**point, "seed": seed})
             logger = TensorBoardLogger(self.folder, name="", version=run, default_hp_metric=False)
-        made = self._made(point, str(self.folder.name), is_quiet, seed=seed, **QUIET, logger=logger, **trainer)
+        config = at_point(self.config, point, self.lr_key, self.schedules)
+        config["trainer"]["default_root_dir"] = str(self.folder)
+        made = TrialCLI({**config, "seed_everything": seed, "name": self.folder.name}, logger)
         return made.trainer, made.model, made.datamodule
 
     def _new_run(self, values: dict[str, Any]) -> str:
@@ -150,21 +144,8 @@ class SweepRun:
                 return run
         raise AssertionError
 
-    def _made(
-        self, point: dict[str, Any], name: str, keep: Callable[[Any], bool], seed: int | None = None, **trainer: Any
-    ) -> LightningCLI:
-        config = at_point(self.config, point, self.lr_key, self.schedules)
-        config["trainer"]["default_root_dir"] = str(self.folder)
-        if seed is not None:
-            config["seed_everything"] = seed
-        return TrialCLI({**config, "name": name}, keep, **trainer)
-
     def range_test(self) -> Any:
-        """Run the LR range test for the configuration as it is; the test itself says how it came to its suggestion.
-
-        Raises:
-            ValueError: If this installation has no range test.
-        """
+        """Run the LR range test for the configuration as it is; the test itself says how it came to its suggestion."""
         try:
             from lr_callbacks import lr_range_test
         except ImportError:
@@ -174,8 +155,7 @@ class SweepRun:
         seed_everything(self.seed, workers=True, verbose=False)
         with quiet():
             trainer, model, datamodule = self.build({}, logger=False)
-        found = lr_range_test(trainer, model, datamodule)
-        return found
+        return lr_range_test(trainer, model, datamodule)
 
     def report(self, table: SweepTable) -> None:
         """Write table, picture and best configuration, and say where they are.
@@ -198,11 +178,11 @@ class SweepRun:
             say([*lines, *files])
             raise
         if writable:
-            files.append(f"Train it    lr-callbacks fit --config {quote(str(self.write_best(table, best)))}")
+            files.append(f"Train it    lr-callbacks fit --config {quote(str(self._write_best(table, best)))}")
         files.append(f"Compare     tensorboard --logdir {quote(str(self.folder))}")
         say([*lines, table.verdict(), *files])
 
-    def write_best(self, table: SweepTable, row: Row) -> Path:
+    def _write_best(self, table: SweepTable, row: Row) -> Path:
         """Write the configuration of the best point, complete."""
         best = self.folder / "best.yaml"
         config = at_point(self.config, row.point, self.lr_key, self.schedules)
@@ -212,60 +192,9 @@ class SweepRun:
         _write(best, lambda path: path.write_text(text))
         return best
 
-    def check_refit(self) -> None:
-        """Refuse a refit that could not work, before the sweep.
-
-        Raises:
-            ValueError: If there is no datamodule, or a callback steers the training by validation data.
-        """
-        if not self._has_data:
-            raise ValueError("--refit needs a datamodule, got loaders of the module; train with best.yaml instead")
-        for name in self.schedules or [None]:
-            for callback in callbacks_of(self._resolved({SCHEDULE: name} if name else {}).as_dict()):
-                metric = watched_validation(callback)
-                if metric is not None:
-                    kind = callback["class_path"].rpartition(".")[2]
-                    raise ValueError(
-                        f"--refit must leave no validation data, got {kind} that watches {metric!r}; leave --refit "
-                        "out, or let it watch a metric of the training"
-                    )
-
-    def refit(self, table: SweepTable) -> None:
-        """Train at the best point on training and validation data together, and keep the network.
-
-        It takes as many epochs as the best point took. The first worker does it; the others wait, and say the same.
-
-        Raises:
-            ValueError: If its loaders cannot be joined.
-        """
-        best, told = table.best, self.folder / "refit.json"
-        epochs = round(best.epochs / len(best.values))
-        if not os.access(self.folder, os.W_OK):
-            raise ValueError(f"--refit must write to the folder of the sweep, got {self.folder}, which is read-only")
-        lock = FileLock(self.folder / "refit.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say(["Another worker trains on training and validation data; waiting for it."])
-            lock.acquire()
-        try:
-            done = json.loads(told.read_text()) if told.exists() else {}
-            if done.get("point") != best.point or not Path(done["checkpoint"]).exists():
-                made = self._made(best.point, "refit", needs_no_validation, limit_val_batches=0)
-                made.trainer.callbacks.insert(0, StopAfter(epochs))  # type: ignore[attr-defined]
-                train_on_everything(made.datamodule)
-                made.trainer.fit(made.model, datamodule=made.datamodule)
-                checkpoint = getattr(made.trainer.checkpoint_callback, "best_model_path", "")
-                done = {"point": best.point, "checkpoint": checkpoint}
-                _write(told, lambda path: path.write_text(json.dumps(done)))
-        finally:
-            lock.release()
-        s = "" if epochs == 1 else "s"
-        say([f"Trained on training and validation data, {epochs} epoch{s}: {done['checkpoint']}"])
-
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file as a whole, by a new one of a random name: of two workers that end together, each leaves it complete."""
+    """Write a file as a whole, by one of a random name: two workers that end together leave a complete one."""
     with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
         new = Path(file.name)
     try:
@@ -294,10 +223,31 @@ def _plain(word: Any) -> Any:
     """A word of the command line as the number or boolean that it stands for."""
     if not isinstance(word, str):
         return word
+    for read in (json.loads, float):
+        with suppress(ValueError):
+            return read(word)
+    return {"true": True, "false": False, "null": None}.get(word.lower(), word)
+
+
+@contextmanager
+def companions(command_line: list[str], number: int) -> Iterator[None]:
+    """Let further processes of the same command share the work; they end with this one.
+
+    Args:
+        command_line: Of this process, without the program's name.
+        number: How many.
+    """
+    command = [sys.executable, "-m", "lr_callbacks", *command_line, "--workers=0"]
+    null = subprocess.DEVNULL
+    started = [subprocess.Popen(command, stdin=null, stdout=null, stderr=null) for _ in range(number)]
     try:
-        return json.loads(word)
-    except json.JSONDecodeError:
-        try:
-            return float(word)
-        except ValueError:
-            return {"true": True, "false": False, "null": None}.get(word.lower(), word)
+        yield
+        failed = [process.returncode for process in started if process.wait()]
+        if failed:
+            say([f"{len(failed)} of {number} further workers ended with an error; the others did their work."])
+    finally:
+        for process in started:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+            process.kill()

@@ -17,9 +17,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from typing_extensions import override
 
-import lr_callbacks.demo  # noqa: F401  so that the classes of the sample are known by their short names
+import lr_callbacks
+import lr_callbacks.demo
 from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.cli import help as help_texts
+from lr_callbacks.cli.hparams import RunHyperparameters
 from lr_callbacks.cli.kept import kept_arguments
 from lr_callbacks.cli.progress import OneLineProgressBar
 from lr_callbacks.cli.reporting import (
@@ -35,7 +37,12 @@ from lr_callbacks.cli.reporting import (
 )
 from lr_callbacks.cli.resume import interrupted, newest_checkpoint
 from lr_callbacks.cli.sample import SAMPLE, is_sample, names_own_class
+from lr_callbacks.cli.words import with_underscores
 from lr_callbacks.core.messages import above_progress_bars
+
+for known in lr_callbacks.__all__:  # jsonargparse knows a class by its short name once it is imported
+    if known != "grid_search":  # needs Optuna
+        getattr(lr_callbacks, known)
 
 RUNS = "runs"
 SEED = 42
@@ -73,7 +80,7 @@ class TrainingCLI(LightningCLI):
         if sys.path[0] != os.getcwd():
             sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
         ShortErrorParser.files.clear()
-        self.command_line = sys.argv[1:] if args is None else list(args)
+        self.command_line = with_underscores(sys.argv[1:] if args is None else list(args))
         with above_progress_bars(), without_noise(of_training=self.is_quiet(self.command_line)):
             super().__init__(
                 LightningModule,
@@ -175,7 +182,8 @@ class TrainingCLI(LightningCLI):
             raise
 
     def before_fit(self) -> None:
-        """Start the clock."""
+        """Start the clock, and let the run be known by its hyper-parameters."""
+        self.trainer.callbacks.append(RunHyperparameters())  # type: ignore[attr-defined]
         self._started = time.perf_counter()
 
     def after_fit(self) -> None:

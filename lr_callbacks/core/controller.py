@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,16 +9,19 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
+from lr_callbacks.core import epochs, timeline_state
 from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
 from lr_callbacks.core.group_checks import check_numbers, require_lrs
+from lr_callbacks.core.lr_scale import mark_scales, scale_added_group
+from lr_callbacks.core.native_schedulers import TakenOut, momentum_after_native_run
 from lr_callbacks.core.plan import plan_records, tell_of_another_plan
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.schedule import LRSchedule
 from lr_callbacks.core.table import HyperTable
 from lr_callbacks.core.terms import Term, build_terms
-from lr_callbacks.core.timeline import Timeline
+from lr_callbacks.core.timeline import Beginning, Timeline
 from lr_callbacks.core.wall_clock import WallClock
 
 
@@ -32,16 +34,21 @@ class Controller:
         schedules: All schedules that drive it, in any order.
 
     Attributes:
+        optimizer: The optimizer whose hooks see the steps; not the one given where that is a wrapper without hooks.
+        given: The optimizer as ``configure_optimizers`` has returned it.
         step: How often the optimizer has really stepped.
         now: Where the schedules are: `step`, or the milliseconds of a run that goes by the wall clock.
         clock: The wall clock, if the run goes by it.
         taken: Steps taken since the training started, also those that a state loaded in between does not count.
         timeline: Where in the run a step lies.
         terms: What each schedule does to which groups, in the order of multiplication.
+        replaced: The module's schedulers that were taken out of the run.
+        scales: The ``lr_scale`` of each group, which is part of its base LR; None where a group has none.
     """
 
     def __init__(self, optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule]) -> None:
-        self.optimizer = optimizer
+        self.optimizer = hooks.stepping(optimizer)
+        self.given = optimizer
         self.index = index
         self.schedules = sorted(schedules, key=lambda schedule: type(schedule).__qualname__)
         self.step = self.now = 0
@@ -49,24 +56,26 @@ class Controller:
         self.taken = 0
         self.timeline = Timeline(RunLength())
         self.terms: list[Term] = []
+        self.replaced: list[TakenOut] = []
         self.plan: list[dict[str, Any]] = []
         self._advancing = tuple(schedule for schedule in self.schedules if schedule.advances)
-        self._epoch_began: tuple[int, int] | None = None
         self._finetuned = False
         self._look = False
         self._warned = False
         self._bases: list[float] = []
         self._tables: list[HyperTable] = []
         self._hooks: list[Callable[[], None]] = []
+        optimizer = self.optimizer
         require_lrs(optimizer, self.name)
         check_numbers(optimizer)
-        self._configured = read_configured(optimizer, self.name)
+        self.scales = read_configured(optimizer, self.name)
+        self._configured = [pg.get_lr(group) for group in optimizer.param_groups]
         self._configured_others = [pg.numbers_of(group) for group in optimizer.param_groups]
 
     @property
     def name(self) -> str:
         """How messages name the optimizer."""
-        return f"optimizer {self.index} ({type(self.optimizer).__name__})"
+        return f"optimizer {self.index} ({type(self.given).__name__})"
 
     @property
     def run(self) -> RunLength:
@@ -101,9 +110,12 @@ class Controller:
         groups = self.optimizer.param_groups
         check_numbers(self.optimizer)
         restored = pg.get_carried(self.optimizer)
+        mark_scales(self.optimizer, self.scales, self._configured)
         lrs_then, same = [pg.get_lr(group) for group in groups], False
         if restored is None:
             restored = before
+            for scheduler in self.replaced if resumed and before is None else ():
+                momentum_after_native_run(scheduler)
             take_configured(self.optimizer, self._configured, believe_the_lr_found=not resumed or before is not None)
         else:
             driven = {n for s in self.schedules for n in pg.select(self.optimizer, s.wanted_groups, who=repr(s))}
@@ -111,7 +123,7 @@ class Controller:
         self.step = self._count_without_restore(steps_if_not_restored) if restored is None else restored.step
         self.timeline = Timeline(run, run.epochs, run.epochs)
         if restored is not None and restored.timeline is not None and clock is None:
-            self.timeline = Timeline.from_dict(restored.timeline, run)
+            self.timeline = timeline_state.from_dict(restored.timeline, run)
         self.taken, self.clock = 0, clock
         self.now = self.step if clock is None else clock.elapsed
         for schedule in self._advancing:
@@ -159,7 +171,7 @@ class Controller:
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the values of the next one are written before anybody looks."""
         groups = optimizer.param_groups
-        if self._look or self._has_new_groups():
+        if self._look or len(groups) != len(self._bases) or (groups and pg.BASE_LR not in groups[-1]):
             self.adopt()
         self.step = now = self.step + 1
         self.taken += 1
@@ -172,7 +184,7 @@ class Controller:
     def carried(self) -> pg.Carried:
         """What a state of the optimizer carries for us."""
         elapsed = None if self.clock is None else self.clock.read()
-        timeline = self.timeline.to_dict() if self.run.epochs and self.clock is None else None
+        timeline = timeline_state.to_dict(self.timeline) if self.run.epochs and self.clock is None else None
         return pg.Carried(self.step, self.plan, timeline, elapsed)
 
     def _carry(self, groups: list[pg.ParamGroup]) -> None:
@@ -187,67 +199,31 @@ class Controller:
         pg.forget_carried(optimizer)
         for group, base in zip(optimizer.param_groups, self._bases, strict=False):
             group.setdefault(pg.BASE_LR, base)
+        self.resolve()  # absolute LRs are other factors of other base LRs
+        mark_scales(self.optimizer, self.scales, self._configured)
         self.adopt()
         self.write()
 
     # ------------------------------------------------------------------ epochs as they really begin
-    def begin_epoch(self, epoch: int, today: RunLength, *, exact: bool) -> None:
-        """Tie the step of now to the epoch that begins, if the timeline has it elsewhere.
+    def begin_epoch(self, epoch: int, today: RunLength, *, exact: bool, batches: int, all_steps: int) -> None:
+        """Tie the step of now to the epoch that begins; see `epochs.at_beginning`."""
+        if self._knows_epochs(today):
+            now = Beginning(epoch, self.step, all_steps)
+            self.retime(epochs.at_beginning(self.timeline, now, today, exact=exact, batches=batches, name=self.name))
 
-        Args:
-            epoch: The epoch that begins, 0-based.
-            today: The length of the run by the loaders of this epoch.
-            exact: Whether the plan knows how many steps an epoch takes; not where fp16 skips some.
-        """
-        timeline, began, self._epoch_began = self.timeline, self._epoch_began, (epoch, self.step)
-        if self.clock is not None or not timeline.run.epochs or not today.epochs:
-            return
-        lengths = timeline.lengths_today(today)
-        if today.assumed and began is not None and began[0] == epoch - 1 and self.step > began[1]:
-            taken = self.step - began[1]
-            if taken != RunLength(epochs=timeline.lengths).steps_in_epoch(epoch - 1):
-                lengths = ((0, taken),)
-                self._tell_of_ratio(taken, today.steps_in_epoch(epoch - 1), epoch - 1)
-        begins = timeline.run.steps_before_epoch(epoch)
-        fits = timeline.with_hold(None).position("epochs", self.step) == begins
-        if not (fits or not exact) or not timeline.goes_on_with(lengths, epoch):
-            timeline = timeline.with_epoch(step=self.step, epoch=epoch, lengths=lengths)
-        timeline = timeline.with_nominal(today.epochs)
-        if today.assumed:
-            timeline = timeline.with_hold(self.step + max(RunLength(epochs=lengths).steps_in_epoch(epoch), 1) - 1)
-        self.retime(timeline)
+    def resume_in_epoch(self, epoch: int, today: RunLength, batches_left: float) -> None:
+        """Tie the step of now to the epoch in whose middle a resumed run goes on; see `epochs.in_the_middle`."""
+        if self._knows_epochs(today):
+            self.retime(epochs.in_the_middle(self.timeline, self.step, epoch, today, batches_left))
 
-    def resume_in_epoch(self, epoch: int, today: RunLength, batches_left: float, *, exact: bool) -> None:
-        """Tie the step of now to the epoch in whose middle a resumed run goes on, if its length has changed.
-
-        Args:
-            epoch: That epoch, 0-based.
-            today: The length of the run by the loaders of today.
-            batches_left: Batches that are left of the epoch.
-            exact: Whether the plan knows how many steps an epoch takes.
-        """
-        timeline = self.timeline
-        if self.clock is not None or not timeline.run.epochs or not today.epochs:
-            return
-        lengths = timeline.lengths_today(today)
-        if timeline.goes_on_with(lengths, epoch):
-            return
-        share = batches_left / max(today.batches, 1)
-        left = math.ceil(share * RunLength(epochs=lengths).steps_in_epoch(epoch) - 1e-9)
-        timeline = timeline.with_epoch(step=self.step, epoch=epoch, lengths=lengths, left=left)
-        self.retime(timeline.with_nominal(today.epochs))
-
-    def _tell_of_ratio(self, taken: int, assumed: int, epoch: int) -> None:
-        rank_zero_info(
-            f"{self.name} took {taken} step{'s' * (taken != 1)} in epoch {epoch}, where the LR plan assumed {assumed}"
-            " (one per batch); lengths in epochs and % of the run go by that from here."
-        )
+    def _knows_epochs(self, today: RunLength) -> bool:
+        return self.clock is None and bool(self.timeline.run.epochs and today.epochs)
 
     def retime(self, timeline: Timeline) -> None:
         """Go on by another timeline, from the step of now."""
-        if timeline == self.timeline:
+        is_known, self.timeline = timeline == self.timeline, timeline
+        if is_known:
             return
-        self.timeline = timeline
         self.resolve()
         for schedule in self._advancing:
             schedule.advance(self)
@@ -314,7 +290,8 @@ class Controller:
         groups, first = self.optimizer.param_groups, self._bases[0] if self._bases else 0.0
         added = [number for number, group in enumerate(groups) if pg.BASE_LR not in group]
         for number in added:
-            groups[number][pg.REFERENCE_LR] = groups[0].get(pg.REFERENCE_LR, groups[0].get(pg.BASE_LR, first))
+            scale_added_group(self.optimizer, number, self.name)
+            groups[number][pg.REFERENCE_LR] = pg.reference_value(groups[0], "lr") if number else first
         if added or len(groups) != len(self._bases):
             self.resolve()
         note_configured(self.optimizer, self.terms, self._configured_others, self.name)

@@ -25,25 +25,40 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
+from lr_callbacks.core.lightning_names import is_a
+
 
 def has_no_optimizer(trainer: Trainer) -> bool:
     """Whether ``configure_optimizers`` returned None: Lightning then puts a mock in the optimizer's place."""
-    return any(isinstance(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
+    return any(is_a(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
 
 
 def batches_left_of_epoch(trainer: Trainer) -> float | None:
     """Batches that are left of the epoch in which a resumed fit goes on; None if it goes on with a new epoch.
 
     ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come. Resumed
-    from ``on_train_batch_end`` with no more batches in the epoch than had been taken, Lightning takes all of them again.
+    from ``on_train_batch_end`` where the epoch has no more batches than had been taken, Lightning takes all of them.
     """
-    progress: Any = trainer.fit_loop.epoch_loop.batch_progress
-    batches = trainer.num_training_batches
-    ready = progress.current.ready
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    ready, batches = progress.ready, trainer.num_training_batches
     if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or ready == 0:
         return None
-    in_batch_end = progress.current.completed < progress.current.processed
+    in_batch_end = progress.completed < progress.processed
     return batches if in_batch_end and ready >= batches else max(batches - ready, 0)
+
+
+def batches_of_epoch(trainer: Trainer) -> int:
+    """Batches that the epoch has had which ends now, or has ended."""
+    return trainer.fit_loop.epoch_loop.batch_progress.current.ready
+
+
+def begins_epoch(trainer: Trainer) -> bool:
+    """Whether ``trainer.current_epoch`` is the epoch with which a fit begins, in ``on_train_start``.
+
+    Resumed from the end of an epoch with ``max_steps``, Lightning first takes a batch more of the epoch that is over.
+    """
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return bool(progress.processed == progress.completed)
 
 
 def logged_so_far(trainer: Trainer) -> list[Tensor]:
@@ -122,7 +137,7 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
             f"The range test needs a {stage.dataloader_prefix}_dataloader, and there is none"
         )
     loader = _request_dataloader(loop._data_source)
-    if not isinstance(loader, CombinedLoader):
+    if not is_a(loader, CombinedLoader):
         loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
@@ -23,7 +24,7 @@ def plan_records(terms: Sequence[Term], schedules: Sequence[LRSchedule]) -> list
     records = []
     for schedule in schedules:
         mine = [term for term in terms if term.schedule is schedule and not term.absolute]
-        ends = [term.schedule.ends_at(term.time) for term in mine]
+        ends = [term.ends_at for term in mine]
         lengths = {
             name: [term.time.run.steps(duration, f"{type(schedule).__name__}: {name}") for duration in found]
             for term in mine[:1]
@@ -34,10 +35,7 @@ def plan_records(terms: Sequence[Term], schedules: Sequence[LRSchedule]) -> list
                 "class": type(schedule).__qualname__,
                 "arguments": {name: plain(value) for name, value in schedule.arguments().items()},
                 "start": sorted({float(term.time.start) for term in mine}),
-                "end": [
-                    None if end is None else float(term.time.position_of(end))
-                    for term, end in zip(mine, ends, strict=True)
-                ],
+                "end": [None if end is None else float(end) for end in ends],
                 "lengths": lengths,
             }
         )
@@ -48,6 +46,8 @@ def plain(value: Any) -> Any:
     """A value as numbers, strings, lists and dicts; anything else as it shows itself."""
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     if isinstance(value, dict):

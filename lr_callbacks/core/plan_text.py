@@ -23,6 +23,7 @@ def describe(run: RunLength, controllers: Sequence[Controller]) -> str:
     lines = [f"LR plan: {run}{assumed}"]
     for controller in controllers:
         lines.append(f"  {controller.name}" + (_resumed(controller) if controller.step else ""))
+        lines += [f"    {line}" for line in [*_replaced(controller), *_scaled(controller)]]
         first = {id(s): min((t.start for t in controller.terms_of(s)), default=0) for s in controller.schedules}
         for schedule in sorted(controller.schedules, key=lambda each: (not each.is_warmup, first[id(each)])):
             terms = controller.terms_of(schedule)
@@ -33,10 +34,51 @@ def describe(run: RunLength, controllers: Sequence[Controller]) -> str:
                 moves = "".join(f", {param} moved against it" for param in _moved(controller, terms))
                 when = f"{_span(controller, terms)}{_epochs(controller, terms)}{where}"
                 lines.append(f"    {type(schedule).__name__}{what} {when}: {schedule.describe()}{moves}")
+                lines += [f"      {line}" for line in _rising(controller, terms)]
         for param in dict.fromkeys(term.param for term in controller.terms if not term.absolute):
             table = controller.table_of(param)
             lines += [f"    {line}" for line in ([] if table is None else _values(controller, table))]
     return "\n".join(lines)
+
+
+def _rising(controller: Controller, terms: Sequence[Term]) -> list[str]:
+    """Groups that rise because the value that a schedule ends at is above their base value."""
+    name, groups = terms[0].schedule.floor_name, controller.optimizer.param_groups
+    floor = None if name is None else getattr(terms[0].schedule, name)
+    if floor is None or isinstance(floor, str):
+        return []
+    rising = [
+        f"{groups[number].get('name', number)} ({base:g})"
+        for term in terms
+        for number, base in zip(term.groups, term.rows.base.tolist(), strict=True)
+        if 0 < base < floor
+    ]
+    if not rising:
+        return []
+    shown = ", ".join(rising[:SHOWN_GROUPS]) + (", ..." if len(rising) > SHOWN_GROUPS else "")
+    return [
+        f"{name}={floor:g} is above the base {'LR' if terms[0].param == 'lr' else terms[0].param} of group"
+        f"{'s' * (len(rising) > 1)} {shown}, so it rises; {name}='1%' is a share of each base value"
+    ]
+
+
+def _replaced(controller: Controller) -> list[str]:
+    """The module's schedulers that were taken out, and what the groups have instead."""
+    if not controller.replaced:
+        return []
+    names = ", ".join(each.in_words for each in controller.replaced)
+    bases = [float(group[pg.BASE_LR]) for group in controller.optimizer.param_groups]
+    shown = ", ".join(f"{base:.3g}" for base in dict.fromkeys(bases[:SHOWN_GROUPS]))
+    return [f"{names}, returned by configure_optimizers, taken out of the run; base LR {shown}"]
+
+
+def _scaled(controller: Controller) -> list[str]:
+    """Layer-wise scales of the groups."""
+    scales = [scale for scale in controller.scales if scale is not None]
+    if not scales:
+        return []
+    span = f"{min(scales):.3g}" + (f" to {max(scales):.3g}" if max(scales) > min(scales) else "")
+    return [f"lr_scale of the groups, {span}, is part of their base LRs and of each LR that a schedule gives"]
 
 
 def _moved(controller: Controller, terms: Sequence[Term]) -> list[str]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import is_a, overrides
 
 EpochLengths = tuple[tuple[int, int], ...]
 """``((first epoch, steps per epoch), ...)``: from that epoch on an epoch has that many optimizer steps."""
@@ -30,6 +30,7 @@ class RunLength:
         ways_out: What to do where a length is needed that is not known.
         max_epochs: The epoch that ends the run; None without one.
         max_steps: The optimizer step that ends the run; None without one.
+        all_steps: The count of all optimizers together that ends the run; None with one optimizer, or without a limit.
         batches: Batches of an epoch, by the loader of now; 0 where that is not known.
 
     Example:
@@ -50,6 +51,7 @@ class RunLength:
     )
     max_epochs: int | None = None
     max_steps: int | None = None
+    all_steps: int | None = None
     batches: int = 0
 
     def steps(self, duration: Duration, name: str) -> int:
@@ -149,6 +151,7 @@ def run_length_of(trainer: Trainer) -> RunLength:
     module, num_optimizers = trainer.lightning_module, len(trainer.optimizers)
     batches = trainer.num_training_batches
     max_steps = trainer.max_steps if trainer.max_steps != -1 else None
+    all_steps = max_steps if num_optimizers > 1 else None
     max_epochs = trainer.max_epochs if trainer.max_epochs not in (None, -1) else None
     if max_steps is not None and num_optimizers > 1:
         max_steps = math.ceil(max_steps / num_optimizers)  # the trainer's count is the sum over its optimizers
@@ -162,9 +165,10 @@ def run_length_of(trainer: Trainer) -> RunLength:
         total_steps=min(limits) if limits else None,
         epochs=epochs,
         why_unknown="the run has no end (neither max_epochs nor max_steps is set)",
-        assumed=not module.automatic_optimization or is_overridden("optimizer_step", module),
+        assumed=not module.automatic_optimization or overrides("optimizer_step", module),
         max_epochs=None if max_epochs is None else max(max_epochs, 1),
         max_steps=max_steps,
+        all_steps=all_steps,
         batches=int(batches),
     )
 
@@ -172,7 +176,7 @@ def run_length_of(trainer: Trainer) -> RunLength:
 def accumulation_of(trainer: Trainer) -> list[tuple[int, int]]:
     """``[(from this epoch on, micro-batches per optimizer step), ...]``."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, GradientAccumulationScheduler):
+        if is_a(callback, GradientAccumulationScheduler):
             return sorted(callback.scheduling.items())
     return [(0, trainer.accumulate_grad_batches)]
 

@@ -15,10 +15,19 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.clock_checks import ClockChecks
 from lr_callbacks.core.conflicts import refuse_other_owners, refuse_rivals
 from lr_callbacks.core.controller import Controller
-from lr_callbacks.core.lightning_internals import batches_left_of_epoch, has_no_optimizer
+from lr_callbacks.core.lightning_internals import (
+    batches_left_of_epoch,
+    batches_of_epoch,
+    begins_epoch,
+    has_no_optimizer,
+)
+from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lr_scale import take_lr_scales
+from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
 from lr_callbacks.core.schedule import LRSchedule
+from lr_callbacks.core.unreached import warn_of_unreached
 from lr_callbacks.core.wall_clock import TimeLimit, WallClock, clock_of, goes_by_time, refuse_steppers, time_limit
 
 
@@ -57,7 +66,7 @@ class Session:
 
     @property
     def trainer(self) -> Trainer | None:
-        """The trainer of the fit; None in a preview."""
+        """The trainer of the fit; it may be gone, as a session does not keep it alive."""
         return None if self._trainer is None else self._trainer()
 
     # ------------------------------------------------------------------ the beginning
@@ -76,18 +85,20 @@ class Session:
             controller.start(
                 run,
                 resumed=trainer.global_step > 0,
-                finetuned=any(isinstance(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
+                finetuned=any(is_a(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
                 steps_if_not_restored=trainer.global_step if countable else None,
                 clock=clock,
                 before=self._before.carried.get(controller.index) if goes_on and self._before is not None else None,
             )
             if left is not None:
-                controller.resume_in_epoch(
-                    trainer.current_epoch, run, left, exact=run.assumed or not scales_gradients(trainer)
-                )
+                controller.resume_in_epoch(trainer.current_epoch, run, left)
             refuse_rivals(controller)
+        if left is None and begins_epoch(trainer):
+            self._begin_epoch(trainer, run)
         if self.controllers:
             rank_zero_info(describe(run, self.controllers))
+            if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+                warn_of_unreached(self.controllers)
 
     def _by_time(self, trainer: Trainer, run: RunLength) -> tuple[RunLength, WallClock | None]:
         """Another length and a clock, if the run goes by the wall clock."""
@@ -117,7 +128,14 @@ class Session:
             run = trainer.strategy.broadcast(run)
         for controller in self.controllers:
             controller.look_at_next_step()
-            controller.begin_epoch(self._epoch, run, exact=run.assumed or not scales_gradients(trainer))
+        self._begin_epoch(trainer, run)
+
+    def _begin_epoch(self, trainer: Trainer, run: RunLength) -> None:
+        exact, batches = run.assumed or not scales_gradients(trainer), batches_of_epoch(trainer)
+        for controller in self.controllers:
+            controller.begin_epoch(
+                trainer.current_epoch, run, exact=exact, batches=batches, all_steps=trainer.global_step
+            )
 
     def check_optimizer(self, optimizer: Optimizer) -> None:
         """Refuse a step of an optimizer that was not there when the fit started.
@@ -155,9 +173,12 @@ class Session:
     def end(self) -> None:
         """Take all hooks off; safe to call at any time and more than once."""
         if not self.is_over:
-            self.is_over, trainer = True, self.trainer
-            self.global_step = 0 if trainer is None else trainer.global_step
-            self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else {}
+            self.is_over = True
+            self.global_step = self.trainer.global_step if self.trainer is not None else 0
+            before = {} if self._before is None else self._before.carried
+            self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else before
+            self._before = None
+        self._checks.close()
         for controller in self.controllers:
             controller.end()
 
@@ -214,13 +235,34 @@ def _controllers(trainer: Trainer, schedules: Sequence[LRSchedule]) -> list[Cont
                 f"{schedule!r}: optimizer={schedule.optimizer} does not exist; the module has {count}"
                 f" optimizer{'s' * (count != 1)}, counted from 0"
             )
+    for schedule in schedules:
+        if schedule.takes_out:
+            _take_out(trainer, schedule, schedules)
     controllers = []
     for index, optimizer in enumerate(trainer.optimizers):
         mine = [each for each in schedules if each.drives and each.optimizer in (None, index)]
         if mine:
             controllers.append(Controller(optimizer, index, mine))
+            controllers[-1].replaced = taken_out(trainer, optimizer)
+        elif any(each.sets_lr and each.optimizer in (None, index) for each in schedules):
+            take_lr_scales(optimizer, f"optimizer {index} ({type(optimizer).__name__})")
     refuse_other_owners(trainer, controllers)
     return controllers
+
+
+def _take_out(trainer: Trainer, replacer: LRSchedule, schedules: Sequence[LRSchedule]) -> None:
+    """Take the module's schedulers out of the run, of each optimizer whose LR one of the schedules sets."""
+    found = False
+    for index in range(len(trainer.optimizers)):
+        ours = any(each.sets_lr and each.optimizer in (None, index) for each in schedules)
+        if replacer.optimizer == index or (replacer.optimizer is None and ours):
+            found = True
+            take_out(trainer, index, getattr(replacer, "lr", None), repr(replacer))
+    if not found and trainer.lr_scheduler_configs:
+        rank_zero_warn(
+            f"{replacer!r} takes nothing out of the run: no LR callback sets the LR of an optimizer. Add one, such as"
+            f" OneCycle(), or name the optimizer: {type(replacer).__name__}(optimizer=0)."
+        )
 
 
 def _of_rank_zero(trainer: Trainer, run: RunLength) -> RunLength:

@@ -9,20 +9,21 @@ and the plan ends with the run. So nothing jumps, and what is left of a schedule
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lr_callbacks.core.arguments import is_count, is_finite
 from lr_callbacks.core.run_length import EpochLengths, RunLength
 
 Axis = Literal["steps", "epochs", "run"]
 Steps = NDArray[Any]
+ROUNDING = 1e-9
+"""Part of a step that is the rounding of a float."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ class Knot:
         return self.position + (step - self.step) * self.rise / self.steps
 
 
+class Beginning(NamedTuple):
+    """The beginning of an epoch: its number, the count there, and that of all optimizers together."""
+
+    epoch: int
+    step: int
+    all_steps: int
+
+
 STRAIGHT = (Knot(0, 0, 1, 1),)
 """The run goes as planned: the position of a step is its count."""
 
@@ -62,6 +71,7 @@ class Timeline:
         epochs: Knots of the axis of epochs.
         share: Knots of the axis of the whole run.
         hold: Count from which positions wait for the epoch to end; None where an epoch cannot be longer than is known.
+        began: Where the epoch began that is being trained; None where it has been resumed with other batches.
 
     Example:
         >>> run = RunLength(total_steps=40, epochs=((0, 10),), max_epochs=4)
@@ -76,6 +86,7 @@ class Timeline:
     epochs: tuple[Knot, ...] = STRAIGHT
     share: tuple[Knot, ...] = STRAIGHT
     hold: int | None = None
+    began: Beginning | None = field(default=None, compare=False)
 
     @property
     def is_straight(self) -> bool:
@@ -120,9 +131,8 @@ class Timeline:
             if following is None or position < following.position:
                 if position <= knot.position:
                     return knot.step
-                found = knot.step + (
-                    -int(-((position - knot.position) * knot.steps / knot.rise) // 1) if knot.rise else 0
-                )
+                after = (position - knot.position) * knot.steps / knot.rise if knot.rise else 0
+                found = knot.step + math.ceil(after - ROUNDING)
                 return found if following is None else min(found, following.step)
         raise AssertionError("unreachable")
 
@@ -179,34 +189,42 @@ class Timeline:
         changed = replace(self, epochs=epochs, lengths=lengths)
         return replace(changed, share=changed._share(self, step, epoch if left is None else epoch - 1, left))
 
-    def _share(self, before: Timeline, step: int, epoch: int, left: int | None) -> tuple[Knot, ...]:
-        """Knots of the axis of the whole run: what is left of the plan fills what is left of the run."""
+    def end_from(self, step: int, epoch: int, left: int | None = None) -> tuple[int, bool] | None:
+        """The step at which the limits end the run, and whether it is ``max_epochs`` that does; None without limits.
+
+        Args:
+            step: The count now.
+            epoch: The epoch that is being trained.
+            left: Steps that are left of the epoch; None at its beginning.
+        """
         run, today = self.run, RunLength(epochs=self.lengths)
-        total = run.total_steps
-        if total is None:
-            return before.share
         ends = [] if run.max_steps is None else [run.max_steps]
         if run.max_epochs is not None:
             in_epoch = today.steps_in_epoch(epoch) if left is None else left
             rest = today.steps_before_epoch(run.max_epochs) - today.steps_before_epoch(min(epoch + 1, run.max_epochs))
             ends.append(round(step + in_epoch + rest))
-        by_epochs = run.max_epochs is not None and min(ends) == ends[-1]
+        return None if not ends else (min(ends), run.max_epochs is not None and min(ends) == ends[-1])
+
+    def ends_as_planned(self, step: int, epoch: int) -> bool:
+        """Whether the plan ends where the limits end the run."""
+        ends = self.end_from(step, epoch)
+        return ends is None or self.end is None or ends[0] == self.end
+
+    def _share(self, before: Timeline, step: int, epoch: int, left: int | None) -> tuple[Knot, ...]:
+        """Knots of the axis of the whole run: what is left of the plan fills what is left of the run."""
+        total, ends = self.run.total_steps, self.end_from(step, epoch, left)
+        if total is None or ends is None:
+            return before.share
+        end, by_epochs = ends
         if by_epochs and not self._limited_by_steps:
             return self.epochs
-        position, end = before.position("run", step), min(ends)
-        kept = tuple(knot for knot in before.share if knot.step < step)
-        if end <= step or end - step == total - position:
-            return before.share if end - step == total - position else kept or before.share
-        return (*kept, Knot(step, position, total - position, end - step))
-
-    def lengths_today(self, today: RunLength) -> EpochLengths:
-        """Epoch lengths by the loaders of today; under manual optimization in the ratio that an epoch has shown."""
-        if not today.assumed:
-            return today.epochs
-        if today.epochs == self.nominal:
-            return self.lengths
-        before, now = RunLength(epochs=self.nominal).steps_in_epoch(0), today.steps_in_epoch(0)
-        return tuple((first, max(round(steps * now / max(before, 1)), 1)) for first, steps in self.lengths)
+        if end <= step or abs(before.share[-1].at(end) - total) < ROUNDING:
+            return before.share
+        position = before.position("run", step)
+        return (
+            *(knot for knot in before.share if knot.step < step),
+            Knot(step, position, total - position, end - step),
+        )
 
     def goes_on_with(self, lengths: EpochLengths, epoch: int) -> bool:
         """Whether these are the epoch lengths that are in force from an epoch on."""
@@ -220,35 +238,13 @@ class Timeline:
         """The same, with positions that wait from a count on."""
         return replace(self, hold=hold)
 
-    # ------------------------------------------------------------------ what a checkpoint carries
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers in lists."""
-        return {
-            "planned": [list(each) for each in self.run.epochs],
-            "lengths": [list(each) for each in self.lengths],
-            "nominal": [list(each) for each in self.nominal],
-            "epochs": _numbers(self.epochs),
-            "share": _numbers(self.share),
-        }
+    def with_beginning(self, began: Beginning | None) -> Timeline:
+        """The same, in an epoch that has begun there."""
+        return replace(self, began=began)
 
-    @classmethod
-    def from_dict(cls, saved: object, today: RunLength) -> Timeline:
-        """The timeline that a checkpoint carries, under the limits of today.
-
-        Raises:
-            ValueError: If it is not one.
-        """
-        keys = ["planned", "lengths", "nominal", "epochs", "share"]
-        if not isinstance(saved, Mapping) or sorted(saved) != sorted(keys):
-            raise ValueError(
-                f"the timeline in the optimizer's state must be a dict with the keys {keys}, got {saved!r}"
-            )
-        for key in keys:
-            if not _are_rows(saved[key], 4 if key in ("epochs", "share") else 2):
-                raise ValueError(f"{key} in the timeline of the optimizer's state is damaged, got {saved[key]!r}")
-        planned, lengths, nominal = (tuple((first, steps) for first, steps in saved[key]) for key in keys[:3])
-        epochs, share = _knots_of(saved["epochs"]), _knots_of(saved["share"])
-        return cls(replace(today, epochs=planned), lengths, nominal, epochs, share).with_limits(today)
+    def with_max_steps(self, max_steps: int | None) -> Timeline:
+        """The same plan, where another count ends the run than was thought."""
+        return self if max_steps == self.run.max_steps else replace(self, run=replace(self.run, max_steps=max_steps))
 
 
 def _later(lengths: EpochLengths, epoch: int) -> list[int]:
@@ -264,22 +260,3 @@ def _last(knots: tuple[Knot, ...], step: float) -> int:
 
 def _end_by_epochs(epochs: EpochLengths, max_epochs: int) -> int:
     return round(RunLength(epochs=epochs).steps_before_epoch(max_epochs))
-
-
-def _numbers(knots: tuple[Knot, ...]) -> list[list[float]]:
-    return [] if knots is STRAIGHT else [[knot.step, knot.position, knot.rise, knot.steps] for knot in knots]
-
-
-def _knots_of(rows: list[list[float]]) -> tuple[Knot, ...]:
-    return tuple(Knot(int(step), position, rise, steps) for step, position, rise, steps in rows) or STRAIGHT
-
-
-def _are_rows(rows: object, width: int) -> bool:
-    """Whether something is a list of rows of numbers as a timeline has them, in rising order."""
-    if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == width for row in rows):
-        return False
-    numbers = [number for row in rows for number in row]
-    if not all(is_finite(number) and number >= 0 for number in numbers) or not all(is_count(row[0]) for row in rows):
-        return False
-    rising = all(one[0] <= other[0] for one, other in pairwise(rows))
-    return rising and (width == 2 or all(row[3] > 0 for row in rows))

@@ -108,6 +108,11 @@ def lr_range_test(
 class _OnlyTest(LRRangeTest):
     """The test, and then the end of the fit: no batch is left to train on."""
 
+    @property
+    def sets_lr(self) -> bool:
+        """No training follows, whose LRs would have to stay as they are: layer-wise scales are part of the sweep."""
+        return True
+
     optimizer_states: Sequence[dict[str, Any]] = ()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -144,6 +144,11 @@ class LRRangeTest(LRCallback):
             return None if message is None else RangeTestResult.from_dict(message)
         return self._result
 
+    @property
+    def sets_lr(self) -> bool:
+        """Whether the LR that is found is set."""
+        return self.apply
+
     # ------------------------------------------------------------------ the test
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Test and apply, unless the fit is resumed."""

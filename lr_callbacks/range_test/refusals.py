@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -15,7 +16,9 @@ from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
+from lr_callbacks.core.native_schedulers import native_configs
 from lr_callbacks.core.optimizer_hooks import has_scheduler
+from lr_callbacks.core.replacement_lines import replacement_line
 
 
 def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimizer, *, applies: bool) -> None:
@@ -57,15 +60,12 @@ def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimi
 
 
 def _refuse_other_masters(test: LRCallback, trainer: Trainer, optimizer: Optimizer) -> None:
-    configs = [
-        c.scheduler for c in trainer.lr_scheduler_configs if getattr(c.scheduler, "optimizer", None) is optimizer
-    ]
+    configs = native_configs(trainer, optimizer)
     if configs or has_scheduler(optimizer):
-        name = type(configs[0]).__name__ if configs else "a torch scheduler that was built on it"
+        name = type(configs[0].scheduler).__name__ if configs else "a torch scheduler that was built on it"
         raise MisconfigurationException(
             f"Two owners of the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
-            " and LRRangeTest, which would set another. Write TorchScheduler(...) with the scheduler's class and"
-            " arguments among the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
+            f" and LRRangeTest, which would set another. {_way_out(configs)}, or use LRRangeTest(apply=False)."
         )
     index = trainer.optimizers.index(optimizer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
@@ -79,6 +79,18 @@ def _refuse_other_masters(test: LRCallback, trainer: Trainer, optimizer: Optimiz
                 f"Two owners of the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
                 f" {way_out}, or use LRRangeTest(apply=False)."
             )
+
+
+def _way_out(configs: Sequence[Any]) -> str:
+    if not configs:
+        return (
+            "Write TorchScheduler(...) with the scheduler's class and arguments among the Trainer's callbacks instead"
+            " of building it"
+        )
+    return (
+        "Add ReplaceSchedulers(), which takes it out of the run without an edit of the module, and"
+        f" {replacement_line(configs[0])} to the Trainer's callbacks"
+    )
 
 
 def absolute_peak(callback: LRCallback) -> Any:

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core import lightning_internals as private
-from lr_callbacks.preview import preview
+from lr_callbacks.previews import preview
 from lr_callbacks.range_test.data import Stream
 from lr_callbacks.range_test.failures import is_evidence
 from lr_callbacks.range_test.probe import LossReader, NoLossError, Probe, training_probe, validation_probe

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from lightning.pytorch.utilities.seed import isolate_rng
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
@@ -20,10 +20,10 @@ from optuna.trial import TrialState
 from lr_callbacks.core.arguments import flag, require, whole
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
+from lr_callbacks.sweep.build import Build, caller
 from lr_callbacks.sweep.ledger import Ledger, Slot
-from lr_callbacks.sweep.storage import PATIENCE_SECONDS, is_writable, open_storage, open_study, read_study, say, shown
+from lr_callbacks.sweep.storage import is_writable, open_storage, open_study, patiently, say, shown
 from lr_callbacks.sweep.table import SweepTable
-from lr_callbacks.sweep.trial import Build, caller
 from lr_callbacks.sweep.work import Worker, fail
 
 NAMELESS = "runs/sweep"
@@ -62,10 +62,10 @@ def grid_search(
     """Train at every point of a grid and rank the points by a metric.
 
     Name a folder, and the same call continues where it was stopped: what is trained stays, a trial whose process was
-    killed is repeated. Call it in several processes at the same time, and they share the work: each point is trained
-    once, and all of them return the whole table. Optuna keeps the study and hands out the trials. It cannot see a change inside `build`: it says how many trainings
-    were there already, and a changed `build` wants a folder of its own, which is what it gets if you name none. A
-    training that diverges ranks last. The random states of the process are afterwards as before.
+    killed is repeated. Called in several processes at the same time, they share the work: each point is trained once,
+    and all return the whole table. A change inside `build` cannot be seen: how many trainings were there already is
+    said, and a changed `build` wants a folder of its own, which is what it gets if you name none. A training that
+    diverges ranks last. The random states of the process are afterwards as before.
 
     Args:
         build: Called after the seed was set, with the axes as keyword arguments, ``build(lr=0.1)``, or with one dict,
@@ -78,21 +78,21 @@ def grid_search(
         seeds: How many trainings per point (seeds 0, 1, ...), or the seeds themselves.
         folder: Where the study is kept, to continue or to join. None is a new folder for each call,
             runs/sweep/version_0 and up; with a `storage`, it is runs/sweep.
-        storage: Another place for the study, where it has the name of the folder: the URL of a database server that many
-            machines share, the path of an SQLite file, or a storage of Optuna's (one without heartbeats cannot tell who
-            died). None is an SQLite file in `folder`, for the workers of one machine.
+        storage: Another place for the study, where it has the name of the folder: the URL of a database server that
+            many machines share, the path of an SQLite file, or a storage of Optuna's (one without heartbeats cannot
+            tell which worker died). None is an SQLite file in `folder`, for the workers of one machine.
         sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
             logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
         trials: How many points such a sampler chooses.
         pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband". A point that was stopped
             under one seed is not trained under those that are left, for its mean can no longer win.
-        max_deaths: A point on which the process was killed, or was out of memory, so many times is given up and shown
-            as dead; the others are trained first. A larger number tries it again.
-        take_over: Whether to repeat at once what other workers seem to be running, instead of half a minute after their
-            last sign of life; for when none of them lives.
+        max_deaths: Give a point up after so many deaths of its process, of too little memory for example; the others
+            are trained first.
+        take_over: Whether to repeat at once what other workers seem to be running, instead of half a minute after
+            their last sign of life; for when none of them lives.
         settings: What else the results depend on, as numbers and strings; a sweep that continues must have the same.
-        suggest: Called once, before the trials, for what to mark in the picture: a learning rate, None, or the result of
-            a range test.
+        suggest: Called once, before the trials, for what to mark in the picture: a learning rate, None, or the result
+            of a range test.
 
     Returns:
         The ranked points; `best` of it is the first.
@@ -124,8 +124,10 @@ def grid_search(
         alternatives; T. Akiba et al., Optuna, 2019, arXiv:1907.10902.
     """
     axes = check_grid(grid)
-    _named("sampler", sampler, SAMPLERS)
-    _named("pruner", pruner, PRUNERS)
+    for name, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+        if not isinstance(value, str | None) or value not in known:
+            names = ", ".join(filter(None, known)) + (", or None" if None in known else "")
+            raise ValueError(f"{name} must be one of {names}, got {value!r}")
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
     if whole("max_deaths", max_deaths, minimum=-(10**9)) < 1:
@@ -137,44 +139,29 @@ def grid_search(
     folder, fresh = _folder(folder, storage)
     kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **_plain(settings)}
     if sampler != "grid":  # a place that is filled does not say from which values it was
-        kept["axes"] = axes
-    kept = json.loads(json.dumps(kept))
+        kept["axes"] = json.loads(json.dumps(axes))
     writable = is_writable(folder)
-    lock = FileLock(folder / "sweep.lock", timeout=PATIENCE_SECONDS)
-    with _silent_optuna(), isolate_rng(), _held(lock) if writable else nullcontext():
-        store = open_storage(storage or folder / STUDY, writable)
-        begin = open_study if writable else read_study
-        study = begin(store, kept, folder.resolve().name if storage else "sweep", PRUNERS[pruner]())
-        if writable and suggest is not None and "suggestion" not in study.user_attrs:
-            study.set_user_attr("suggestion", _plain_suggestion(suggest()))
+    lock = FileLock(folder / "sweep.lock", timeout=60)
     with _silent_optuna(), isolate_rng():
-        if writable and take_over:
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        with lock if writable else nullcontext():
+            store = open_storage(storage or folder / STUDY, writable)
+            name = folder.resolve().name if storage else "sweep"
+            study = patiently(lambda: open_study(store, kept, name, writable, PRUNERS[pruner]()))
+        if writable and suggest is not None and "suggestion" not in study.user_attrs:
+            study.set_user_attr("suggestion", _lrs(suggest()))
+        for trial in study.get_trials(deepcopy=False) if writable and take_over else []:
+            if trial.state == TrialState.RUNNING:
                 fail(study, trial.number)
-        ledger = Ledger(study, slots, axes, max_deaths)
+        ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
         left = _greet(ledger, shown(storage or folder), fresh)
-        if writable:
-            Worker(ledger, build, metric, lambda seed: SAMPLERS[sampler](seed=seed), lock).run()
-        elif left:
+        if left and not writable:
             raise ValueError(
                 f"the folder of a sweep must be writable, got {folder}, where {left} of {len(slots)} trainings are "
                 "missing; make it writable, or name another one"
             )
+        if left:
+            Worker(ledger, build, metric, lambda seed: SAMPLERS[sampler](seed=seed), lock).run()
         return ledger.table(metric, mode)
-
-
-@contextmanager
-def _held(lock: FileLock) -> Iterator[None]:
-    """Hold a lock; say so where another worker has it for long, as in a range test."""
-    try:
-        lock.acquire(timeout=2)
-    except Timeout:
-        say("Another worker prepares this sweep; waiting for it.")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -196,19 +183,12 @@ class _WithInterval(Protocol):
     def interval(self) -> tuple[float, float] | None: ...
 
 
-def _plain_suggestion(found: Any) -> Any:
-    """A suggestion as a study keeps it: a number, or a list of the number and the ends of its interval."""
+def _lrs(found: Any) -> list[float]:
+    """A suggestion as a study keeps it: the LR and the ends of its interval, as far as they are known."""
     if not isinstance(found, RangeTestResult):
-        return found
+        return [] if found is None else [float(found)]
     interval = found.interval if isinstance(found, _WithInterval) else None
-    return [found.suggestion, *(interval or ())] if found.suggestion else None
-
-
-def _named(argument: str, name: Any, known: Mapping[Any, Any]) -> None:
-    """Refuse the name of a sampler or pruner that is none."""
-    if not (name is None or isinstance(name, str)) or name not in known:
-        none = ", or None" if None in known else ""
-        raise ValueError(f"{argument} must be one of {', '.join(filter(None, known))}{none}, got {name!r}")
+    return [found.suggestion, *(interval or ())] if found.suggestion else []
 
 
 def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> None:
@@ -217,29 +197,24 @@ def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> 
         if not (callable(function) or (says and function is None)):
             raise TypeError(f"{name} must be a function{says}, got {function!r}")
     require(isinstance(metric, str) and metric != "", "metric", "the name of a logged metric", metric)
-    if folder is not None and not isinstance(folder, str | Path):
+    if not isinstance(folder, str | Path | None):
         raise TypeError(f"folder must be a path, or None, got {folder!r}")
     if not isinstance(storage, str | Path | BaseStorage | None):
         raise TypeError(f"storage must be a path, a URL, a storage of Optuna's or None, got {storage!r}")
 
 
-def _plain(settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The settings, if a study can keep them.
-
-    Raises:
-        TypeError: If they are no dict, or hold what JSON cannot.
-    """
-    if settings is None:
-        return {}
-    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+def _plain(settings: Any) -> dict[str, Any]:
+    """The settings, if a study can keep them."""
+    if settings is not None and (
+        not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings)
+    ):
         raise TypeError(f"settings must be a dict with names as keys, got {settings!r}")
     try:
-        kept: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+        return dict(json.loads(json.dumps(dict(settings or {}))))
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"settings must be numbers, strings, lists and dicts of them, got {settings!r}: {error}"
         ) from None
-    return kept
 
 
 def _folder(folder: str | Path | None, storage: Any) -> tuple[Path, bool]:
@@ -248,11 +223,9 @@ def _folder(folder: str | Path | None, storage: Any) -> tuple[Path, bool]:
         return Path(folder or NAMELESS), False
     for number in itertools.count():
         new = Path(NAMELESS, f"version_{number}")
-        try:
+        with suppress(FileExistsError):
             new.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return new, True
+            return new, True
     raise AssertionError
 
 
@@ -264,9 +237,8 @@ def _greet(ledger: Ledger, place: str, fresh: bool) -> int:
     elif left and had:
         say(f"{had} of {total} trainings were already in {place}; {left} {'is' if left == 1 else 'are'} left.")
     elif had:
-        known = f"All {total} trainings were already in {place}"
-        if had < total:
-            known = f"{had} of {total} trainings were already in {place}, and the others are given up"
+        known = f"{had} of {total} trainings were already in {place}, and the others are given up"
+        known = f"All {total} trainings were already in {place}" if had == total else known
         say(f"{known}: nothing is trained. For new ones name another folder.")
     return left
 

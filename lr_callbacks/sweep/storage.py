@@ -1,4 +1,4 @@
-"""Where a study is kept: an SQLite file shared on one machine, or a database server shared by many, through Optuna."""
+"""Where a study is kept, through Optuna: an SQLite file shared on one machine, or a database server shared by many."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
 import optuna
@@ -26,15 +27,34 @@ HEARTBEAT_SECONDS = 5
 GRACE_SECONDS = 30
 """A trial without a heartbeat for this long counts as that of a dead worker."""
 PATIENCE_SECONDS = 600.0
-"""How long to wait for a storage that was lost in mid-sweep."""
+"""How long to wait for a storage that fails in mid-sweep."""
+LOST = (StorageInternalError, OSError)
+"""What is raised where a storage fails, or a lock file cannot be written."""
+T = TypeVar("T")
 
 
 class HeartbeatStorage(RDBStorage):
-    """Optuna's storage; a heartbeat that cannot be written is left out, the next one follows in a few seconds."""
+    """Optuna's storage; a heartbeat that cannot be written is left out, for the next one follows in a few seconds."""
 
-    def record_heartbeat(self, trial_id: int) -> None:
+    def record_heartbeat(self, trial_id: int) -> None:  # noqa: D102
         with suppress(StorageInternalError):
             super().record_heartbeat(trial_id)
+
+
+def patiently(step: Callable[[], T]) -> T:
+    """Do something with a storage; while that fails, say so once, and do it again every second, up to a limit."""
+    started: float | None = None
+    while True:
+        try:
+            return step()
+        except LOST as error:  # noqa: PERF203
+            if started is None:
+                started = time.monotonic()
+                why = f"The storage of the sweep fails ({type(error.__cause__ or error).__name__})"
+                say(f"{why}; trying again for up to {PATIENCE_SECONDS / 60:g} minutes. Finished trainings are kept.")
+            time.sleep(1)
+            if time.monotonic() - started > PATIENCE_SECONDS:
+                raise
 
 
 def say(line: str) -> None:
@@ -53,10 +73,9 @@ def shown(storage: str | Path | BaseStorage) -> str:
     """
     if isinstance(storage, BaseStorage):
         return type(storage).__name__
-    url = _url(storage)
+    text, url = str(storage), _url(storage)
     if url is not None:
         return url.set(query=dict.fromkeys(url.query, "***")).render_as_string(hide_password=True).replace("%2A", "*")
-    text = str(storage)
     scheme, mark, _ = text.partition("://" if "://" in text else ":")
     return f"{scheme}{mark}***" if _is_url(text) else text
 
@@ -79,18 +98,15 @@ def _reason(error: Exception, url: URL | None) -> str:
     """The first line of an error, or only its type where that might show a secret."""
     first = error.__cause__ or error  # Optuna's own words do not name a missing driver
     line = (str(first).strip() or type(first).__name__).splitlines()[0].rstrip(".")
-    if url is None:
-        return line if isinstance(error, ValueError) else type(first).__name__
-    secrets = [value for values in url.query.values() for value in ([values] if isinstance(values, str) else values)]
-    secrets += [str(url.password), quote_plus(str(url.password))] if url.password else []
-    return type(first).__name__ if any(secret and secret in line for secret in secrets) else line
+    given = [] if url is None else [url.password or "", *map(str, url.query.values())]
+    is_safe = url is not None or isinstance(error, ValueError)
+    return (
+        line if is_safe and not any(s in line for v in given if v for s in (v, quote_plus(v))) else type(first).__name__
+    )
 
 
 def open_storage(storage: str | Path | BaseStorage, writable: bool = True) -> BaseStorage:
     """Open a storage, or make it.
-
-    SQLite is opened with immediate transactions: with its default ones two workers can both read that a trial waits, and
-    both start it.
 
     Args:
         storage: Path of an SQLite file, a URL that SQLAlchemy knows, or a storage of Optuna's, which is used as it is.
@@ -109,17 +125,17 @@ def open_storage(storage: str | Path | BaseStorage, writable: bool = True) -> Ba
             _check_file(path)
             url = URL.create("sqlite", database=str(path))
         elif url is None:
-            raise ValueError("this is no URL (SCHEME://USER:PASSWORD@HOST/DATABASE, special characters as %40 for @)")
+            raise ValueError("this is no URL (SCHEME://USER:PASSWORD@HOST/DATABASE, with %40 for @)")
         return _database(url, writable)
     except Exception as error:  # of whatever database driver it is
         raise ValueError(
-            f"storage must be reachable, got {shown(storage)!r}: {_reason(error, url)}; write the path of an SQLite file "
-            "for one machine, or a URL such as postgresql://USER:PASSWORD@HOST/DATABASE for many"
+            f"storage must be reachable, got {shown(storage)!r}: {_reason(error, url)}; write the path of an SQLite "
+            "file for one machine, or a URL such as postgresql://USER:PASSWORD@HOST/DATABASE for many"
         ) from None  # the driver's own words might show the password
 
 
 def _check_file(path: Path) -> None:
-    """Refuse a file that is something else, and one that is elsewhere."""
+    """Refuse a file that is elsewhere, or something else."""
     if path.is_symlink():
         raise ValueError("it is a symbolic link; name the file itself")
     if path.is_file():
@@ -130,16 +146,14 @@ def _check_file(path: Path) -> None:
 
 def _database(url: URL, writable: bool, tries: int = 3) -> RDBStorage:
     is_sqlite = url.get_backend_name() == "sqlite"
-    kwargs: dict[str, Any] = {"pool_pre_ping": True}
-    if is_sqlite:
-        kwargs = {"connect_args": {"timeout": 60, "isolation_level": None if writable else ""}}
+    sqlite = {"connect_args": {"timeout": 60, "isolation_level": None if writable else ""}}
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # a template, for Optuna
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             made = HeartbeatStorage(
                 text,
-                kwargs,
+                sqlite if is_sqlite else {"pool_pre_ping": True},
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
                 skip_table_creation=not writable,
@@ -149,99 +163,53 @@ def _database(url: URL, writable: bool, tries: int = 3) -> RDBStorage:
             raise
         time.sleep(1)  # another worker is making the same tables
         return _database(url, writable, tries - 1)
-    if is_sqlite and writable:
+    if (
+        is_sqlite and writable
+    ):  # with other transactions two workers can both read that a trial waits, and both start it
         event.listen(made.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    elif not is_sqlite:
-        event.listen(made.engine, "do_connect", _connect)
     return made
 
 
-def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
-    """Connect to a server; wait for one that is down, as in a restart, and say so once."""
-    wait = Patience()
-    while True:
-        try:
-            return dialect.connect(*args, **options)
-        except dialect.loaded_dbapi.OperationalError as error:
-            if not wait.once_more("the database cannot be reached"):
-                raise error
-
-
-class Patience:
-    """Wait for a storage that has failed, up to a limit, and say so once."""
-
-    _told_until = 0.0
-
-    def __init__(self) -> None:
-        self._end: float | None = None
-
-    def once_more(self, what: str) -> bool:
-        """Wait a second; False if the time is up."""
-        now = time.monotonic()
-        self._end = self._end or now + PATIENCE_SECONDS
-        if now > self._end:
-            return False
-        if now > Patience._told_until:  # once for all threads
-            Patience._told_until = self._end
-            say(f"{what}; trying again for up to {PATIENCE_SECONDS / 60:g} minutes. Finished trainings are kept.")
-        time.sleep(1)
-        return True
-
-
-def open_study(storage: BaseStorage, settings: dict[str, Any], name: str, pruner: Any) -> optuna.Study:
-    """Join the study of a storage, or make it; to be called under a lock where workers share a machine.
+def open_study(store: BaseStorage, settings: dict[str, Any], name: str, writable: bool, pruner: Any) -> optuna.Study:
+    """Join the study of a storage, or make it.
 
     One with other settings in which nothing was trained yet, as where the metric had a wrong name, is begun again, and
     that is said.
 
     Args:
-        storage: From `open_storage`.
+        store: From `open_storage`.
         settings: What the results depend on: metric, mode, and for the command line the whole configuration.
         name: Of the study.
+        writable: Whether the storage may be written to.
         pruner: Of the study.
 
     Raises:
-        ValueError: If the study has trials with other settings.
+        ValueError: If the study has trials with other settings, or is new and cannot be made.
     """
     direction = StudyDirection.MAXIMIZE if settings["mode"] == "max" else StudyDirection.MINIMIZE
-    study = optuna.create_study(
-        storage=storage, direction=direction, load_if_exists=True, study_name=name, pruner=pruner
-    )
-    if "settings" not in study.user_attrs:
+    if writable:
+        study = optuna.create_study(
+            storage=store, direction=direction, load_if_exists=True, study_name=name, pruner=pruner
+        )
+    else:
+        try:
+            study = optuna.load_study(storage=store, study_name=name, pruner=pruner)
+        except KeyError:
+            raise ValueError("the folder of a new sweep must be writable; name another one") from None
+    if writable and "settings" not in study.user_attrs:
         study.set_user_attr("settings", settings)
-    changes = _changes(study, settings)
-    if changes and all(trial.state in (TrialState.WAITING, TrialState.FAIL) for trial in study.get_trials(False)):
+    changes = "; ".join(_differences(study.user_attrs.get("settings"), settings))
+    nothing = (TrialState.WAITING, TrialState.FAIL)
+    if writable and changes and all(trial.state in nothing for trial in study.get_trials(deepcopy=False)):
         say(f"Settings changed before any training finished; starting over: {changes}.")
-        optuna.delete_study(study_name=name, storage=storage)
-        return open_study(storage, settings, name, pruner)
-    _refuse(changes)
-    return study
-
-
-def read_study(storage: BaseStorage, settings: dict[str, Any], name: str, pruner: Any) -> optuna.Study:
-    """As `open_study`, for a storage that cannot be written to.
-
-    Raises:
-        ValueError: If there is no such study, or it has other settings.
-    """
-    try:
-        study = optuna.load_study(storage=storage, study_name=name, pruner=pruner)
-    except KeyError:
-        raise ValueError("the folder of a new sweep must be writable; name another one") from None
-    _refuse(_changes(study, settings))
-    return study
-
-
-def _refuse(changes: str) -> None:
+        optuna.delete_study(study_name=name, storage=store)
+        return open_study(store, settings, name, writable, pruner)
     if changes:
         raise ValueError(
             f"a sweep that continues must have the settings that it began with, got changes ({changes}); undo them, or "
             "give the new sweep a folder or --name of its own"
         )
-
-
-def _changes(study: optuna.Study, settings: dict[str, Any]) -> str:
-    return "; ".join(_differences(study.user_attrs.get("settings"), settings))
+    return study
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
@@ -249,8 +217,7 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     if json.dumps(before, sort_keys=True) == json.dumps(now, sort_keys=True):
         return []
     if isinstance(before, dict) and isinstance(now, dict):
-        keys = [*before, *(key for key in now if key not in before)]
-        pairs = [(before.get(key), now.get(key), f"{name}.{key}" if name else str(key)) for key in keys]
+        pairs = [(before.get(key), now.get(key), f"{name}.{key}".lstrip(".")) for key in {**before, **now}]
         return [text for pair in pairs for text in _differences(*pair)]
     return [f"{name}: {before!r} before, {now!r} now"]
 

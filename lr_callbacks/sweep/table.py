@@ -6,7 +6,7 @@ import csv
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,8 +28,7 @@ class Row:
     Args:
         point: Axis -> value.
         values: The metric under each seed; NaN where the training diverged.
-        state: The worst of the states under the seeds: "complete", "pruned", "diverged", or "dead" where the process
-            died.
+        state: The worst under the seeds: "complete", "pruned", "diverged", or "dead" where the process died.
         epochs: Epochs that were trained, all seeds together.
         seconds: Their duration.
         runs: Folders of the logs.
@@ -51,14 +50,22 @@ class Row:
     deaths: int = 0
     skipped: int = 0
 
-    def add(self, value: float | None, state: State, facts: Mapping[str, Any]) -> None:
-        """Add what came of the training under one seed; a value of None adds none."""
-        self.values += [] if value is None else [value]
+    def add(
+        self,
+        state: State,
+        values: Sequence[float] = (),
+        epochs: int = 0,
+        seconds: float = 0.0,
+        run: str | None = None,
+        deaths: int = 0,
+    ) -> None:
+        """Add what came of the training under one more seed."""
         self.state = max(self.state, state, key=ORDER.index)
-        self.epochs += facts.get("epochs", 0)
-        self.seconds += facts.get("seconds", 0.0)
-        self.runs += [facts["run"]] if "run" in facts else []
-        self.deaths += facts.get("deaths", 0)
+        self.values += values
+        self.epochs += epochs
+        self.seconds += seconds
+        self.runs += [] if run is None else [run]
+        self.deaths += deaths
 
     @property
     def mean(self) -> float:

@@ -12,28 +12,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from traceback import clear_frames
-from typing import Any, NamedTuple
+from typing import Any
 
 import optuna
 import torch
 from filelock import BaseFileLock
 from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
 from lr_callbacks.core.arguments import is_finite
 from lr_callbacks.sweep.axes import is_lr, label
+from lr_callbacks.sweep.build import Build
 from lr_callbacks.sweep.ledger import ENDED, OUT_OF_MEMORY, Ledger
-from lr_callbacks.sweep.storage import GRACE_SECONDS, Patience, say
-from lr_callbacks.sweep.trial import Build, Outcome, is_out_of_memory, log_hparams, run_trial
+from lr_callbacks.sweep.storage import GRACE_SECONDS, LOST, patiently, say
+from lr_callbacks.sweep.trial import Outcome, is_out_of_memory, log_hparams, run_trial
 
 WAIT_SECONDS = 0.5
-TAKEN_OVER = "another worker has trained it in the meantime; our result is dropped"
-LOST = (StorageInternalError, OSError)
+TAKEN = (UpdateFinishedTrialError, ValueError)
+"""What Optuna says where another worker took us for dead and let our trial fail."""
 
 
-class _Ended(Exception):
+class NoResultError(Exception):
     """The end of a trial without a result; Optuna writes it down as failed."""
 
 
@@ -53,61 +54,56 @@ class Worker:
     ) -> None:
         self._ledger, self._study, self._lock = ledger, ledger.study, lock
         self._build, self._metric, self._sampler = build, metric, sampler
-        self._result: Result | None = None
+        self._result: tuple[Trial, str, dict[str, Any], Outcome] | None = None  # with slot key and point
+        self._written = False
         self._error: BaseException | None = None
         self._first_seen: dict[int, float] = {}
         self._waited_for = ""
 
     def run(self) -> None:
         """Work until all is trained; at the end wait for the other workers, and repeat what they leave behind."""
-        ledger, patience = self._ledger, Patience()
-        with tqdm(total=len(ledger.slots), desc="sweep", unit="trial", disable=None) as bar:
-            while True:
-                try:
-                    with self._lock:
-                        died = ledger.refresh()
-                        queued = ledger.queue_next()
-                    self._say_result()
-                    self._say_deaths(died)
-                    left = ledger.left()
-                    bar.update(len(ledger.slots) - len(left) - bar.n)
-                    if not left:
-                        return
-                    if queued is None:
-                        self._wait(left, bar)
-                    else:
-                        # A seed of its own for every place, or all workers would draw the same points.
-                        self._study.sampler = self._sampler(queued.seed + queued.index)
-                        bar.set_postfix_str("")
-                        self._train_one()
-                    patience = Patience()
-                except LOST as error:
-                    if error is self._error or not patience.once_more("The storage of the sweep has failed"):
-                        raise
+        with tqdm(total=len(self._ledger.slots), desc="sweep", unit="trial", disable=None) as bar:
+            while not patiently(partial(self._step, bar)):
+                if self._error is not None:
+                    raise self._error
 
-    def _train_one(self) -> None:
-        """Train what Optuna hands out, if this worker wants it, and see that its result is kept."""
-        self._error = None
-        try:
-            self._study.optimize(self._objective, n_trials=1, catch=(_Ended,))
-        except (UpdateFinishedTrialError, ValueError, *LOST) as error:
-            if self._result is not None:
-                self._write_late(*self._result)
-            elif self._error is None and isinstance(error, LOST):
-                raise
-        if self._error is not None:
-            raise self._error
+    def _step(self, bar: Any) -> bool:
+        """Train one trial, or wait; whether nothing is left."""
+        ledger = self._ledger
+        if self._result and not self._written:
+            self._keep(*self._result)
+        with self._lock:
+            died, queued = ledger.refresh(), ledger.queue_next()
+        if self._result:
+            self._say(*self._result)
+        self._result = None
+        self._say_deaths(died)
+        left = ledger.left()
+        bar.update(len(ledger.slots) - len(left) - bar.n)
+        if left and queued is None:
+            self._wait(left, bar)
+        elif left and queued:
+            bar.set_postfix_str("")
+            # A seed of its own for every place, or all workers would draw the same points.
+            self._study.sampler = self._sampler(queued.seed + queued.index)
+            self._error, self._written = None, False
+            try:
+                self._study.optimize(self._objective, n_trials=1, catch=(NoResultError,))
+                self._written = True
+            except Exception as error:  # of the storage, or of Optuna about it; a result is kept by the next step
+                if not (self._result or self._error or isinstance(error, TAKEN)):
+                    raise error.__context__ if isinstance(error.__context__, LOST) else error  # noqa: B904
+        return not left
 
-    def _objective(self, trial: optuna.Trial) -> float:
+    def _objective(self, trial: Trial) -> float:
         ledger, key = self._ledger, trial.user_attrs.get("slot")
-        if (
-            trial.number != ledger.known
-        ):  # not the next after those we know: another worker may have queued the same slot
+        if trial.number != ledger.known:  # not the next after those we know: another worker may have queued the same
             self._say_deaths(ledger.refresh())
-        if not isinstance(key, str) or key not in ledger.slots or not ledger.is_wanted(key, trial.number):
+        if not ledger.wants(key, trial.number):
             trial.set_user_attr(ENDED, "not wanted")  # of a larger grid, or queued by two machines at once
-            raise _Ended
-        slot = ledger.slots[key]
+            raise NoResultError
+        slot = ledger.slots[str(key)]
+        point = slot.point or {}
         try:
             point = slot.point or self._choose(trial)
             for name, value in point.items():  # all as floats: for Optuna an axis is of one kind, as 0 and 0.5 are not
@@ -118,12 +114,13 @@ class Worker:
                 outcome = run_trial(
                     self._build, point, seed=slot.seed, metric=self._metric, report=partial(self._report, trial)
                 )
+        except (StorageInternalError, UpdateFinishedTrialError):
+            raise
         except BaseException as error:
-            self._fail(trial, label({**(slot.point or trial.params), "seed": slot.seed}), error)
-            raise _Ended from None
-        facts = {"epochs": outcome.epochs, "seconds": round(outcome.seconds, 3), "run": outcome.run}
-        self._result = Result(trial, key, point, facts, outcome)
-        trial.set_user_attr("result", facts)
+            self._fail(trial, label({**point, "seed": slot.seed}), error)
+            raise NoResultError from None
+        self._result = trial, slot.key, point, outcome
+        trial.set_user_attr("result", outcome.facts)
         if outcome.pruned:
             raise optuna.TrialPruned
         return self._value(outcome)
@@ -133,7 +130,7 @@ class Worker:
         worst = math.inf if self._study.direction == optuna.study.StudyDirection.MINIMIZE else -math.inf
         return worst if outcome.diverged else outcome.value
 
-    def _choose(self, trial: optuna.Trial) -> dict[str, Any]:
+    def _choose(self, trial: Trial) -> dict[str, Any]:
         return {
             name: trial.suggest_float(name, min(values), max(values), log=True)
             if is_lr(name) and len(values) > 1
@@ -141,7 +138,7 @@ class Worker:
             for name, values in self._ledger.axes.items()
         }
 
-    def _report(self, trial: optuna.Trial, step: int, value: float) -> bool:
+    def _report(self, trial: Trial, step: int, value: float) -> bool:
         if isinstance(self._study.pruner, optuna.pruners.NopPruner):
             return False
         with suppress(*LOST, UpdateFinishedTrialError):  # a training is worth more than a report
@@ -149,7 +146,7 @@ class Worker:
             return bool(trial.should_prune())
         return False
 
-    def _fail(self, trial: optuna.Trial, name: str, error: BaseException) -> None:
+    def _fail(self, trial: Trial, name: str, error: BaseException) -> None:
         """Write down and say that a trial has no result; all errors but a want of memory end the sweep."""
         why = f"{type(error).__name__}: {error}"[:500]
         if is_out_of_memory(error):
@@ -164,49 +161,31 @@ class Worker:
         with suppress(*LOST, UpdateFinishedTrialError):
             trial.set_user_attr(ENDED, why)
 
-    def _write_late(self, trial: optuna.Trial, key: str, _point: Any, facts: dict[str, Any], outcome: Outcome) -> None:
-        """Write a result that Optuna could not write: the storage had failed, or another worker took us for dead."""
-        state, patience = TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE, Patience()
-        value = None if outcome.pruned else self._value(outcome)
-        while True:
-            try:
-                self._ledger.refresh()
-                if key in self._ledger.finished:
-                    return
-                try:
-                    trial.set_user_attr("result", facts)
-                    self._study.tell(trial, value, state)
-                except (UpdateFinishedTrialError, ValueError):
-                    kept = {"slot": key, "result": facts}
-                    self._study.add_trial(
-                        optuna.create_trial(
-                            state=state,
-                            value=value,
-                            user_attrs=kept,
-                            params=trial.params,
-                            distributions=trial.distributions,
-                        )
-                    )
-                return
-            except LOST:
-                if not patience.once_more("The storage of the sweep has failed"):
-                    raise
-
-    def _say_result(self) -> None:
-        """Say what came of the last trial, now that it is known to count or not."""
-        if self._result is None:
+    def _keep(self, trial: Trial, key: str, _point: Any, outcome: Outcome) -> None:
+        """Write a result that is not written yet: the storage had failed, or another worker took us for dead."""
+        self._ledger.refresh()
+        if key in self._ledger.finished:
             return
-        _, key, point, facts, outcome = self._result
-        self._result = None
-        counted = self._ledger.finished.get(key)
-        counts = counted is not None and counted.user_attrs.get("result") == facts
+        state = TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE
+        value = None if outcome.pruned else self._value(outcome)
+        try:
+            trial.set_user_attr("result", outcome.facts)
+            self._study.tell(trial, value, state)
+        except TAKEN:
+            made: Any = {"params": trial.params, "distributions": trial.distributions}
+            made["user_attrs"] = {"slot": key, "result": outcome.facts}
+            self._study.add_trial(optuna.create_trial(state=state, value=value, **made))
+
+    def _say(self, _trial: Trial, key: str, point: dict[str, Any], outcome: Outcome) -> None:
+        """Say what came of a trial, now that it is known to count or not."""
         tried = {**point, "seed": self._ledger.slots[key].seed}
-        if counts:
-            log_hparams(
-                outcome.trainer, tried, {f"sweep/{self._metric}": outcome.value, "sweep/seconds": outcome.seconds}
-            )
-        say(f"{label(tried)}: {_said(outcome, self._metric) if counts else TAKEN_OVER}")
-        others = self._ledger.spared_by(key) if counts and outcome.pruned else []
+        counted = self._ledger.finished.get(key)
+        if counted is None or counted.user_attrs.get("result") != outcome.facts:
+            say(f"{label(tried)}: another worker has trained it in the meantime; our result is dropped")
+            return
+        log_hparams(outcome.trainer, tried, {f"sweep/{self._metric}": outcome.value, "sweep/seconds": outcome.seconds})
+        say(f"{label(tried)}: {outcome.said(self._metric)}")
+        others = self._ledger.spared_by(key) if outcome.pruned else []
         if others:
             seeds = ("seed " if len(others) == 1 else "seeds ") + ", ".join(map(str, others))
             say(f"{label(point)}: not trained under {seeds}, for its mean can no longer win")
@@ -219,15 +198,18 @@ class Worker:
             say(f"{self._ledger.name(key)}: {what} {often}; {then}")
 
     def _wait(self, left: list[str], bar: Any) -> None:
-        """Wait for the other workers, and have the trials of dead ones fail, which are then queued again."""
+        """Wait for the other workers, and let the trials of dead ones fail, which are then queued again."""
         running = [self._ledger.open[key] for key in left if key in self._ledger.open]
-        hosts = sorted({_printable(trial.user_attrs.get("host")) for trial in running})
-        waiting = f"{len(running)} training{'' if len(running) == 1 else 's'} on {', '.join(hosts)}"
+        names = {str(trial.user_attrs.get("host", "a machine"))[:64] for trial in running}
+        hosts = "".join(filter(str.isprintable, ", ".join(sorted(names))))
+        waiting = f"{len(running)} training{'' if len(running) == 1 else 's'} on {hosts}"
         bar.set_postfix_str(f"waiting for {waiting}")
         if waiting != self._waited_for:
             self._waited_for = waiting
-            say(f"Waiting for {waiting}; repeated {GRACE_SECONDS} s after the last sign of life of a dead worker.")
-        fail_stale(self._study)
+            say(f"Waiting for {waiting}; that of a dead worker is repeated {GRACE_SECONDS} s after its last heartbeat.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self._study)
         for trial in running:  # killed before its first heartbeat, which Optuna does not see
             seen = self._first_seen.setdefault(trial.number, time.monotonic())
             if "host" not in trial.user_attrs and time.monotonic() - seen > GRACE_SECONDS:
@@ -235,32 +217,10 @@ class Worker:
         time.sleep(WAIT_SECONDS)
 
 
-class Result(NamedTuple):
-    """What a worker holds until it is written down: trial, slot key, point, facts, outcome."""
-
-    trial: optuna.Trial
-    key: str
-    point: dict[str, Any]
-    facts: dict[str, Any]
-    outcome: Outcome
-
-
-def fail_stale(study: optuna.Study) -> None:
-    """Let the trials fail whose workers give no sign of life."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        optuna.storages.fail_stale_trials(study)
-
-
 def fail(study: optuna.Study, number: int) -> None:
     """Let a running trial fail as one whose worker has died, unless it has ended in the meantime."""
-    with suppress(UpdateFinishedTrialError, ValueError):
+    with suppress(*TAKEN):
         study.tell(number, state=TrialState.FAIL)
-
-
-def _printable(host: Any) -> str:
-    """A name from the storage, as it may be printed."""
-    return "".join(filter(str.isprintable, str(host or "an unknown machine")))[:64]
 
 
 @contextmanager
@@ -275,11 +235,3 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _said(outcome: Outcome, metric: str) -> str:
-    value = f"diverged ({outcome.reason})" if outcome.reason else f"{metric} {outcome.value:.4g}"
-    if outcome.diverged and not outcome.reason:
-        value = "diverged"
-    pruned, s = " (pruned)" if outcome.pruned else "", "" if outcome.epochs == 1 else "s"
-    return f"{value}{pruned}, {outcome.epochs} epoch{s}, {outcome.seconds:.1f} s"

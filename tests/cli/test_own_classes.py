@@ -128,7 +128,7 @@ def test_own_classes_train_as_their_defaults_say(own, form):
     (group,) = cli.trainer.optimizers[0].param_groups
     assert (type(cli.trainer.optimizers[0]), group["lr"], group["weight_decay"]) == (torch.optim.Adam, 0.003, 0.01)
     assert (cli.model.channels, cli.datamodule.batch_size, cli.datamodule.val_fraction) == (128, 64, 0.5)
-    assert list(scalars("runs/own/version_0", "lr-Adam").values()) == pytest.approx([0.003] * 4)
+    assert list(scalars("runs/own/version_0", "lr/Adam").values()) == pytest.approx([0.003] * 4)
 
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])

@@ -89,7 +89,7 @@ class ByHand(NetWithLoader):
     drawn = run("plot", *flags).curves[0][1]
     run("fit", *flags)
     assert drawn == pytest.approx([0.1] * 4 + [0.05] * 4 + [0.025] * 4, rel=1e-12)
-    assert list(scalars("runs/ByHand/version_0", "lr-SGD").values()) == pytest.approx(drawn, rel=1e-6)
+    assert list(scalars("runs/ByHand/version_0", "lr/SGD").values()) == pytest.approx(drawn, rel=1e-6)
 
 
 def test_pictures_and_tables_go_to_the_folder_of_runs_and_nowhere_else(workplace, capsys):
@@ -104,7 +104,7 @@ def test_pictures_and_tables_go_to_the_folder_of_runs_and_nowhere_else(workplace
 def test_the_momentum_that_a_schedule_moves_is_drawn_too(workplace, capsys):
     cli = run("plot", "--config", str(CONFIGS / "one_cycle.yaml"), "--config", str(CONFIGS / "sgdr.yaml"))
     run("fit", "--config", str(CONFIGS / "one_cycle.yaml"), "--trainer.limit_val_batches=0")
-    used = list(scalars("runs/one_cycle/version_0", "lr-SGD-momentum").values())
+    used = list(scalars("runs/one_cycle/version_0", "momentum/SGD").values())
     table = "runs/plot/one_cycle+sgdr.csv"
     assert column(table, "one_cycle momentum") == pytest.approx(used, rel=1e-6)
     assert list(cli.momenta) == ["one_cycle"]

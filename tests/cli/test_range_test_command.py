@@ -65,7 +65,7 @@ def test_what_it_finds_is_what_the_fit_of_the_same_configuration_trains_with(wor
     run("range-test", auto)
     found = json.loads(Path("runs/one_cycle_auto/version_0/range_test.json").read_text())["suggestion"]
     run("fit", auto, "--trainer.max_epochs=2")
-    assert max(scalars("runs/one_cycle_auto/version_1", "lr-SGD").values()) == pytest.approx(found, rel=1e-4)
+    assert max(scalars("runs/one_cycle_auto/version_1", "lr/SGD").values()) == pytest.approx(found, rel=1e-4)
 
 
 def test_flags_go_before_the_configured_test(workplace, capsys):

@@ -9,7 +9,6 @@ import yaml
 from cli_support import tags
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from sweep_support import TINY, config, fails, sweep
-from torch.utils.data import DataLoader, RandomSampler
 
 from lr_callbacks.__main__ import main
 from lr_callbacks.cli.app import LRCallbacksCLI
@@ -17,7 +16,6 @@ from lr_callbacks.cli.sweep_run import _write
 from lr_callbacks.cli.trial_cli import Trial
 from lr_callbacks.sweep import Row, SweepTable
 from lr_callbacks.sweep.config import check_peaks
-from lr_callbacks.sweep.refit import joined
 
 CALLBACKS = """
 trainer:
@@ -34,9 +32,7 @@ trainer:
 def test_trials_show_no_bar_and_keep_no_checkpoint_and_their_saved_configuration_has_both(workplace, capsys):
     Path("own.yaml").write_text(CALLBACKS)
     flags = [flag for flag in TINY if "progress" not in flag and "summary" not in flag]
-    main(["sweep", "--config=own.yaml", *flags, "--lr", "0.1", "--refit"])
-    said = capsys.readouterr().out
-    assert "Trained on training and validation data, 1 epoch: runs/own/refit/version_0/checkpoints/epoch" in said
+    main(["sweep", "--config=own.yaml", *flags, "--lr", "0.1"])
     assert not list(Path("runs/own").glob("lr=*/**/*.ckpt"))
     saved = config("runs/own/lr=0.1,seed=42/config.yaml")
     assert [entry["class_path"].rpartition(".")[2] for entry in saved["trainer"]["callbacks"]] == [
@@ -45,9 +41,6 @@ def test_trials_show_no_bar_and_keep_no_checkpoint_and_their_saved_configuration
     cli = LRCallbacksCLI(["fit", "--config=runs/own/best.yaml"])
     kinds = {type(callback) for callback in cli.trainer.callbacks}
     assert {RichProgressBar, ModelCheckpoint} <= kinds
-    main(["sweep", "--config=own.yaml", *flags, "--lr", "0.1", "--refit"])
-    assert "Trained on training and validation data, 1 epoch: runs/own/refit/version_0/" in capsys.readouterr().out
-    assert len(list(Path("runs/own/refit").iterdir())) == 1
 
 
 def test_a_trial_that_was_not_written_down_is_not_in_the_table_of_tensorboard_either(workplace, monkeypatch):
@@ -80,7 +73,8 @@ def test_an_interrupt_between_two_trials_is_a_line_and_no_traceback(workplace, m
     assert end.value.code == 130
     assert (
         capsys.readouterr().out
-        == "lr 0.1, seed 42: stopped. Finished trainings are kept; the same call or command again continues the sweep.\n"
+        == "lr 0.1, seed 42: stopped. Finished trainings are kept; the same call or command again "
+        "continues the sweep.\n"
     )
 
 
@@ -120,15 +114,6 @@ def test_lightnings_finder_is_refused_beside_an_axis_of_rates(workplace, capsys)
         check_peaks({"trainer": {}}, "model.lr", {"found": [{"class_path": FINDER, "init_args": {}}]})
     quiet = {"class_path": FINDER, "init_args": {"update_attr": False, "max_lr": 1.0}}
     check_peaks({"trainer": {"callbacks": [quiet]}}, "model.lr", {})
-
-
-def test_joined_loaders_shuffle_as_the_training_loader_does():
-    data = list(range(10))
-    drawn = joined(DataLoader(data, sampler=RandomSampler(data, replacement=True, num_samples=4)), DataLoader(data))
-    assert (drawn.sampler.replacement, drawn.sampler.num_samples, len(list(drawn))) == (True, 4, 4)
-    shuffled = joined(DataLoader(data, shuffle=True, timeout=0), DataLoader(data))
-    assert (shuffled.sampler.replacement, len(list(shuffled))) == (False, 20)
-    assert [int(value) for value in joined(DataLoader([1, 2]), DataLoader([3]))] == [1, 2, 3]
 
 
 def test_a_file_is_there_as_a_whole_or_as_it_was(tmp_path):

@@ -86,5 +86,5 @@ def test_an_error_on_finite_numbers_stops_the_sweep_also_beside_an_infinite_mask
 
 
 def test_an_unknown_metric_is_one_also_where_the_first_training_diverges(tmp_path):
-    with pytest.raises(MisconfigurationException, match="'nope' was not logged. Logged: train_loss, val_loss"):
+    with pytest.raises(MisconfigurationException, match=r"'nope' was not logged\. Logged: train_loss, val_loss"):
         Search(tmp_path)({"lr": [1e20]}, metric="nope")

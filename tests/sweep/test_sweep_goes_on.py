@@ -92,7 +92,7 @@ def test_with_a_storage_and_no_folder_a_second_call_joins(tmp_path, monkeypatch)
 @pytest.mark.parametrize("storage", [None, "sqlite:///{}/s.db"])
 def test_settings_that_never_trained_anything_can_be_mended_and_it_says_so(search, tmp_path, storage, capsys):
     options = {"storage": storage and storage.format(tmp_path)}
-    with pytest.raises(MisconfigurationException, match="'val_los' was not logged. Did you mean 'val_loss'?"):
+    with pytest.raises(MisconfigurationException, match=r"'val_los' was not logged\. Did you mean 'val_loss'"):
         search({"lr": [0.01, 0.1]}, metric="val_los", mode="max", **options)
     assert "starting over" not in capsys.readouterr().out
     table = search({"lr": [0.01, 0.1]}, **options)

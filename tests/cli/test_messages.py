@@ -123,7 +123,9 @@ def test_a_missing_argument_of_a_callback_is_named_with_its_class_alone(workplac
 def test_a_misspelt_argument_of_a_callback_is_answered_with_all_of_them(workplace, capsys):
     said = fails(capsys, "fit", "--trainer.callbacks+=Warmup", "--trainer.callbacks.durations=3").splitlines()
     assert said[0] == "error: trainer.callbacks, class 'lr_callbacks.Warmup': Option 'durations' is not accepted"
-    assert said[1] == "Warmup takes: duration, shape, start_factor, end_factor, optimizer, groups."
+    assert (
+        said[1] == "Warmup takes: duration, shape, start_factor, end_factor, param, interval, start, optimizer, groups."
+    )
 
 
 def test_a_misspelt_argument_of_the_optimizer_is_named_with_the_optimizer(workplace, capsys):
@@ -155,19 +157,10 @@ BY_EPOCHS = ("--trainer.callbacks+=TorchScheduler", "--trainer.callbacks.schedul
              "--trainer.callbacks.scheduler.step_size=1", "--trainer.callbacks.interval=epoch")  # fmt: skip
 
 
-def test_a_plot_over_epochs_that_nobody_can_know_asks_for_a_flag_that_exists(workplace, capsys):
+def test_a_plot_over_epochs_assumes_a_step_per_batch_of_each_optimizer_unless_a_flag_says_otherwise(workplace):
     Path("two_optimizers.py").write_text(TWO_OPTIMIZERS)
     flags = ("--model=two_optimizers.Two", "--data=null", "--total_steps=30", *QUIET, *BY_EPOCHS)
-    assert "steps_per_epoch must be given" in fails(capsys, "plot", *flags).splitlines()[-1]
-    run("plot", *flags, "--steps_per_epoch=10", "--csv=lrs/two.csv")
-    rows = Path("lrs/two.csv").read_text().splitlines()
-    assert len({row.split(",")[1] for row in rows[1:]}) == 3
-
-
-def test_a_fit_over_epochs_that_nobody_can_know_names_the_one_way_out(workplace, capsys):
-    Path("two_more.py").write_text(TWO_OPTIMIZERS)
-    flags = ("--model=two_more.Two", "--data=null", *QUIET)
-    said = fails(capsys, "fit", *flags, "--trainer.callbacks+=CosineAnnealing", "--trainer.callbacks.interval=epoch")
-    assert said.splitlines()[-1].endswith(
-        "The way out: give every length in steps of the optimizer that it is for (500), without interval='epoch'."
-    )
+    for more, epochs in ((), 3), (("--steps_per_epoch=5",), 6):
+        run("plot", *flags, *more, "--csv=two.csv")
+        rows = Path("two.csv").read_text().splitlines()
+        assert len({row.split(",")[1] for row in rows[1:]}) == epochs
