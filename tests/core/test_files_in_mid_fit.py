@@ -82,7 +82,7 @@ def test_a_tuner_finds_an_lr_beside_schedules_that_leave_its_sweep_alone(tmp_pat
     found = Tuner(run).lr_find(module, num_training=20, update_attr=False)
     assert found is not None
     lrs = found.results["lr"]
-    assert all(one < other for one, other in zip(lrs, lrs[1:], strict=False))
+    assert lrs == sorted(set(lrs))
     assert lrs[-1] == pytest.approx(1.0)
     run.fit(module)
     expected = [0.1 / 3, 0.1 * 2 / 3, *(0.1 * (1 - t / 62) for t in range(62))]
