@@ -54,7 +54,7 @@ PLACES = {
     "lr_callbacks.schedules.plateau": ["PlateauState"],
     "lr_callbacks.schedules": [name for name in schedules.__all__ if documented(getattr(schedules, name))],
     "lr_callbacks.core.segment": ["Segment", "Group"],
-    "lr_callbacks.sweep": ["SweepTable", "Row"],
+    "lr_callbacks.sweep": ["SweepTable", "Row", "Outcome", "run_trial"],
     "lr_callbacks.core.ticks": ["Ticks"],
 }
 """What the reference must have, module by module."""

@@ -14,7 +14,7 @@ from typing_extensions import Unpack
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import require_near
 from lr_callbacks.core.schedule import ScheduleOptions
-from lr_callbacks.core.schedule_time import GroupRows, ScheduleTime
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 
 
 class LambdaFactor(LRCallback):
@@ -66,6 +66,16 @@ class LambdaFactor(LRCallback):
         self.function = function
         self.options = options
         self._called: Checked | None = None
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether the function is marked as a pure one, as those of `lr_callbacks.schedules` are."""
+        return bool(getattr(imported(self.function), "lookahead", False))
+
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """What a marked function says of many steps at once."""
+        function: Callable[..., Array] = imported(self.function)  # type: ignore[assignment]
+        return function(t, **(self.options or {}))
 
     def factor_at(self, t: int, time: ScheduleTime, groups: GroupRows) -> float:
         """What the function says, checked."""
@@ -135,6 +145,7 @@ class MultiplicativeFactor(LambdaFactor):
         torch ``MultiplicativeLR``.
     """
 
+    looks_ahead = False
     _products: Mapping[object, RunningProduct] = MappingProxyType({})
 
     def factor_at(self, t: int, time: ScheduleTime, groups: GroupRows) -> float:

@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import flag, number, one_of, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
-from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime, same
 from lr_callbacks.schedules import AnnealStrategy, one_cycle_factor, one_cycle_momentum, one_cycle_phases
 
 
@@ -120,7 +120,8 @@ class OneCycle(LRCallback):
         """The cycle of each group, scaled so that the largest peaks at `max_lr`."""
         scale = 1.0 if self.max_lr is None else self._scale(groups, self.max_lr)
         # a line is rounded as torch rounds it, which depends on the LR; half a cosine is not touched by that
-        unit = np.where(groups.base != 0, groups.base * scale, 1.0) if self.anneal_strategy == "linear" else 1.0
+        linear = self.anneal_strategy == "linear"
+        unit = same(np.where(groups.base != 0, groups.base * scale, 1.0)) if linear else 1.0
         return one_cycle_factor(
             t,
             **self._shape(time),

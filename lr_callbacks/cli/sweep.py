@@ -14,12 +14,8 @@ FLAGS: dict[str, dict[str, Any]] = {
     "with-range-test": {"action": "store_true", "help": "Mark the suggestion of the LR range test in the picture."},
     "take-over": {
         "action": "store_true",
-        "help": "Repeat at once what other machines seem to be running; for when one of them died and none runs. "
-        "Needed only where they share a database and no folder, or to wait no minute for them.",
-    },
-    "refit": {
-        "action": "store_true",
-        "help": "At the end, train with the best values on training and validation data together.",
+        "help": "Repeat at once what other workers seem to be running, for when none of them lives; without it, half a "
+        "minute after the last sign of life of each.",
     },
 }
 """Flags that take several words or none, which no signature can express."""
@@ -40,14 +36,14 @@ def sweep(
     metric: str = "val_loss",
     mode: Literal["min", "max"] = "min",
     seeds: int = 1,
+    workers: int = 1,
     storage: str | None = None,
-    sampler: str = "grid",
+    sampler: Literal["grid", "tpe", "random", "gp"] = "grid",
     trials: int | None = None,
-    pruner: str | None = None,
+    pruner: Literal["median", "successive_halving", "hyperband"] | None = None,
     max_deaths: int = 3,
     take_over: bool = False,
     with_range_test: bool = False,
-    refit: bool = False,
 ) -> None:
     """Train at each learning rate of a grid and rank them.
 
@@ -59,30 +55,29 @@ def sweep(
         grid: Other axes, each an entry of the configuration and its values.
         lr_low: Instead of --lr, try a range of LRs from this one.
         lr_high: Try LRs up to this one.
-        lr_per_decade: Try so many LRs per factor of 10 in the range.
+        lr_per_decade: LRs per factor of 10 in the range.
         lr_key: Write the LR to this entry of the configuration. Default: model.optimizer.lr, model.lr or
             model.learning_rate.
         schedules: Try every LR under each of these, given as name: [list of callbacks].
         metric: Rank by this metric, as the module logs it; the value after the last epoch counts.
-        mode: Take less of it for better (min), or more (max).
-        seeds: Train each point so many times, with seed_everything, seed_everything + 1 and so on.
-        storage: Keep the study here: the path of an Optuna journal file or a database URL. Default: a journal file in
-            the folder of the run. The same command, started again, joins in or goes on. In a database the study has
-            the name of the run.
-        sampler: grid, or one of Optuna's: tpe, random, gp.
-        trials: Let such a sampler try so many points.
-        pruner: Stop hopeless trials early: median, successive_halving or hyperband. A point that was stopped under one
-            seed is not trained under those that are left.
-        max_deaths: A point whose process was killed, or was out of memory, so many times is given up; a larger number
-            tries it again, 1 gives it up at once.
-        take_over: Repeat at once what other machines seem to be running; for when one of them died and none runs.
+        mode: min: lower is better; max: higher is better.
+        seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1 and so on.
+        workers: Processes on this machine that share the work; 0 only works along, without table and picture. The same
+            command in another terminal joins in, too; started again, it continues.
+        storage: Keep the study here: the URL of a database server that many machines share, or the path of an SQLite
+            file. Default: study.db in the folder of the run. On a server the study has the name of the run.
+        sampler: Choose the points by the grid, or by one of Optuna's samplers.
+        trials: Number of points (tpe, random, gp only).
+        pruner: Stop hopeless trials early by one of Optuna's pruners. A point that was stopped under one seed is not
+            trained under those that are left.
+        max_deaths: Give a point up after this many crashes or out-of-memory errors.
+        take_over: Repeat at once what other workers seem to be running, for when none of them lives.
         with_range_test: Mark the suggestion of the LR range test in the picture.
-        refit: At the end, train with the best values on training and validation data together.
     """
     from lr_callbacks.extras import require_extra
 
     require_extra("sweep", "optuna", "matplotlib", what="lr-callbacks sweep")
-    from lr_callbacks.cli.sweep_run import SweepRun
+    from lr_callbacks.cli.sweep_run import SweepRun, companions
     from lr_callbacks.sweep import grid_search
     from lr_callbacks.sweep.axes import check_seeds, lr_range
 
@@ -93,26 +88,26 @@ def sweep(
                 f"lr_high {lr_high}; leave the others out"
             )
         lr = lr_range(lr_low, lr_high, lr_per_decade)
-    offsets = check_seeds(seeds)
+    if workers < 0:
+        raise ValueError(f"workers must not be negative, got {workers}; write 4 for four processes")
     run = SweepRun(cli, lr=lr, lr_key=lr_key, grid=grid, schedules=schedules)
-    if refit:
-        run.check_refit()
-    table = grid_search(
-        run.build,
-        run.axes,
-        metric=metric,
-        mode=mode,
-        seeds=[run.seed + offset for offset in offsets],
-        folder=run.folder,
-        storage=storage,
-        sampler=sampler,
-        trials=trials,
-        pruner=pruner,
-        max_deaths=max_deaths,
-        take_over=take_over,
-        settings=run.settings,
-        suggest=run.range_test if with_range_test else None,
-    )
-    run.report(table)
-    if refit:
-        run.refit(table)
+    seeds_of_points = [run.seed + offset for offset in check_seeds(seeds)]
+    with companions(cli.command_line, workers - 1):
+        table = grid_search(
+            run.build,
+            run.axes,
+            metric=metric,
+            mode=mode,
+            seeds=seeds_of_points,
+            folder=run.folder,
+            storage=storage,
+            sampler=sampler,
+            trials=trials,
+            pruner=pruner,
+            max_deaths=max_deaths,
+            take_over=take_over,
+            settings=run.settings,
+            suggest=run.range_test if with_range_test else None,
+        )
+    if workers:
+        run.report(table)

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+import subprocess
+import sys
 from argparse import ArgumentError
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
+from tempfile import NamedTemporaryFile
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 import yaml
+from lightning.pytorch import seed_everything
+from lightning.pytorch.loggers import TensorBoardLogger
 
-from lr_callbacks.cli.app import RUNS
 from lr_callbacks.cli.reporting import say
-from lr_callbacks.cli.trial_cli import (
-    QUIET,
-    TrialCLI,
-    is_quiet,
-    needs_no_validation,
-    watched_validation,
-)
+from lr_callbacks.cli.training import TrainingCLI
+from lr_callbacks.cli.trial_cli import TrialCLI
 from lr_callbacks.sweep.axes import is_lr, label, short, show
-from lr_callbacks.sweep.config import SCHEDULE, at_point, callbacks_of, check_peaks, find_lr, place_of
-from lr_callbacks.sweep.locks import FileLock
-from lr_callbacks.sweep.refit import StopAfter, train_on_everything
+from lr_callbacks.sweep.config import SCHEDULE, at_point, check_peaks, find_lr, place_of
 from lr_callbacks.sweep.table import Row, SweepTable
 from lr_callbacks.sweep.work import quiet
-
-if TYPE_CHECKING:
-    from lr_callbacks.cli.app import LRCallbacksCLI
 
 SECTIONS = ("seed_everything", "trainer", "model", "data")
 OF_THE_MACHINE = ("devices", "default_root_dir", "enable_progress_bar", "enable_model_summary", "logger", "profiler")
@@ -55,7 +52,7 @@ class SweepRun:
 
     def __init__(
         self,
-        cli: LRCallbacksCLI,
+        cli: TrainingCLI,
         lr: list[float] | None,
         lr_key: str | None,
         grid: list[list[Any]] | None,
@@ -63,7 +60,10 @@ class SweepRun:
     ) -> None:
         dumped = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))[str(cli.subcommand)]
         self.config: dict[str, Any] = {name: dumped[name] for name in SECTIONS if name in dumped}
-        self.folder = Path(self.config["trainer"]["default_root_dir"] or RUNS, str(dumped["name"]))
+        run = Path(str(dumped["name"]))
+        if run.is_absolute() or ".." in run.parts:
+            raise ValueError(f"--name must stay inside the folder of the runs, got {str(run)!r}; write a plain name")
+        self.folder = Path(cli.trainer.default_root_dir)
         self.seed = int(self.config["seed_everything"] or 0)
         self.schedules = {name: list(callbacks or []) for name, callbacks in (dumped["schedules"] or {}).items()}
         self.axes: dict[str, list[Any]] = {}
@@ -86,7 +86,6 @@ class SweepRun:
             if place and is_lr(place):
                 check_peaks(self.config, place, self.schedules)
         self._parser = cli.parser
-        self._has_data = cli.datamodule is not None
         self._check_values()
 
     def _check_values(self) -> None:
@@ -123,41 +122,40 @@ class SweepRun:
         trainer = {name: value for name, value in self.config["trainer"].items() if name not in OF_THE_MACHINE}
         return {"config": {**self.config, "trainer": trainer}, "lr_key": self.lr_key, "schedules": self.schedules}
 
-    def build(self, point: dict[str, Any], **trainer: Any) -> tuple[Any, ...]:
-        """Trainer, model and data of a trial; its logs go to a folder that is named after the point and the seed."""
-        import torch
-
+    def build(self, point: dict[str, Any], logger: Any = None) -> tuple[Any, ...]:
+        """Make trainer, model and data of a trial; its logs go to a folder named after the point and the seed."""
         seed = torch.initial_seed()  # just set, by the search
-        made = self._made(point, _folder_name({**point, "seed": seed}), is_quiet, seed=seed, **QUIET, **trainer)
-        return made.trainer, made.model, made.datamodule
-
-    def _made(
-        self, point: dict[str, Any], name: str, keep: Callable[[Any], bool], seed: int | None = None, **trainer: Any
-    ) -> TrialCLI:
+        if logger is None:
+            run = self._new_run({**point, "seed": seed})
+            logger = TensorBoardLogger(self.folder, name="", version=run, default_hp_metric=False)
         config = at_point(self.config, point, self.lr_key, self.schedules)
         config["trainer"]["default_root_dir"] = str(self.folder)
-        if seed is not None:
-            config["seed_everything"] = seed
-        return TrialCLI({**config, "name": name}, keep, **trainer)
+        made = TrialCLI({**config, "seed_everything": seed, "name": self.folder.name}, logger)
+        return made.trainer, made.model, made.datamodule
 
-    def range_test(self) -> float | None:
-        """The suggestion of the LR range test for the configuration as it is; the test itself says how it came to it.
+    def _new_run(self, values: dict[str, Any]) -> str:
+        """Make a folder such as "lr=0.1,seed=42"; a training that is repeated gets a new one, "lr=0.1,seed=42,2"."""
+        pairs = zip(short(values).values(), values.values(), strict=True)
+        name = re.sub(r"[^\w.,=+-]+", "_", ",".join(f"{key}={show(value)}" for key, value in pairs))[:200]
+        for number in itertools.count(1):
+            run = name if number == 1 else f"{name},{number}"
+            with suppress(FileExistsError):
+                (self.folder / run).mkdir(parents=True)
+                return run
+        raise AssertionError
 
-        Raises:
-            ValueError: If this installation has no range test.
-        """
+    def range_test(self) -> Any:
+        """Run the LR range test for the configuration as it is; the test itself says how it came to its suggestion."""
         try:
             from lr_callbacks import lr_range_test
         except ImportError:
             raise ValueError(
                 "--with-range-test needs the LR range test, which this version does not have; leave it out"
             ) from None
-        from lightning.pytorch import seed_everything
-
         seed_everything(self.seed, workers=True, verbose=False)
         with quiet():
             trainer, model, datamodule = self.build({}, logger=False)
-        return lr_range_test(trainer, model, datamodule).suggestion
+        return lr_range_test(trainer, model, datamodule)
 
     def report(self, table: SweepTable) -> None:
         """Write table, picture and best configuration, and say where they are.
@@ -180,11 +178,11 @@ class SweepRun:
             say([*lines, *files])
             raise
         if writable:
-            files.append(f"Train it    lr-callbacks fit --config {quote(str(self.write_best(table, best)))}")
+            files.append(f"Train it    lr-callbacks fit --config {quote(str(self._write_best(table, best)))}")
         files.append(f"Compare     tensorboard --logdir {quote(str(self.folder))}")
         say([*lines, table.verdict(), *files])
 
-    def write_best(self, table: SweepTable, row: Row) -> Path:
+    def _write_best(self, table: SweepTable, row: Row) -> Path:
         """Write the configuration of the best point, complete."""
         best = self.folder / "best.yaml"
         config = at_point(self.config, row.point, self.lr_key, self.schedules)
@@ -194,64 +192,19 @@ class SweepRun:
         _write(best, lambda path: path.write_text(text))
         return best
 
-    def check_refit(self) -> None:
-        """Refuse a refit that could not work, before the sweep.
-
-        Raises:
-            ValueError: If there is no datamodule, or a callback steers the training by validation data.
-        """
-        if not self._has_data:
-            raise ValueError("--refit needs a datamodule, got loaders of the module; train with best.yaml instead")
-        for name in self.schedules or [None]:
-            for callback in callbacks_of(self._resolved({SCHEDULE: name} if name else {}).as_dict()):
-                metric = watched_validation(callback)
-                if metric is not None:
-                    kind = callback["class_path"].rpartition(".")[2]
-                    raise ValueError(
-                        f"--refit must leave no validation data, got {kind} that watches {metric!r}; leave --refit "
-                        "out, or let it watch a metric of the training"
-                    )
-
-    def refit(self, table: SweepTable) -> None:
-        """Train at the best point on training and validation data together, and keep the network.
-
-        It takes as many epochs as the best point took. The first worker does it; the others wait, and say the same.
-
-        Raises:
-            ValueError: If its loaders cannot be joined.
-        """
-        best, told = table.best, self.folder / "refit.json"
-        epochs = round(best.epochs / len(best.values))
-        if not os.access(self.folder, os.W_OK):
-            raise ValueError(f"--refit must write to the folder of the sweep, got {self.folder}, which is read-only")
-        lock = FileLock(self.folder / "refit.lock")
-        if not lock.acquire(wait=False):
-            say(["Another worker trains on training and validation data; waiting for it."])
-        with lock:
-            done = json.loads(told.read_text()) if told.exists() else {}
-            if done.get("point") != best.point or not Path(done["checkpoint"]).exists():
-                made = self._made(best.point, "refit", needs_no_validation, limit_val_batches=0)
-                made.trainer.callbacks.insert(0, StopAfter(epochs))  # type: ignore[attr-defined]
-                train_on_everything(made.datamodule)
-                made.trainer.fit(made.model, datamodule=made.datamodule)
-                checkpoint = getattr(made.trainer.checkpoint_callback, "best_model_path", "")
-                done = {"point": best.point, "checkpoint": checkpoint}
-                _write(told, lambda path: path.write_text(json.dumps(done)))
-        s = "" if epochs == 1 else "s"
-        say([f"Trained on training and validation data, {epochs} epoch{s}: {done['checkpoint']}"])
-
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file as a whole: of two workers that end together, each leaves a complete one."""
-    new = path.with_name(f".{os.getpid()}.{path.name}")
-    write(new)
-    new.replace(path)
-
-
-def _folder_name(point: dict[str, Any]) -> str:
-    """Such as "lr=0.1,seed=42"."""
-    text = ",".join(f"{name}={show(value)}" for name, value in zip(short(point).values(), point.values(), strict=True))
-    return re.sub(r"[^\w.,=+-]+", "_", text)[:200]
+    """Write a file as a whole, by one of a random name: two workers that end together leave a complete one."""
+    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
+        new = Path(file.name)
+    try:
+        write(new)
+        mask = os.umask(0)
+        os.umask(mask)
+        new.chmod(0o666 & ~mask)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _reason(error: ArgumentError) -> str:
@@ -270,10 +223,31 @@ def _plain(word: Any) -> Any:
     """A word of the command line as the number or boolean that it stands for."""
     if not isinstance(word, str):
         return word
+    for read in (json.loads, float):
+        with suppress(ValueError):
+            return read(word)
+    return {"true": True, "false": False, "null": None}.get(word.lower(), word)
+
+
+@contextmanager
+def companions(command_line: list[str], number: int) -> Iterator[None]:
+    """Let further processes of the same command share the work; they end with this one.
+
+    Args:
+        command_line: Of this process, without the program's name.
+        number: How many.
+    """
+    command = [sys.executable, "-m", "lr_callbacks", *command_line, "--workers=0"]
+    null = subprocess.DEVNULL
+    started = [subprocess.Popen(command, stdin=null, stdout=null, stderr=null) for _ in range(number)]
     try:
-        return json.loads(word)
-    except json.JSONDecodeError:
-        try:
-            return float(word)
-        except ValueError:
-            return {"true": True, "false": False, "null": None}.get(word.lower(), word)
+        yield
+        failed = [process.returncode for process in started if process.wait()]
+        if failed:
+            say([f"{len(failed)} of {number} further workers ended with an error; the others did their work."])
+    finally:
+        for process in started:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+            process.kill()

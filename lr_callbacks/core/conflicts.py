@@ -11,6 +11,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.native_schedulers import native_configs
+from lr_callbacks.core.replacement_lines import replacement_line
 from lr_callbacks.core.terms import Term
 
 
@@ -28,16 +31,16 @@ def refuse_other_owners(trainer: Trainer, controllers: Sequence[Controller]) -> 
         )
     for controller in controllers:
         ours = ", ".join(type(schedule).__name__ for schedule in controller.schedules)
-        for config in trainer.lr_scheduler_configs:
-            if getattr(config.scheduler, "optimizer", None) in (controller.optimizer, controller.given):
-                name = type(config.scheduler).__name__
-                raise MisconfigurationException(
-                    f"Two owners of the LR of {controller.name}: {name}, which was returned by configure_optimizers,"
-                    f" and {ours}. Remove {name} there and write TorchScheduler(torch.optim.lr_scheduler.{name}, ...)"
-                    f" among the Trainer's callbacks, or remove {ours}."
-                )
+        for config in native_configs(trainer, controller.optimizer, controller.given):
+            name = type(config.scheduler).__name__
+            raise MisconfigurationException(
+                f"Two owners of the LR of {controller.name}: {name}, which was returned by configure_optimizers, and"
+                f" {ours}. Add ReplaceSchedulers() to the Trainer's callbacks, which takes {name} out of the run"
+                f" without an edit of the module, or remove {name} there; to keep what it does together with {ours},"
+                f" add {replacement_line(config)} too. Or remove {ours}."
+            )
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, StochasticWeightAveraging):
+            if is_a(callback, StochasticWeightAveraging):
                 raise MisconfigurationException(
                     f"Two owners of the LR of {controller.name}: StochasticWeightAveraging anneals it to its own"
                     f" swa_lrs, and {ours}. Use lightning's WeightAveraging, which leaves the LR alone, or remove"

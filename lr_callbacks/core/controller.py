@@ -12,8 +12,10 @@ from torch.optim import Optimizer
 from lr_callbacks.core import epochs, timeline_state
 from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.base_values import read_configured, take_configured, take_restored
-from lr_callbacks.core.group_checks import check_numbers, require_lrs, require_param
+from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
+from lr_callbacks.core.group_checks import check_numbers, require_lrs
+from lr_callbacks.core.lr_scale import mark_scales, scale_added_group
+from lr_callbacks.core.native_schedulers import TakenOut, momentum_after_native_run
 from lr_callbacks.core.plan import plan_records, tell_of_another_plan
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.schedule import LRSchedule
@@ -40,6 +42,8 @@ class Controller:
         taken: Steps taken since the training started, also those that a state loaded in between does not count.
         timeline: Where in the run a step lies.
         terms: What each schedule does to which groups, in the order of multiplication.
+        replaced: The module's schedulers that were taken out of the run.
+        scales: The ``lr_scale`` of each group, which is part of its base LR; None where a group has none.
     """
 
     def __init__(self, optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule]) -> None:
@@ -52,6 +56,7 @@ class Controller:
         self.taken = 0
         self.timeline = Timeline(RunLength())
         self.terms: list[Term] = []
+        self.replaced: list[TakenOut] = []
         self.plan: list[dict[str, Any]] = []
         self._advancing = tuple(schedule for schedule in self.schedules if schedule.advances)
         self._finetuned = False
@@ -63,11 +68,9 @@ class Controller:
         optimizer = self.optimizer
         require_lrs(optimizer, self.name)
         check_numbers(optimizer)
-        self._configured = read_configured(optimizer, self.name)
-        self._configured_others = [
-            {key: value for key in (*group, "momentum") if (value := pg.get_value(group, key)) is not None}
-            for group in optimizer.param_groups
-        ]
+        self.scales = read_configured(optimizer, self.name)
+        self._configured = [pg.get_lr(group) for group in optimizer.param_groups]
+        self._configured_others = [pg.numbers_of(group) for group in optimizer.param_groups]
 
     @property
     def name(self) -> str:
@@ -107,9 +110,12 @@ class Controller:
         groups = self.optimizer.param_groups
         check_numbers(self.optimizer)
         restored = pg.get_carried(self.optimizer)
+        mark_scales(self.optimizer, self.scales, self._configured)
         lrs_then, same = [pg.get_lr(group) for group in groups], False
         if restored is None:
             restored = before
+            for scheduler in self.replaced if resumed and before is None else ():
+                momentum_after_native_run(scheduler)
             take_configured(self.optimizer, self._configured, believe_the_lr_found=not resumed or before is not None)
         else:
             driven = {n for s in self.schedules for n in pg.select(self.optimizer, s.wanted_groups, who=repr(s))}
@@ -165,7 +171,7 @@ class Controller:
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the values of the next one are written before anybody looks."""
         groups = optimizer.param_groups
-        if self._look or self._has_new_groups():
+        if self._look or len(groups) != len(self._bases) or (groups and pg.BASE_LR not in groups[-1]):
             self.adopt()
         self.step = now = self.step + 1
         self.taken += 1
@@ -193,6 +199,8 @@ class Controller:
         pg.forget_carried(optimizer)
         for group, base in zip(optimizer.param_groups, self._bases, strict=False):
             group.setdefault(pg.BASE_LR, base)
+        self.resolve()  # absolute LRs are other factors of other base LRs
+        mark_scales(self.optimizer, self.scales, self._configured)
         self.adopt()
         self.write()
 
@@ -282,10 +290,11 @@ class Controller:
         groups, first = self.optimizer.param_groups, self._bases[0] if self._bases else 0.0
         added = [number for number, group in enumerate(groups) if pg.BASE_LR not in group]
         for number in added:
-            groups[number][pg.REFERENCE_LR] = groups[0].get(pg.REFERENCE_LR, groups[0].get(pg.BASE_LR, first))
+            scale_added_group(self.optimizer, number, self.name)
+            groups[number][pg.REFERENCE_LR] = pg.reference_value(groups[0], "lr") if number else first
         if added or len(groups) != len(self._bases):
             self.resolve()
-        self._note_configured()
+        note_configured(self.optimizer, self.terms, self._configured_others, self.name)
         factors = self._factors("lr") if added or self._look else {}
         for number in added:
             self._rebase(number, factors.get(number, 1.0))
@@ -320,13 +329,14 @@ class Controller:
             if self._finetuned:
                 self._rebase(number, factor)
             else:
-                self._tell_of_foreign(number, pg.get_lr(group), ours)
+                self._tell_of_foreign(group, pg.get_lr(group), ours)
 
-    def _tell_of_foreign(self, number: int, theirs: float, ours: float) -> None:
+    def _tell_of_foreign(self, group: pg.ParamGroup, theirs: float, ours: float) -> None:
         """Tell once that the LR of a group is not the one that was written."""
         if self._warned or self._finetuned:
             return
         self._warned = True
+        number = next(place for place, each in enumerate(self.optimizer.param_groups) if each is group)
         who = (
             "A torch scheduler that was built on it, or other code,"
             if hooks.has_scheduler(self.optimizer)
@@ -337,30 +347,6 @@ class Controller:
             f" {ours:g}; they go on setting it. Remove one of the two."
         )
 
-    def _note_configured(self) -> None:
-        """Note what to give back of each other entry that a schedule moves; give back what none moves any more."""
-        driven = {(number, term.param) for term in self.terms if term.param != "lr" for number in term.groups}
-        relative = {term.param for term in self.terms if not term.absolute}
-        for param in relative - {"lr"}:
-            numbers = sorted({n for term in self.terms if term.param == param for n in term.groups})
-            require_param(self.optimizer, param, numbers, self.name)
-        for number, group in enumerate(self.optimizer.param_groups):
-            for param in pg.moved_params(group):
-                if (number, param) not in driven:
-                    pg.set_value(group, param, group.pop(pg.configured_key(param)))
-        for number, param in sorted(driven):
-            group = self.optimizer.param_groups[number]
-            now, key = pg.get_value(group, param), pg.configured_key(param)
-            known = self._configured_others[number] if number < len(self._configured_others) else {}
-            if now is None or (key in group and (param not in relative or param not in known)):
-                continue
-            if key in group and group[key] != known[param]:
-                rank_zero_warn(
-                    f"Group {number} of {self.name} was configured with {param} {group[key]:g} when the checkpoint was"
-                    f" written and is with {known[param]:g} now; {known[param]:g} is used."
-                )
-            group[key] = known.get(param, now)
-
     # ------------------------------------------------------------------ the end
     def end(self) -> None:
         """Stop the clock and give back all but the LR; LRs and count stay: a checkpoint written now can resume."""
@@ -368,8 +354,5 @@ class Controller:
             return
         while self._hooks:
             self._hooks.pop()()
-        groups = self.optimizer.param_groups
-        self._carry(groups)
-        for group in groups:
-            for param in pg.moved_params(group):
-                pg.set_value(group, param, group[pg.configured_key(param)])
+        self._carry(self.optimizer.param_groups)
+        give_back(self.optimizer)

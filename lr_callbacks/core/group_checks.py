@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from numbers import Real
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -64,17 +63,16 @@ def check_numbers(optimizer: Optimizer) -> None:
                 )
 
 
-def require_param(optimizer: Optimizer, param: str, numbers: Iterable[int], name: str) -> None:
+def require_param(optimizer: Optimizer, param: str, number: int, name: str) -> None:
     """Refuse to drive an entry that a group does not have.
 
     Raises:
         MisconfigurationException: Naming the group, the entry, and the entries that there are.
     """
-    for number in numbers:
-        group = optimizer.param_groups[number]
-        if pg.get_value(group, param) is None:
-            have = ", ".join(sorted(repr(key) for key in group if pg.get_value(group, key) is not None))
-            raise MisconfigurationException(
-                f"param={param!r}: group {number} of {name} has no such number; it has {have}. Name one of those, or"
-                " give the schedule other groups="
-            )
+    group = optimizer.param_groups[number]
+    if pg.get_value(group, param) is None:
+        have = ", ".join(sorted(repr(key) for key in pg.numbers_of(group) if not pg.is_our_key(key)))
+        raise MisconfigurationException(
+            f"param={param!r}: group {number} of {name} has no such number; it has {have}. Name one of those, or give"
+            " the schedule other groups="
+        )

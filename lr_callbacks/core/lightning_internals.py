@@ -25,10 +25,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
+from lr_callbacks.core.lightning_names import is_a
+
 
 def has_no_optimizer(trainer: Trainer) -> bool:
     """Whether ``configure_optimizers`` returned None: Lightning then puts a mock in the optimizer's place."""
-    return any(isinstance(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
+    return any(is_a(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
 
 
 def batches_left_of_epoch(trainer: Trainer) -> float | None:
@@ -106,6 +108,18 @@ def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
     return bool(module.automatic_optimization and trainer.fit_loop._should_accumulate())
 
 
+# ---------------------------------------------------------------------- the range test: is it a new fit?
+
+
+def step_to_resume_at(trainer: Trainer) -> int:
+    """The optimizer step at which a fit that is in ``on_fit_start`` will go on; 0 for one that begins.
+
+    Lightning restores the loops after that hook, and `trainer.ckpt_path` neither names the checkpoint that Slurm's
+    requeue left nor tells a resumed fit from one in which a finder has put back a file of its own.
+    """
+    return int(trainer._checkpoint_connector._loaded_checkpoint.get("global_step", 0))
+
+
 # ---------------------------------------------------------------------- the range test: data
 # Lightning sets its loaders up after ``on_fit_start``, in ``FitLoop.setup_data``, which also creates the iterator and
 # so draws random numbers, starts workers, and fetches the first batch of a stream. The range test needs the loaders as
@@ -123,9 +137,15 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
             f"The range test needs a {stage.dataloader_prefix}_dataloader, and there is none"
         )
     loader = _request_dataloader(loop._data_source)
-    if not isinstance(loader, CombinedLoader):
+    if not is_a(loader, CombinedLoader):
         loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
+
+
+def has_loader(trainer: Trainer, stage: RunningStage) -> bool:
+    """Whether somebody gives a loader for a stage."""
+    loop: Any = trainer.fit_loop if stage is RunningStage.TRAINING else trainer.fit_loop.epoch_loop.val_loop
+    return bool(loop._combined_loader is not None or loop._data_source.is_defined())
 
 
 def given_loaders(trainer: Trainer) -> list[object]:
@@ -177,7 +197,7 @@ def to_device(trainer: Trainer, batch: Any) -> Any:
 # ---------------------------------------------------------------------- the range test: steps
 # Driving the optimization classes themselves is what makes precision, strategy, accumulation, clipping and the module's
 # own hooks Lightning's. They read where they are from the progress of the loops, which is therefore written here, and
-# restored from a memento like everything else.
+# restored from a snapshot like everything else.
 
 
 def enter_training(trainer: Trainer, loader: CombinedLoader) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.core.param_groups import ParamGroup
@@ -18,20 +19,27 @@ def stepping(optimizer: Optimizer) -> Optimizer:
     they step the optimizer inside, whose groups are theirs.
 
     Raises:
-        TypeError: If it has no hooks, and no optimizer inside that has.
+        MisconfigurationException: If it has no hooks, and no optimizer inside that has.
     """
     try:
-        optimizer.register_state_dict_post_hook(_nothing).remove()
         optimizer.register_step_post_hook(_nothing).remove()
+    except AttributeError:  # torch itself asks for them in each step of a Trainer
+        raise _without(optimizer, "step hooks", "its steps cannot be counted") from None
+    try:
+        optimizer.register_state_dict_post_hook(_nothing).remove()
     except AttributeError:
         for inside in vars(optimizer).values():
             if isinstance(inside, Optimizer) and _same_groups(inside, optimizer):
                 return stepping(inside)
-        raise TypeError(
-            f"{type(optimizer).__name__} has no hooks (it does not call torch.optim.Optimizer.__init__), so its steps"
-            " cannot be counted; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
-        ) from None
+        raise _without(optimizer, "state hooks", "its step count cannot be kept") from None
     return optimizer
+
+
+def _without(optimizer: Optimizer, hooks: str, so: str) -> MisconfigurationException:
+    return MisconfigurationException(
+        f"{type(optimizer).__name__} has no {hooks} (it does not call torch.optim.Optimizer.__init__), so {so}; derive it"
+        " from torch.optim.Optimizer and call super().__init__(params, defaults)"
+    )
 
 
 def _nothing(*arguments: Any) -> None:
@@ -60,8 +68,10 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
 
     def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
         if torch.compiler.is_compiling():
-            untraced(stepped)
-        else:  # what keeps the compiler out costs half as much as an update, so it is left out where nothing compiles
+            untraced(stepped)  # what keeps the compiler out costs half as much as an update, so only where it compiles
+        elif getattr(stepped, "found_inf", None) is None:
+            hook(stepped)
+        else:
             unless_skipped(stepped)
 
     return optimizer.register_step_post_hook(after_step).remove
@@ -84,3 +94,9 @@ def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
 def has_scheduler(optimizer: Optimizer) -> bool:
     """Whether a torch scheduler has ever been built on the optimizer: torch marks its ``step`` then."""
     return hasattr(optimizer.step, "_wrapped_by_lr_sched")
+
+
+def forget_scheduler(optimizer: Optimizer) -> None:
+    """Take off the mark that a torch scheduler has left on the optimizer's ``step``."""
+    if hasattr(vars(optimizer).get("step"), "_wrapped_by_lr_sched"):
+        del optimizer.step

@@ -27,7 +27,11 @@ CONFIGURED_LR = "lr_callbacks_configured_lr"
 """What the user configured when the base LR was found; differs from it after a range test."""
 REFERENCE_LR = "lr_callbacks_reference_lr"
 """Only in a group added in mid-training: the base LR of the group whose factors it follows."""
+LR_SCALE = "lr_scale"
+"""timm's key for layer-wise LRs: what multiplies any LR that a schedule gives to the group."""
 _PREFIX = "lr_callbacks_"
+SCALED_LR = f"{_PREFIX}scaled_lr"
+"""Only in a group with an ``lr_scale``: its LR when it was found, the scale being part of it."""
 _CONFIGURED = f"{_PREFIX}configured_"
 CONFIGURED_MOMENTUM = f"{_CONFIGURED}momentum"
 """Only while a schedule moves the momentum: what to give back. Other entries are kept alike."""
@@ -99,6 +103,12 @@ def get_value(group: ParamGroup, param: str) -> float | None:
     return float(value)
 
 
+def numbers_of(group: ParamGroup) -> dict[str, float]:
+    """All entries of a group that are numbers."""
+    values = {param: get_value(group, param) for param in (*group, "momentum")}
+    return {param: value for param, value in values.items() if value is not None}
+
+
 def set_value(group: ParamGroup, param: str, value: float) -> None:
     """Write an entry of a group that has it; a tensor stays the same tensor object and gets the value in place."""
     if param == "momentum":
@@ -122,14 +132,26 @@ def configured_key(param: str) -> str:
 def reference_value(group: ParamGroup, param: str) -> float:
     """The base value that a schedule sees; for a group added in mid-training, that of the group that it follows."""
     if param == "lr":
-        return float(group[REFERENCE_LR] if REFERENCE_LR in group else group.get(BASE_LR, 0.0))
+        return float(group[REFERENCE_LR]) if REFERENCE_LR in group else unscaled_base(group)
     value = group.get(base_key(param), get_value(group, param))
     return 0.0 if value is None else float(value)
+
+
+def unscaled_base(group: ParamGroup) -> float:
+    """The base LR without the group's ``lr_scale``, where that is part of it."""
+    base = float(group.get(BASE_LR, 0.0))
+    scale = float(group[LR_SCALE]) if SCALED_LR in group else 1.0
+    return base / scale if scale not in (0.0, 1.0) else base
 
 
 def moved_params(group: ParamGroup) -> list[str]:
     """The entries other than the LR whose configured values are kept in the group, to be given back."""
     return [key.removeprefix(_CONFIGURED) for key in group if key.startswith(_CONFIGURED) and key != CONFIGURED_LR]
+
+
+def is_our_key(key: str) -> bool:
+    """Whether this package, or torch's schedulers, keep something under a key."""
+    return key.startswith(_PREFIX) or key == BASE_LR
 
 
 def is_ours(group: ParamGroup) -> bool:
@@ -139,7 +161,7 @@ def is_ours(group: ParamGroup) -> bool:
 
 def forget(group: ParamGroup) -> None:
     """Remove everything of ours, and ``initial_lr``; the values themselves stay as they are."""
-    for key in [key for key in group if key.startswith(_PREFIX) or key == BASE_LR]:
+    for key in [key for key in group if is_our_key(key)]:
         del group[key]
 
 
@@ -251,9 +273,9 @@ def _tensors(group: ParamGroup) -> list[Tensor]:
 
 
 def copy_for_stand_in(group: ParamGroup) -> ParamGroup:
-    """What a group holds as it was configured, without parameters and marks: its LR is the base LR."""
-    copy = {key: held for key, held in group.items() if not key.startswith(_PREFIX) and key not in (BASE_LR, "params")}
-    copy["lr"] = float(group[BASE_LR])
+    """What a group holds as configured, without parameters and marks: its LR is the base LR without ``lr_scale``."""
+    copy = {key: held for key, held in group.items() if not is_our_key(key) and key != "params"}
+    copy["lr"] = unscaled_base(group)
     if "betas" in copy:
         copy["betas"] = tuple(float(beta) for beta in copy["betas"])
     elif "momentum" in copy:

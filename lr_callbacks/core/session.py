@@ -22,6 +22,9 @@ from lr_callbacks.core.lightning_internals import (
     begins_epoch,
     has_no_optimizer,
 )
+from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lr_scale import take_lr_scales
+from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
 from lr_callbacks.core.schedule import LRSchedule
@@ -83,7 +86,7 @@ class Session:
             controller.start(
                 run,
                 resumed=trainer.global_step > 0,
-                finetuned=any(isinstance(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
+                finetuned=any(is_a(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
                 steps_if_not_restored=trainer.global_step if countable else None,
                 clock=clock,
                 before=self._before.carried.get(controller.index) if goes_on and self._before is not None else None,
@@ -178,6 +181,11 @@ class Session:
         for controller in self.controllers:
             controller.end()
 
+    def release(self) -> None:
+        """End, and keep nothing alive but what a fit that goes on needs."""
+        self.end()
+        self.controllers, self._optimizers, self._before = [], [], None
+
 
 T = TypeVar("T")
 _SESSIONS: WeakKeyDictionary[Trainer, Session] = WeakKeyDictionary()
@@ -227,11 +235,17 @@ def _controllers(trainer: Trainer, schedules: Sequence[LRSchedule]) -> list[Cont
                 f"{schedule!r}: optimizer={schedule.optimizer} does not exist; the module has {count}"
                 f" optimizer{'s' * (count != 1)}, counted from 0"
             )
+    for schedule in schedules:
+        if schedule.takes_out:
+            _take_out(trainer, schedule, schedules)
     controllers = []
     for index, optimizer in enumerate(trainer.optimizers):
         mine = [each for each in schedules if each.drives and each.optimizer in (None, index)]
         if mine:
             controllers.append(Controller(optimizer, index, mine))
+            controllers[-1].replaced = taken_out(trainer, optimizer)
+        elif any(each.sets_lr and each.optimizer in (None, index) for each in schedules):
+            take_lr_scales(optimizer, f"optimizer {index} ({type(optimizer).__name__})")
     refuse_other_owners(trainer, controllers)
     return controllers
 
@@ -239,6 +253,21 @@ def _controllers(trainer: Trainer, schedules: Sequence[LRSchedule]) -> list[Cont
 def _shared(trainer: Trainer, mine: T) -> T:
     """What rank zero has, on all ranks."""
     return mine if trainer.world_size == 1 else trainer.strategy.broadcast(mine)
+
+
+def _take_out(trainer: Trainer, replacer: LRSchedule, schedules: Sequence[LRSchedule]) -> None:
+    """Take the module's schedulers out of the run, of each optimizer whose LR one of the schedules sets."""
+    found = False
+    for index in range(len(trainer.optimizers)):
+        ours = any(each.sets_lr and each.optimizer in (None, index) for each in schedules)
+        if replacer.optimizer == index or (replacer.optimizer is None and ours):
+            found = True
+            take_out(trainer, index, getattr(replacer, "lr", None), repr(replacer))
+    if not found and trainer.lr_scheduler_configs:
+        rank_zero_warn(
+            f"{replacer!r} takes nothing out of the run: no LR callback sets the LR of an optimizer. Add one, such as"
+            f" OneCycle(), or name the optimizer: {type(replacer).__name__}(optimizer=0)."
+        )
 
 
 def _of_rank_zero(trainer: Trainer, run: RunLength) -> RunLength:

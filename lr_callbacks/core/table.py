@@ -7,7 +7,8 @@ function, a scheduler of torch's, feedback) is asked at each step and multiplies
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,8 @@ ROWS = 256
 """Rows of a table, at most."""
 NUMBERS = 32_768
 """Values of a table, at most."""
-NOTHING: Any = object()
 Row = float | Array
-Foreign = Callable[[int, float, float], None]
+Foreign = Callable[[pg.ParamGroup, float, float], None]
 
 
 class HyperTable:
@@ -39,7 +39,7 @@ class HyperTable:
         terms: What drives it, in the order of multiplication; or, if they are absolute, what sets it.
         one_by_one: Whether time goes on by one with each step: then later rows are worth their work.
         end: How many steps the run has, if that is known.
-        on_foreign: Called with the place of a group, its value, and ours, where somebody else has written the value.
+        on_foreign: Called with a group, its value, and ours, where other code has written the value.
 
     Attributes:
         driven: Places of the groups that it writes.
@@ -72,7 +72,8 @@ class HyperTable:
         self._first = 0
         self._rows: list[Any] = []  # of each step one number, or one for each driven group
         self._parts: list[tuple[list[Row] | None, Term | None]] = []  # known rows and live terms, in their order
-        self._written: Any = NOTHING  # what the groups hold: the very objects, where that is known
+        self._written: Any = None  # what the groups hold, where that is known
+        self._is_plain = all(type(groups[number].get(param)) is float for number in self.driven)
 
     def _columns_of(self, term: Term) -> tuple[list[int], list[int]] | None:
         """Where a term's groups are among the driven ones, and which of them; None if they are the same."""
@@ -190,34 +191,40 @@ class HyperTable:
     # ------------------------------------------------------------------ writing
     def write(self, groups: list[pg.ParamGroup], step: int) -> None:
         """Write what step `step` uses into the groups."""
-        row = step - self._first
-        if not 0 <= row < len(self._rows):
+        place = step - self._first
+        if not 0 <= place < len(self._rows):
             self._fill(step)
-            row = 0
-        values = self._live_row(step) if self.is_live else self._rows[row]
+            place = 0
+        values = self._live_row(step) if self.is_live else self._rows[place]
         mine = groups if self._all else [groups[number] for number in self.driven]
         key, written = self.param, self._written
-        if values.__class__ is float:
-            for place, group in enumerate(mine):
-                if group.get(key) is written:
+        if not self._is_plain:
+            for group, value in zip(mine, values if values.__class__ is list else repeat(values), strict=False):
+                pg.set_value(group, key, value)
+        elif values.__class__ is float and written.__class__ is float:
+            for group in mine:
+                if group[key] is written:
                     group[key] = values
                 else:
-                    self._write_odd(place, group, values, written)
+                    self._replace(group, values, written)
         else:
+            row = values if values.__class__ is list else [values] * len(mine)
             lasts = written if written.__class__ is list else [written] * len(mine)
-            for place, (group, value, last) in enumerate(zip(mine, values, lasts, strict=True)):
-                if group.get(key) is last:
+            if all(map(is_, [group[key] for group in mine], lasts)):
+                for group, value in zip(mine, row, strict=True):
                     group[key] = value
-                else:
-                    self._write_odd(place, group, value, last)
+            else:
+                for group, value, last in zip(mine, row, lasts, strict=True):
+                    self._replace(group, value, last)
         self._written = values
 
-    def _write_odd(self, place: int, group: pg.ParamGroup, value: float, last: Any) -> None:
-        """Write into a group that does not hold the very object that was written last: a tensor, or a stranger's."""
-        held = group.get(self.param)
-        plain = held is not None and not isinstance(held, Tensor)
-        if last is not NOTHING and plain and held != last and self._on_foreign is not None:
-            self._on_foreign(self.driven[place], float(held), last)  # type: ignore[arg-type]
+    def _replace(self, group: pg.ParamGroup, value: float, last: float | None) -> None:
+        """Write over what may not be the very object that was written last: a value of other code, or a tensor."""
+        held = group[self.param]
+        if isinstance(held, Tensor):
+            self._is_plain = False
+        elif last is not None and held != last and self._on_foreign is not None:
+            self._on_foreign(group, float(held), last)
         pg.set_value(group, self.param, value)
 
 

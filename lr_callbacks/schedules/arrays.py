@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,19 @@ Times = float | NDArray[Any]
 """One time or an array of times of any shape, ints or floats, at least 0."""
 Value = float | Array
 """One number, or a row with an entry for each parameter group."""
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def lookahead(function: Method) -> Method:
+    """Mark a function as a pure function of time, so that it may be worked out for many steps at once.
+
+    A function or method without this mark (an override in a subclass of your own, say) is asked at each step, for that
+    step only.
+    """
+    function.__dict__["lookahead"] = True
+    return function
 
 
 def cos(x: Any) -> Array:

@@ -6,11 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from lr_callbacks.schedules.arrays import Array, Times, Value, power
+from lr_callbacks.schedules.arrays import Array, Times, Value, lookahead, power
 
 CyclicalMode = Literal["triangular", "triangular2", "exp_range"]
 
 
+@lookahead
 def cyclical_factor(
     t: Times,
     *,
@@ -52,6 +53,7 @@ def cyclical_factor(
     return (base_factor + (1.0 - base_factor) * height) * scale
 
 
+@lookahead
 def cyclical_momentum(
     t: Times,
     *,

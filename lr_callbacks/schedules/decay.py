@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from lr_callbacks.schedules.arrays import Array, Times, exp, power
+from lr_callbacks.schedules.arrays import Array, Times, exp, lookahead, power
 
 
+@lookahead
 def step_decay_factor(t: Times, *, step_size: float, gamma: float = 0.1, offset: Literal[0, 1] = 0) -> Array:
     """Multiply by `gamma` every `step_size` steps: ``gamma ** floor((t + offset) / step_size)``.
 
@@ -36,6 +37,7 @@ def step_decay_factor(t: Times, *, step_size: float, gamma: float = 0.1, offset:
     return power(gamma, (np.asarray(t) + offset) // step_size)
 
 
+@lookahead
 def multi_step_factor(t: Times, *, milestones: Sequence[float], gamma: float = 0.1) -> Array:
     """Multiply by `gamma` at each milestone: ``gamma ** (number of milestones <= t)``.
 
@@ -59,6 +61,7 @@ def multi_step_factor(t: Times, *, milestones: Sequence[float], gamma: float = 0
     return power(gamma, np.searchsorted(milestones, t, side="right"))
 
 
+@lookahead
 def exponential_factor(t: Times, *, gamma: float, step_size: float = 1, offset: Literal[0, 1] = 0) -> Array:
     """Multiply by `gamma` over every `step_size` steps, evenly: ``gamma ** ((t + offset) / step_size)``.
 
@@ -83,6 +86,7 @@ def exponential_factor(t: Times, *, gamma: float, step_size: float = 1, offset: 
     return power(gamma, (np.asarray(t) + offset) / step_size)
 
 
+@lookahead
 def natural_exponential_factor(
     t: Times, *, rate: float, step_size: float = 1, offset: Literal[0, 1] = 0, staircase: bool = False
 ) -> Array:
@@ -113,6 +117,7 @@ def natural_exponential_factor(
     return exp(-rate * (moved // step_size if staircase else moved / step_size))
 
 
+@lookahead
 def inverse_sqrt_factor(t: Times, *, timescale: float) -> Array:
     """Fall as one over the square root: ``1 / sqrt((t + timescale) / timescale)``.
 

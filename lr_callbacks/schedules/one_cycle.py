@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from lr_callbacks.schedules.anneal import AnnealStrategy, cosine_anneal, linear_anneal
-from lr_callbacks.schedules.arrays import Array, Times, Value
+from lr_callbacks.schedules.arrays import Array, Times, Value, lookahead
 
 Way = Literal["up", "down", "out", "down and out"]
 
@@ -49,6 +49,7 @@ def one_cycle_phases(total_steps: float, *, pct_start: float, three_phase: bool)
     return [phase for phase in phases if phase[0] < phase[1]]
 
 
+@lookahead
 def one_cycle_factor(
     t: Times,
     *,
@@ -95,6 +96,7 @@ def one_cycle_factor(
     return _through(values, t, total_steps, pct_start, anneal_strategy, three_phase) * (scale / max_lr)
 
 
+@lookahead
 def one_cycle_momentum(
     t: Times,
     *,

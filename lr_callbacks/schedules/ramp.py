@@ -7,11 +7,12 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from lr_callbacks.schedules.anneal import cosine_anneal
-from lr_callbacks.schedules.arrays import Array, Times, Value, power, until
+from lr_callbacks.schedules.arrays import Array, Times, Value, lookahead, power, until
 
 WarmupShape = Literal["linear", "exponential", "cosine", "constant"]
 
 
+@lookahead
 def warmup_factor(
     t: Times, *, duration: float, shape: WarmupShape = "linear", start_factor: float = 1 / 3, end_factor: float = 1.0
 ) -> Array:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from lr_callbacks.schedules import arrays
-from lr_callbacks.schedules.arrays import Array, Times, Value, between, cos, until
+from lr_callbacks.schedules.arrays import Array, Times, Value, between, cos, lookahead, until
 
 
+@lookahead
 def constant_factor(t: Times, *, total_steps: float, factor: float = 1 / 3) -> Array:
     """Hold `factor` until `total_steps`, then 1: ``factor if t < total_steps else 1``.
 
@@ -32,6 +33,7 @@ def constant_factor(t: Times, *, total_steps: float, factor: float = 1 / 3) -> A
     return until(total_steps, t, lambda t: factor, 1.0)
 
 
+@lookahead
 def linear_factor(t: Times, *, total_steps: float, start_factor: float = 1.0, end_factor: float = 0.0) -> Array:
     """Go from `start_factor` to `end_factor` along a line: ``s + (e - s) * t / total_steps``.
 
@@ -58,6 +60,7 @@ def linear_factor(t: Times, *, total_steps: float, start_factor: float = 1.0, en
     return until(total_steps, t, lambda t: start_factor + (end_factor - start_factor) * t / total_steps, end_factor)
 
 
+@lookahead
 def polynomial_factor(t: Times, *, total_steps: float, power: float = 1.0, end_factor: Value = 0.0) -> Array:
     """Fall along a power of the time that is left: ``e + (1 - e) * (1 - t / total_steps) ** power``.
 
@@ -83,6 +86,7 @@ def polynomial_factor(t: Times, *, total_steps: float, power: float = 1.0, end_f
     return between(end_factor, until(total_steps, t, lambda t: arrays.power(1.0 - t / total_steps, power), 0.0))
 
 
+@lookahead
 def cosine_factor(t: Times, *, total_steps: float, eta_min: Value = 0.0) -> Array:
     """Anneal along half a cosine: ``eta_min + (1 - eta_min) * (1 + cos(pi * t / total_steps)) / 2``.
 
@@ -113,6 +117,7 @@ def cosine_factor(t: Times, *, total_steps: float, eta_min: Value = 0.0) -> Arra
     return between(eta_min, until(total_steps, t, lambda t: (1 + cos(math.pi * t / total_steps)) / 2, 0.0))
 
 
+@lookahead
 def rex_factor(t: Times, *, total_steps: float, end_factor: float = 0.0) -> Array:
     """Stay high for long and fall fast at the end: ``e + (1 - e) * (1 - x) / (1 - x / 2)``, ``x = t / total_steps``.
 

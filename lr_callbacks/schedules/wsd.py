@@ -7,12 +7,13 @@ from typing import Literal
 import numpy as np
 
 from lr_callbacks.schedules.anneal import cosine_anneal
-from lr_callbacks.schedules.arrays import Array, Times, until
+from lr_callbacks.schedules.arrays import Array, Times, lookahead, until
 from lr_callbacks.schedules.ramp import warmup_factor
 
 DecayShape = Literal["linear", "cosine", "1-sqrt"]
 
 
+@lookahead
 def warmup_stable_decay_factor(
     t: Times,
     *,

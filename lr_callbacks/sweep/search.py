@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
+import optuna
+from filelock import FileLock
 from lightning.pytorch.utilities.seed import isolate_rng
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
 
-from lr_callbacks.core.arguments import flag, optional_name, require, whole
+from lr_callbacks.core.arguments import flag, require, whole
+from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
-from lr_callbacks.sweep.engines import make_pruner, make_sampler
-from lr_callbacks.sweep.locks import UNWRITABLE, FileLock
-from lr_callbacks.sweep.outcome import table_of
-from lr_callbacks.sweep.queue import Slot, TrialQueue
-from lr_callbacks.sweep.storage import STUDY, lock_folder, open_storage, open_study, read_study, without_password
+from lr_callbacks.sweep.build import Build, caller
+from lr_callbacks.sweep.ledger import Ledger, Slot
+from lr_callbacks.sweep.storage import is_writable, open_storage, open_study, patiently, say, shown
 from lr_callbacks.sweep.table import SweepTable
-from lr_callbacks.sweep.trial import Build
-from lr_callbacks.sweep.work import bury, say, work
+from lr_callbacks.sweep.work import Worker, fail
 
 NAMELESS = "runs/sweep"
+STUDY = "study.db"
+SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
+    "grid": optuna.samplers.RandomSampler,  # has nothing to choose: the points are queued
+    "tpe": optuna.samplers.TPESampler,
+    "random": optuna.samplers.RandomSampler,
+    "gp": optuna.samplers.GPSampler,
+}
+PRUNERS: dict[str | None, Callable[[], BasePruner]] = {
+    None: optuna.pruners.NopPruner,
+    "median": optuna.pruners.MedianPruner,
+    "successive_halving": optuna.pruners.SuccessiveHalvingPruner,
+    "hyperband": optuna.pruners.HyperbandPruner,
+}
 
 
 def grid_search(
@@ -33,48 +50,49 @@ def grid_search(
     mode: Literal["min", "max"] = "min",
     seeds: int | Sequence[int] = 1,
     folder: str | Path | None = None,
-    storage: str | Path | None = None,
+    storage: str | Path | BaseStorage | None = None,
     sampler: str = "grid",
     trials: int | None = None,
     pruner: str | None = None,
     max_deaths: int = 3,
     take_over: bool = False,
     settings: Mapping[str, Any] | None = None,
-    suggest: Callable[[], float | None] | None = None,
+    suggest: Callable[[], Any] | None = None,
 ) -> SweepTable:
     """Train at every point of a grid and rank the points by a metric.
 
-    Name a folder, and the same call goes on where it was stopped: what is trained stays, a trial whose process was
-    killed is repeated. Call it in several processes at the same time, and they share the work: each point is trained
-    once, and all of them return the whole table. It cannot see a change inside `build`: it says how many trainings
-    were there already, and a changed `build` wants a folder of its own, which is what it gets if you name none. A
-    training that diverges ranks last. The random states of the process are afterwards as before.
+    Name a folder, and the same call continues where it was stopped: what is trained stays, a trial whose process was
+    killed is repeated. Called in several processes at the same time, they share the work: each point is trained once,
+    and all return the whole table. A change inside `build` cannot be seen: how many trainings were there already is
+    said, and a changed `build` wants a folder of its own, which is what it gets if you name none. A training that
+    diverges ranks last. The random states of the process are afterwards as before.
 
     Args:
-        build: Called with a point such as ``{"lr": 0.1}``, after the seed was set. It returns a new Trainer, a new
-            module, and what else ``trainer.fit`` takes: nothing, a datamodule, or the loaders.
+        build: Called after the seed was set, with the axes as keyword arguments, ``build(lr=0.1)``, or with one dict,
+            ``build({"lr": 0.1})``, whichever its signature takes. It returns a new Trainer, a new module, and what else
+            ``trainer.fit`` takes: nothing, a datamodule, or the loaders.
         grid: Axis -> its values, or a single one: numbers, strings, booleans, None. Any names; "lr" is checked, and the
             axis of the picture.
         metric: What to rank by, as the module logs it; its last value counts.
         mode: "min" if less is better, "max" if more is.
         seeds: How many trainings per point (seeds 0, 1, ...), or the seeds themselves.
-        folder: Where the study and its lock files are kept, to go on or to join. None is a new folder for each call,
+        folder: Where the study is kept, to continue or to join. None is a new folder for each call,
             runs/sweep/version_0 and up; with a `storage`, it is runs/sweep.
-        storage: Another place for the study: the path of an Optuna journal file, or a database URL of Optuna's, where
-            the study has the name of the folder. None is a journal file in `folder`. SQLite serves one worker; for
-            many machines take a journal file on a shared disk or a database server.
+        storage: Another place for the study, where it has the name of the folder: the URL of a database server that
+            many machines share, the path of an SQLite file, or a storage of Optuna's (one without heartbeats cannot
+            tell which worker died). None is an SQLite file in `folder`, for the workers of one machine.
         sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
             logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
         trials: How many points such a sampler chooses.
         pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband". A point that was stopped
             under one seed is not trained under those that are left, for its mean can no longer win.
-        max_deaths: A point on which the process was killed, or was out of memory, so many times is given up and shown
-            as dead; the others are trained first. A larger number tries it again.
-        take_over: Whether to repeat what other machines seem to be running. Where they share the folder, one that died
-            is noticed after a minute; where they share a database alone, it cannot be seen: use this when one of them
-            died, and none runs.
-        settings: What else the results depend on, as numbers and strings; a sweep that goes on must have the same.
-        suggest: Called once, before the trials, for the learning rate to mark in the picture, such as a range test's.
+        max_deaths: Give a point up after so many deaths of its process, of too little memory for example; the others
+            are trained first.
+        take_over: Whether to repeat at once what other workers seem to be running, instead of half a minute after
+            their last sign of life; for when none of them lives.
+        settings: What else the results depend on, as numbers and strings; a sweep that continues must have the same.
+        suggest: Called once, before the trials, for what to mark in the picture: a learning rate, None, or the result
+            of a range test.
 
     Returns:
         The ranked points; `best` of it is the first.
@@ -106,52 +124,71 @@ def grid_search(
         alternatives; T. Akiba et al., Optuna, 2019, arXiv:1907.10902.
     """
     axes = check_grid(grid)
-    make_sampler(sampler, 0)
-    make_pruner(pruner)
+    for name, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+        if not isinstance(value, str | None) or value not in known:
+            names = ", ".join(filter(None, known)) + (", or None" if None in known else "")
+            raise ValueError(f"{name} must be one of {names}, got {value!r}")
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
     if whole("max_deaths", max_deaths, minimum=-(10**9)) < 1:
         raise ValueError(f"max_deaths must be at least 1, got {max_deaths}; 3 tries a point again twice")
     _check(build, metric, folder, storage, suggest)
+    caller(build, axes)
     flag("take_over", take_over)
     slots = _slots(axes, check_seeds(seeds), sampler, trials)
-    storage = str(storage) if storage else None
     folder, fresh = _folder(folder, storage)
-    where = storage or str(folder / "study.journal")
-    store, locks = open_storage(where), lock_folder(where, folder)
     kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **_plain(settings)}
     if sampler != "grid":  # a place that is filled does not say from which values it was
-        kept["axes"] = axes
-    name = folder.resolve().name if storage else STUDY
-    kept, setup = json.loads(json.dumps(kept)), FileLock(locks / "setup.lock")
-    writable = _can_be_held(setup)
-    with isolate_rng(), setup if writable else nullcontext():
-        begin = open_study if writable else read_study
-        study = begin(store, kept, study_name=name, pruner=make_pruner(pruner))
+        kept["axes"] = json.loads(json.dumps(axes))
+    writable = is_writable(folder)
+    lock = FileLock(folder / "sweep.lock", timeout=60)
+    with _silent_optuna(), isolate_rng():
+        with lock if writable else nullcontext():
+            store = open_storage(storage or folder / STUDY, writable)
+            name = folder.resolve().name if storage else "sweep"
+            study = patiently(lambda: open_study(store, kept, name, writable, PRUNERS[pruner]()))
         if writable and suggest is not None and "suggestion" not in study.user_attrs:
-            study.set_user_attr("suggestion", suggest())
-    queue = TrialQueue(study, store, slots, locks, max_deaths)
-    left = _greet(queue, without_password(storage or str(folder)), fresh)
-    if writable:
-        bury(queue, take_over)
-        with isolate_rng():
-            work(queue, build, axes, metric, sampler)
-    elif left:
-        raise ValueError(
-            f"the folder of a sweep must be writable, got {locks.parent}, where {left} of {len(slots)} trainings are "
-            "missing; make it writable, or name another one"
-        )
-    return table_of(queue, axes, metric, mode)
+            study.set_user_attr("suggestion", _lrs(suggest()))
+        for trial in study.get_trials(deepcopy=False) if writable and take_over else []:
+            if trial.state == TrialState.RUNNING:
+                fail(study, trial.number)
+        ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
+        left = _greet(ledger, shown(storage or folder), fresh)
+        if left and not writable:
+            raise ValueError(
+                f"the folder of a sweep must be writable, got {folder}, where {left} of {len(slots)} trainings are "
+                "missing; make it writable, or name another one"
+            )
+        if left:
+            Worker(ledger, build, metric, lambda seed: SAMPLERS[sampler](seed=seed), lock).run()
+        return ledger.table(metric, mode)
 
 
-def _can_be_held(lock: FileLock) -> bool:
-    """Take a lock; False if its folder is read-only."""
+@contextmanager
+def _silent_optuna() -> Iterator[None]:
+    """Let Optuna keep to itself what it would log of each trial; the sweep says it."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        return lock.acquire()
-    except OSError as error:
-        if error.errno in UNWRITABLE:
-            return False
-        raise
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+@runtime_checkable
+class _WithInterval(Protocol):
+    """A result of the range test that comes with the lowest and the highest LR of an interval."""
+
+    @property
+    def interval(self) -> tuple[float, float] | None: ...
+
+
+def _lrs(found: Any) -> list[float]:
+    """A suggestion as a study keeps it: the LR and the ends of its interval, as far as they are known."""
+    if not isinstance(found, RangeTestResult):
+        return [] if found is None else [float(found)]
+    interval = found.interval if isinstance(found, _WithInterval) else None
+    return [found.suggestion, *(interval or ())] if found.suggestion else []
 
 
 def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> None:
@@ -160,57 +197,48 @@ def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> 
         if not (callable(function) or (says and function is None)):
             raise TypeError(f"{name} must be a function{says}, got {function!r}")
     require(isinstance(metric, str) and metric != "", "metric", "the name of a logged metric", metric)
-    if folder is not None and not isinstance(folder, str | Path):
+    if not isinstance(folder, str | Path | None):
         raise TypeError(f"folder must be a path, or None, got {folder!r}")
-    optional_name("storage", str(storage) if isinstance(storage, Path) else storage)
+    if not isinstance(storage, str | Path | BaseStorage | None):
+        raise TypeError(f"storage must be a path, a URL, a storage of Optuna's or None, got {storage!r}")
 
 
-def _plain(settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The settings, if a study can keep them.
-
-    Raises:
-        TypeError: If they are no dict, or hold what JSON cannot.
-    """
-    if settings is None:
-        return {}
-    if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+def _plain(settings: Any) -> dict[str, Any]:
+    """The settings, if a study can keep them."""
+    if settings is not None and (
+        not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings)
+    ):
         raise TypeError(f"settings must be a dict with names as keys, got {settings!r}")
     try:
-        kept: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+        return dict(json.loads(json.dumps(dict(settings or {}))))
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"settings must be numbers, strings, lists and dicts of them, got {settings!r}: {error}"
         ) from None
-    return kept
 
 
-def _folder(folder: str | Path | None, storage: str | None) -> tuple[Path, bool]:
+def _folder(folder: str | Path | None, storage: Any) -> tuple[Path, bool]:
     """The folder of a sweep, and whether it was just made because none was named."""
     if folder is not None or storage is not None:
         return Path(folder or NAMELESS), False
     for number in itertools.count():
         new = Path(NAMELESS, f"version_{number}")
-        try:
+        with suppress(FileExistsError):
             new.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return new, True
+            return new, True
     raise AssertionError
 
 
-def _greet(queue: TrialQueue, place: str, fresh: bool) -> int:
-    """Say what of this sweep was there before, so that nobody takes old results for new ones, and give what is left."""
-    had = sum(trial.state.is_finished() for trial in queue.trials().values())
-    total, left_out = len(queue.slots), len(queue.left_out())
-    left = total - had - left_out
+def _greet(ledger: Ledger, place: str, fresh: bool) -> int:
+    """Say what of this sweep was there before, so that nobody takes old results for new ones; return what is left."""
+    total, had, left = len(ledger.slots), len(ledger.finished), len(ledger.left())
     if fresh:
-        say(f"New sweep in {place}; name this folder to go on with it.")
+        say(f"New sweep in {place}. To resume it later: grid_search(..., folder={place!r}).")
     elif left and had:
         say(f"{had} of {total} trainings were already in {place}; {left} {'is' if left == 1 else 'are'} left.")
     elif had:
-        known = f"All {total} trainings were already in {place}"
-        if left_out:
-            known = f"{had} of {total} trainings were already in {place}, and the others are given up"
+        known = f"{had} of {total} trainings were already in {place}, and the others are given up"
+        known = f"All {total} trainings were already in {place}" if had == total else known
         say(f"{known}: nothing is trained. For new ones name another folder.")
     return left
 

@@ -1,203 +1,229 @@
-"""Where a study lives: a journal file, or any other storage of Optuna's."""
+"""Where a study is kept, through Optuna: an SQLite file shared on one machine, or a database server shared by many."""
 
 from __future__ import annotations
 
 import json
-import re
+import os
+import sys
 import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
+from urllib.parse import quote_plus
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError
+from tqdm import tqdm
 
-from lr_callbacks.sweep.locks import FileLock, JournalLock
-from lr_callbacks.sweep.work import say
+HEARTBEAT_SECONDS = 5
+GRACE_SECONDS = 30
+"""A trial without a heartbeat for this long counts as that of a dead worker."""
+PATIENCE_SECONDS = 600.0
+"""How long to wait for a storage that fails in mid-sweep."""
+LOST = (StorageInternalError, OSError)
+"""What is raised where a storage fails, or a lock file cannot be written."""
+T = TypeVar("T")
 
-STUDY = "sweep"
+
+class HeartbeatStorage(RDBStorage):
+    """Optuna's storage; a heartbeat that cannot be written is left out, for the next one follows in a few seconds."""
+
+    def record_heartbeat(self, trial_id: int) -> None:  # noqa: D102
+        with suppress(StorageInternalError):
+            super().record_heartbeat(trial_id)
 
 
-def open_storage(where: str) -> BaseStorage:
+def patiently(step: Callable[[], T]) -> T:
+    """Do something with a storage; while that fails, say so once, and do it again every second, up to a limit."""
+    started: float | None = None
+    while True:
+        try:
+            return step()
+        except LOST as error:  # noqa: PERF203
+            if started is None:
+                started = time.monotonic()
+                why = f"The storage of the sweep fails ({type(error.__cause__ or error).__name__})"
+                say(f"{why}; trying again for up to {PATIENCE_SECONDS / 60:g} minutes. Finished trainings are kept.")
+            time.sleep(1)
+            if time.monotonic() - started > PATIENCE_SECONDS:
+                raise
+
+
+def say(line: str) -> None:
+    """Print a line above the progress bar."""
+    tqdm.write(line, file=sys.stdout)
+
+
+def shown(storage: str | Path | BaseStorage) -> str:
+    """Return a storage as it may be printed: a path, or a URL without its password and the values of its query.
+
+    Example:
+        >>> shown("postgresql://me:secret@server/sweeps?sslpassword=secret")
+        'postgresql://me:***@server/sweeps?sslpassword=***'
+        >>> shown("postgresql://me:se@cret@server/sweeps"), shown("postgresql:me:secret@server")
+        ('postgresql://***', 'postgresql:***')
+    """
+    if isinstance(storage, BaseStorage):
+        return type(storage).__name__
+    text, url = str(storage), _url(storage)
+    if url is not None:
+        return url.set(query=dict.fromkeys(url.query, "***")).render_as_string(hide_password=True).replace("%2A", "*")
+    scheme, mark, _ = text.partition("://" if "://" in text else ":")
+    return f"{scheme}{mark}***" if _is_url(text) else text
+
+
+def _is_url(text: str) -> bool:
+    """Whether a storage is meant as a URL, however wrong: it has a colon before the first slash (`C:` is a drive)."""
+    return ":" in text.partition("/")[0][2:]
+
+
+def _url(storage: str | Path) -> URL | None:
+    """The URL of a storage, if it is a sound one; a raw "@" in a password would end up in the host."""
+    try:
+        url = make_url(str(storage))
+    except (ArgumentError, ValueError):
+        return None
+    return None if "@" in f"{url.host}{url.database}" else url
+
+
+def _reason(error: Exception, url: URL | None) -> str:
+    """The first line of an error, or only its type where that might show a secret."""
+    first = error.__cause__ or error  # Optuna's own words do not name a missing driver
+    line = (str(first).strip() or type(first).__name__).splitlines()[0].rstrip(".")
+    given = [] if url is None else [url.password or "", *map(str, url.query.values())]
+    is_safe = url is not None or isinstance(error, ValueError)
+    return (
+        line if is_safe and not any(s in line for v in given if v for s in (v, quote_plus(v))) else type(first).__name__
+    )
+
+
+def open_storage(storage: str | Path | BaseStorage, writable: bool = True) -> BaseStorage:
     """Open a storage, or make it.
 
     Args:
-        where: A path (an Optuna journal file), or a URL: sqlite, mysql, postgresql, redis.
+        storage: Path of an SQLite file, a URL that SQLAlchemy knows, or a storage of Optuna's, which is used as it is.
+        writable: Whether it may be written to; otherwise it must exist.
 
     Raises:
-        ValueError: If it cannot be reached, or another worker is using the SQLite file.
+        ValueError: If it cannot be reached.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if isinstance(storage, BaseStorage):
+        return storage
+    url = _url(storage)
     try:
-        if _scheme(where) in ("redis", "rediss"):
-            return JournalStorage(JournalRedisBackend(where))
-        if not _scheme(where):
-            if re.match(r"(sqlite|mysql|mariadb|postgres|postgresql|redis|rediss)(\+\w+)?:", where):
-                raise ValueError("a URL has '://' in it, as in sqlite:///study.db")
-            path = Path(where).expanduser()
+        if not _is_url(str(storage)):
+            path = Path(storage).expanduser()
             path.parent.mkdir(parents=True, exist_ok=True)
-            _check_journal(path)
-            return JournalStorage(JournalFileBackend(str(path), lock_obj=cast(Any, JournalLock(path))))
-        if _only_worker(where):
-            return _database(where)
+            _check_file(path)
+            url = URL.create("sqlite", database=str(path))
+        elif url is None:
+            raise ValueError("this is no URL (SCHEME://USER:PASSWORD@HOST/DATABASE, with %40 for @)")
+        return _database(url, writable)
     except Exception as error:  # of whatever database driver it is
-        first = error if error.__cause__ is None else error.__cause__  # Optuna's own words name no driver
-        reason = without_password((str(first).strip() or type(first).__name__).splitlines()[0].rstrip("."))
         raise ValueError(
-            f"storage must be reachable, got {without_password(where)!r}: {reason}; write the path of a journal file "
-            "in a folder that exists or can be made, or a URL such as postgresql://user:password@host/database"
-        ) from error
-    raise ValueError(
-        f"storage must not be SQLite for several workers, got {where!r}, and another worker is using it; leave "
-        "--storage out (a journal file, safe for many) or name a MySQL or PostgreSQL server"
-    )
+            f"storage must be reachable, got {shown(storage)!r}: {_reason(error, url)}; write the path of an SQLite "
+            "file for one machine, or a URL such as postgresql://USER:PASSWORD@HOST/DATABASE for many"
+        ) from None  # the driver's own words might show the password
 
 
-def _check_journal(path: Path) -> None:
-    """Refuse a file that is something else, for what looks half written in a journal is cut off."""
+def _check_file(path: Path) -> None:
+    """Refuse a file that is elsewhere, or something else."""
+    if path.is_symlink():
+        raise ValueError("it is a symbolic link; name the file itself")
     if path.is_file():
         with path.open("rb") as file:
-            if file.read(1) not in (b"", b"{"):
-                raise ValueError("it is a file, and no journal of Optuna's; a database needs a URL, sqlite:///study.db")
+            if file.read(15) not in (b"", b"SQLite format 3"):
+                raise ValueError("it is a file, and no SQLite database; name another one")
 
 
-def _database(where: str, pauses: tuple[float, ...] = (0.5, 2.0)) -> BaseStorage:
-    """Open a database; where two workers make its tables at the same moment, one of them has to try again."""
+def _database(url: URL, writable: bool, tries: int = 3) -> RDBStorage:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    sqlite = {"connect_args": {"timeout": 60, "isolation_level": None if writable else ""}}
+    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # a template, for Optuna
     try:
-        return optuna.storages.RDBStorage(where)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            made = HeartbeatStorage(
+                text,
+                sqlite if is_sqlite else {"pool_pre_ping": True},
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+                skip_table_creation=not writable,
+            )
     except (IntegrityError, ProgrammingError):
-        if not pauses:
+        if tries == 1:
             raise
-        time.sleep(pauses[0])
-        return _database(where, pauses[1:])
+        time.sleep(1)  # another worker is making the same tables
+        return _database(url, writable, tries - 1)
+    if (
+        is_sqlite and writable
+    ):  # with other transactions two workers can both read that a trial waits, and both start it
+        event.listen(made.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return made
 
 
-def lock_folder(where: str, folder: Path) -> Path:
-    """Where the lock files of the workers lie: beside the study where that is a file, so that all its workers see them.
+def open_study(store: BaseStorage, settings: dict[str, Any], name: str, writable: bool, pruner: Any) -> optuna.Study:
+    """Join the study of a storage, or make it.
 
-    Args:
-        where: As for `open_storage`.
-        folder: The folder of the sweep, which serves if the study is in a server.
-
-    Example:
-        >>> lock_folder("study.journal", Path("runs")).name, lock_folder("mysql://server/x", Path("runs")).name
-        ('study.journal.locks', 'locks')
-    """
-    path = sqlite_file(where) if _scheme(where) else Path(where).expanduser()
-    return folder / "locks" if path is None else Path(f"{path}.locks")
-
-
-def without_password(text: str) -> str:
-    """The text without the passwords of its URLs.
-
-    Example:
-        >>> without_password("postgresql://me:secret@server/sweeps")
-        'postgresql://me:***@server/sweeps'
-    """
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
-
-
-def sqlite_file(where: str) -> Path | None:
-    """The file of an SQLite URL; None for another URL, and for a database in memory.
-
-    Example:
-        >>> sqlite_file("sqlite:///folder/study.db").parts[-2:], sqlite_file("sqlite://")
-        (('folder', 'study.db'), None)
-    """
-    if _scheme(where).partition("+")[0] != "sqlite":
-        return None
-    database = where.partition("://")[2].partition("/")[2].partition("?")[0].removeprefix("file:")
-    return None if database in ("", ":memory:") else Path(database).resolve()
-
-
-def _scheme(where: str) -> str:
-    """The first part of a URL, or "" if it is a path."""
-    scheme, mark, _ = where.partition("://")
-    return scheme if mark else ""
-
-
-_sqlite_locks: dict[Path, FileLock] = {}
-
-
-def _only_worker(where: str) -> bool:
-    """Whether this process is the only one that uses a database of SQLite; it stays so until the process ends."""
-    path = sqlite_file(where)
-    if path is None or not path.parent.is_dir():
-        return True
-    lock = _sqlite_locks.setdefault(path, FileLock(lock_folder(where, path.parent) / "worker.lock"))
-    return lock.held or lock.acquire(wait=False)
-
-
-def open_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) -> optuna.Study:
-    """Join the study of a storage, or make it; to be called under a lock.
-
-    One with other settings in which nothing was trained yet, as where the metric had a wrong name, is made anew, and
+    One with other settings in which nothing was trained yet, as where the metric had a wrong name, is begun again, and
     that is said.
 
     Args:
-        storage: From `open_storage`.
+        store: From `open_storage`.
         settings: What the results depend on: metric, mode, and for the command line the whole configuration.
-        kwargs: Name and pruner of the study.
+        name: Of the study.
+        writable: Whether the storage may be written to.
+        pruner: Of the study.
 
     Raises:
-        ValueError: If the study has trials with other settings.
+        ValueError: If the study has trials with other settings, or is new and cannot be made.
     """
     direction = StudyDirection.MAXIMIZE if settings["mode"] == "max" else StudyDirection.MINIMIZE
-    study = optuna.create_study(storage=storage, direction=direction, load_if_exists=True, **kwargs)
-    if "settings" not in study.user_attrs:
+    if writable:
+        study = optuna.create_study(
+            storage=store, direction=direction, load_if_exists=True, study_name=name, pruner=pruner
+        )
+    else:
+        try:
+            study = optuna.load_study(storage=store, study_name=name, pruner=pruner)
+        except KeyError:
+            raise ValueError("the folder of a new sweep must be writable; name another one") from None
+    if writable and "settings" not in study.user_attrs:
         study.set_user_attr("settings", settings)
-    elif not _has(study, settings):
-        if all(trial.state in (TrialState.WAITING, TrialState.FAIL) for trial in study.get_trials(deepcopy=False)):
-            say(
-                f"Begun anew, for nothing has been trained yet; the settings have changed: {_changes(study, settings)}."
-            )
-            optuna.delete_study(study_name=study.study_name, storage=storage)
-            return open_study(storage, settings, **kwargs)
-        _refuse_changes(study, settings)
+    changes = "; ".join(_differences(study.user_attrs.get("settings"), settings))
+    nothing = (TrialState.WAITING, TrialState.FAIL)
+    if writable and changes and all(trial.state in nothing for trial in study.get_trials(deepcopy=False)):
+        say(f"Settings changed before any training finished; starting over: {changes}.")
+        optuna.delete_study(study_name=name, storage=store)
+        return open_study(store, settings, name, writable, pruner)
+    if changes:
+        raise ValueError(
+            f"a sweep that continues must have the settings that it began with, got changes ({changes}); undo them, or "
+            "give the new sweep a folder or --name of its own"
+        )
     return study
-
-
-def read_study(storage: BaseStorage, settings: dict[str, Any], **kwargs: Any) -> optuna.Study:
-    """As `open_study`, for a storage that cannot be written to.
-
-    Raises:
-        ValueError: If there is no such study, or it has other settings.
-    """
-    try:
-        study = optuna.load_study(storage=storage, **kwargs)
-    except KeyError:
-        raise ValueError("the folder of a sweep must be writable where it is new; name another one") from None
-    if not _has(study, settings):
-        _refuse_changes(study, settings)
-    return study
-
-
-def _has(study: optuna.Study, settings: dict[str, Any]) -> bool:
-    """Whether a study was begun with these settings; compared as text, for NaN != NaN."""
-    return json.dumps(study.user_attrs.get("settings"), sort_keys=True) == json.dumps(settings, sort_keys=True)
-
-
-def _refuse_changes(study: optuna.Study, settings: dict[str, Any]) -> None:
-    raise ValueError(
-        f"a sweep that goes on must have the settings that it began with, got changes ({_changes(study, settings)});"
-        " undo them, or give the new sweep a folder or --name of its own"
-    )
-
-
-def _changes(study: optuna.Study, settings: dict[str, Any]) -> str:
-    return "; ".join(_differences(study.user_attrs.get("settings"), settings))
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """What differs, compared as text, for NaN != NaN."""
+    if json.dumps(before, sort_keys=True) == json.dumps(now, sort_keys=True):
+        return []
     if isinstance(before, dict) and isinstance(now, dict):
-        keys = [*before, *(key for key in now if key not in before)]
-        return [
-            text
-            for key in keys
-            if key not in before or key not in now or json.dumps(before[key]) != json.dumps(now[key])
-            for text in _differences(before.get(key), now.get(key), f"{name}.{key}" if name else str(key))
-        ]
+        pairs = [(before.get(key), now.get(key), f"{name}.{key}".lstrip(".")) for key in {**before, **now}]
+        return [text for pair in pairs for text in _differences(*pair)]
     return [f"{name}: {before!r} before, {now!r} now"]
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made if missing."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return os.access(folder, os.W_OK)

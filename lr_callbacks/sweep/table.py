@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lr_callbacks.extras import require_extra
 from lr_callbacks.sweep.axes import is_lr, label, short, show
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ State = Literal["complete", "pruned", "diverged", "dead"]
 ORDER: tuple[State, ...] = ("complete", "pruned", "diverged", "dead")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
     """A point of the grid and what came of it.
 
     Args:
         point: Axis -> value.
         values: The metric under each seed; NaN where the training diverged.
-        state: "diverged" or "pruned" if the training was so under at least one seed; "dead" if it died in one.
+        state: The worst under the seeds: "complete", "pruned", "diverged", or "dead" where the process died.
         epochs: Epochs that were trained, all seeds together.
         seconds: Their duration.
         runs: Folders of the logs.
@@ -49,6 +50,23 @@ class Row:
     deaths: int = 0
     skipped: int = 0
 
+    def add(
+        self,
+        state: State,
+        values: Sequence[float] = (),
+        epochs: int = 0,
+        seconds: float = 0.0,
+        run: str | None = None,
+        deaths: int = 0,
+    ) -> None:
+        """Add what came of the training under one more seed."""
+        self.state = max(self.state, state, key=ORDER.index)
+        self.values += values
+        self.epochs += epochs
+        self.seconds += seconds
+        self.runs += [] if run is None else [run]
+        self.deaths += deaths
+
     @property
     def mean(self) -> float:
         """Mean of the metric over the seeds; NaN if one diverged or died."""
@@ -57,7 +75,7 @@ class Row:
     @property
     def is_ranked(self) -> bool:
         """Whether it has a value under each seed under which it was trained."""
-        return self.state in ("complete", "pruned")
+        return self.state in ("complete", "pruned") and bool(self.values)
 
     @property
     def note(self) -> str:
@@ -87,6 +105,7 @@ class SweepTable:
         mode: "min" if less is better, "max" if more is.
         rows: The points.
         suggestion: The range test's learning rate (LR), if one was asked for.
+        interval: The range test's lowest and highest LR, if it gave them.
 
     Example:
         >>> rows = [Row({"lr": 0.1}, [0.5, 0.7]), Row({"lr": 1.0}, [math.nan], "diverged"), Row({"lr": 0.01}, [0.9])]
@@ -99,18 +118,24 @@ class SweepTable:
     mode: Literal["min", "max"]
     rows: list[Row]
     suggestion: float | None = None
+    interval: tuple[float, float] | None = None
 
     @classmethod
     def ranked(
-        cls, metric: str, mode: Literal["min", "max"], rows: Sequence[Row], suggestion: float | None = None
+        cls,
+        metric: str,
+        mode: Literal["min", "max"],
+        rows: Sequence[Row],
+        suggestion: float | None = None,
+        interval: tuple[float, float] | None = None,
     ) -> SweepTable:
-        """The table of rows in any order."""
+        """Rank rows that are in any order."""
         sign = -1.0 if mode == "max" else 1.0
 
         def rank(row: Row) -> tuple[int, float]:
             return ORDER.index(row.state), sign * row.mean if row.is_ranked else 0.0
 
-        return cls(metric, mode, sorted(rows, key=rank), suggestion)
+        return cls(metric, mode, sorted(rows, key=rank), suggestion, interval)
 
     @property
     def best(self) -> Row:
@@ -127,7 +152,7 @@ class SweepTable:
         raise ValueError(f"a sweep must have a point that was trained to the end, got {ends}; {way}")
 
     def within(self, tolerance: float = 0.02) -> list[Row]:
-        """The points that are nearly as good as the best: ``|mean - best| <= tolerance * |best|``.
+        """Return the points that are nearly as good as the best: ``|mean - best| <= tolerance * |best|``.
 
         Args:
             tolerance: Share of the best value, such as 0.02 for 2 %.
@@ -136,7 +161,7 @@ class SweepTable:
         return [row for row in self.rows if row.state == "complete" and abs(row.mean - best) <= tolerance * abs(best)]
 
     def lr_axis(self) -> str | None:
-        """Name of the first axis that is a learning rate."""
+        """Return the name of the first axis that is a learning rate."""
         return next((name for row in self.rows for name in row.point if is_lr(name)), None)
 
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -149,9 +174,7 @@ class SweepTable:
             ModuleNotFoundError: If matplotlib is missing; the message names the extra.
             ValueError: If no axis is a learning rate.
         """
-        from lr_callbacks.sweep.picture import draw
-
-        figure = draw(self)
+        figure = _draw(self)
         if path is not None:
             figure.savefig(path)
         return figure
@@ -180,7 +203,7 @@ class SweepTable:
         )
 
     def verdict(self) -> str:
-        """The outcome, a sentence a line: the best, whether the grid was wide enough, and what has no result."""
+        """Return the outcome, a sentence a line: the best, whether the grid was wide enough, what has no result."""
         best = self.best
         said = [f"Best: {label(best.point)} with {self.metric} {best.mean:.4g}."]
         axis = self.lr_axis()
@@ -191,7 +214,7 @@ class SweepTable:
             said.append(f"Within 2 % of it: {near}.")
             if self.suggestion is not None:
                 side = "inside" if good[0] <= self.suggestion <= good[-1] else "outside"
-                nearest = min(lrs, key=lambda lr: abs(math.log(lr / self.suggestion)))
+                nearest = min(lrs, key=lambda lr: abs(math.log(lr / (self.suggestion or 1.0))))
                 where = f"{side} that range" if len(good) > 1 else f"the LR of the grid next to it is {nearest:.4g}"
                 said.append(f"The LR range test suggests {self.suggestion:.4g}, {where}.")
             if len(lrs) > 1 and best.point[axis] in (lrs[0], lrs[-1]):
@@ -200,7 +223,70 @@ class SweepTable:
         dead = [row for row in self.rows if row.state == "dead"]
         if dead:
             more = max(row.deaths for row in dead) + 1
-            again = "it" if len(dead) == 1 else "them"
             said += [f"Without a result: {label(row.point)}, {row.note}." for row in dead]
-            said.append(f"To try {again} again: max_deaths {more}.")
+            said.append(f"To try {'it' if len(dead) == 1 else 'them'} again: max_deaths {more}.")
         return "\n".join(said)
+
+
+def _draw(table: SweepTable) -> Figure:
+    """Draw a line per combination of the other axes, a dot per seed, a cross at the edge for no result.
+
+    A ring marks the points that were pruned: what they had reached when they were stopped. The LRs within 2 % of the
+    best value are shaded, on the line that the best point is on.
+    """
+    require_extra("plot", "matplotlib", what="The picture of a sweep")
+    from matplotlib.figure import Figure
+
+    axis = table.lr_axis()
+    if axis is None:
+        raise ValueError(f"a picture needs a learning rate as an axis, got {', '.join(table.rows[0].point) or 'none'}")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xscale("log")
+    for index, (name, rows) in enumerate(_lines(table, axis).items()):
+        color = f"C{index % 10}"
+        finite = [row for row in rows if row.is_ranked]
+        axes.plot([row.point[axis] for row in finite], [row.mean for row in finite], color=color, label=name)
+        dots = [(row.point[axis], value) for row in rows for value in row.values if math.isfinite(value)]
+        axes.plot(*zip(*dots, strict=True) if dots else ([], []), "o", color=color, markersize=4)
+        stopped = [(row.point[axis], row.mean) for row in rows if row.state == "pruned"]
+        if stopped:
+            axes.plot(*zip(*stopped, strict=True), "o", color=color, markersize=9, fillstyle="none", label="pruned")
+        for state, marker in (("diverged", "x"), ("dead", "P")):
+            lost = [row.point[axis] for row in rows if row.state == state]
+            edge = 0.98 if table.mode == "min" else 0.02
+            axes.plot(
+                lost, [edge] * len(lost), marker, color=color, transform=axes.get_xaxis_transform(),
+                label=state if lost else None,
+            )  # fmt: skip
+    if any(row.state == "complete" for row in table.rows):
+        _mark_best(axes, table, axis)
+    if table.interval is not None:
+        axes.axvspan(*table.interval, color="black", alpha=0.08, label="interval of the range test")
+    if table.suggestion is not None:
+        axes.axvline(
+            table.suggestion, color="black", linestyle="--", label=f"range test suggests {table.suggestion:.3g}"
+        )
+    axes.set(xlabel=axis, ylabel=table.metric, title=f"{table.metric} against {axis.rpartition('.')[2]}")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def _lines(table: SweepTable, axis: str) -> dict[str, list[Row]]:
+    """Name of a line -> its rows by rising LR; the name is what the other axes have there."""
+    lines: dict[str, list[Row]] = {}
+    known = [row for row in table.rows if row.point[axis] is not None]  # one that died may not have told its point
+    for row in sorted(known, key=lambda row: float(row.point[axis])):
+        others = {name: value for name, value in row.point.items() if name != axis}
+        lines.setdefault(label(others) or "mean over seeds", []).append(row)
+    return lines
+
+
+def _mark_best(axes: Any, table: SweepTable, axis: str) -> None:
+    best = table.best
+    others = {name: value for name, value in best.point.items() if name != axis}
+    good = [row.point[axis] for row in table.within() if {**row.point, **others} == row.point]
+    if len(good) > 1:
+        axes.axvspan(min(good), max(good), color="green", alpha=0.1, label="within 2 % of the best")
+    axes.plot([best.point[axis]], [best.mean], "*", color="green", markersize=14, label=f"best: {label(best.point)}")

@@ -1,15 +1,15 @@
-"""One trial: a training at one point of the grid under one seed, watched through a Lightning hook."""
+"""One trial: a training at one point under one seed, watched through a Lightning hook."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from traceback import walk_tb
 from typing import Any
-from weakref import WeakSet
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
@@ -22,9 +22,7 @@ from typing_extensions import override
 
 from lr_callbacks.core.lightning_internals import enter_no_hparams, finder_sets_lr, logged_so_far
 from lr_callbacks.range_test.callback import LRRangeTest
-
-Build = Callable[[dict[str, Any]], tuple[Any, ...]]
-"""A point -> (trainer, module, and what else `trainer.fit` takes: a datamodule, or loaders)."""
+from lr_callbacks.sweep.build import Build, caller, made_new
 
 Report = Callable[[int, float], bool]
 """(number of the evaluation, metric) -> whether to stop this trial because it is hopeless."""
@@ -37,10 +35,15 @@ class Outcome:
     Args:
         value: The metric at the end of the training; NaN if it diverged.
         pruned: Whether it was stopped early as hopeless.
-        epochs: Epochs that were trained.
+        epochs: Epochs that were trained, in `seconds`.
         seconds: Duration of the training.
         run: Folder of its logs, or "" without a logger.
         reason: The error in which a divergence ended, or "".
+        trainer: The trainer after the fit.
+
+    Example:
+        >>> Outcome(float("nan"), False, 1, 0.5, "", "ValueError: NaN", Trainer(logger=False)).said("val_loss")
+        'diverged (ValueError: NaN), 1 epoch, 0.5 s'
     """
 
     value: float
@@ -48,43 +51,71 @@ class Outcome:
     epochs: int
     seconds: float
     run: str
-    reason: str = ""
+    reason: str
+    trainer: Trainer
 
     @property
     def diverged(self) -> bool:
         """Whether the metric or a weight was no longer a finite number."""
         return not math.isfinite(self.value)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a study keeps of it, along with the value."""
+        return {"epochs": self.epochs, "seconds": round(self.seconds, 3), "run": self.run}
 
-def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, report: Report) -> tuple[Outcome, Trainer]:
-    """Train at one point.
+    def said(self, metric: str) -> str:
+        """Return it in words."""
+        why = f" ({self.reason})" if self.reason else ""
+        value = f"diverged{why}" if self.diverged else f"{metric} {self.value:.4g}"
+        end, s = " (pruned)" if self.pruned else "", "" if self.epochs == 1 else "s"
+        return f"{value}{end}, {self.epochs} epoch{s}, {self.seconds:.1f} s"
+
+
+def run_trial(
+    build: Build,
+    point: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    metric: str = "val_loss",
+    report: Report = lambda step, value: False,
+) -> Outcome:
+    """Train at one point: for a job array, Ray Tune or another engine of sweeps that has a point of its own.
 
     The metric is its last value, not the best of all epochs: the best of many noisy values flatters, and most so where
     the learning rate is too large. A training whose metric or weights are no longer finite stops at the next epoch end.
-    An error is the consequence of a divergence, such as that of a metric that refuses NaN, if at that moment a weight,
-    the last loss, a logged metric or a tensor that the failing code had at hand was not finite.
+    An error counts as a divergence if at that moment a weight, the last loss, a logged metric or a tensor that the
+    failing code had at hand was not finite.
 
     Args:
-        build: Makes trainer, module and data.
+        build: Makes trainer, module and data, as for `grid_search`.
         point: Axis -> value.
         seed: For `seed_everything`, before `build` is called.
         metric: Name under which the module logs the metric.
-        report: Is told each value of the metric, for pruning.
-
-    Returns:
-        What came of it, and the trainer.
+        report: Called with number and value of each evaluation of the metric; whether to stop.
 
     Raises:
         MisconfigurationException: If nobody logs the metric, the trainer or the module was used before, the trainer
             has several devices, or a callback would replace the learning rate of the point by one of its own.
-        TypeError: If `build` returns something else.
+        TypeError: If `build` does not take the point, or returns something else.
+
+    Example:
+        >>> import torch
+        >>> from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
+        >>> def build(lr):
+        ...     trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+        ...                       enable_progress_bar=False, enable_model_summary=False)
+        ...     model = DigitsClassifier(lambda params: torch.optim.SGD(params, lr=lr), channels=4)
+        ...     return trainer, model, DigitsDataModule()
+        >>> 0 < run_trial(build, {"lr": 0.1}, metric="val_acc").value < 1
+        True
     """
+    call = caller(build, point)
     seed_everything(seed, workers=True, verbose=False)
-    trainer, module, *data = _check(build(dict(point)))
+    trainer, module, *data = made_new(call(dict(point)))
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             enter_no_hparams(logger)
-    _trained.add(module)
     rates = [name for name in point if name.rpartition(".")[2] in ("lr", "learning_rate")]
     watch = TrialWatch(metric, report, rates[0] if rates else None)
     trainer.callbacks.insert(0, watch)
@@ -101,27 +132,16 @@ def run_trial(build: Build, point: dict[str, Any], seed: int, metric: str, repor
     seconds = time.perf_counter() - started
     value = math.nan if reason else watch.final_value(trainer, module)
     run = str(trainer.log_dir) if trainer.loggers else ""
-    return Outcome(value, watch.pruned and math.isfinite(value), watch.epochs, seconds, run, reason), trainer
+    return Outcome(value, watch.pruned and math.isfinite(value), watch.epochs, seconds, run, reason, trainer)
 
 
 class TrialWatch(Callback):
-    """Follow the metric of a trial; stop it when it has diverged or is hopeless.
-
-    Args:
-        metric: Name of the metric.
-        report: Is told each value, and says whether to stop.
-        lr_axis: Name of the axis that is the learning rate, if there is one.
-    """
+    """Follow the metric of a trial; stop it when it has diverged, or when `report` says that it is hopeless."""
 
     def __init__(self, metric: str, report: Report, lr_axis: str | None = None) -> None:
-        self.metric = metric
-        self.lr_axis = lr_axis
-        self.pruned = False
-        self.epochs = 0
-        self._report = report
-        self._evaluations = 0
-        self._validated = False
-        self._at_validation = False
+        self.metric, self.lr_axis, self._report = metric, lr_axis, report
+        self.pruned = self._validated = self._at_validation = False
+        self.epochs = self._evaluations = 0
         self._loss: Tensor | None = None
         self._logged: list[Tensor] = []
 
@@ -151,7 +171,11 @@ class TrialWatch(Callback):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:
+        if trainer.sanity_checking:  # a misspelt name is known before the first step; another one may be logged later
+            if self.metric not in trainer.callback_metrics and get_close_matches(
+                self.metric, trainer.callback_metrics, cutoff=0.8
+            ):
+                self._require_metric(trainer)
             return
         if not self._validated:  # a metric of the training is there only later, at the end of the epoch
             self._validated, self._at_validation = True, self.metric in trainer.callback_metrics
@@ -172,7 +196,7 @@ class TrialWatch(Callback):
             trainer.should_stop = True
 
     def final_value(self, trainer: Trainer, module: LightningModule) -> float:
-        """The metric at the end; NaN if it or a weight is not finite."""
+        """Return the metric at the end; NaN if it or a weight is not finite."""
         if self._validated or not trainer.enable_validation:
             self._require_metric(trainer)
         if not _finite(module):
@@ -187,32 +211,23 @@ class TrialWatch(Callback):
             trainer.should_stop = True
             return
         self._evaluations += 1
-        if self._report(self._evaluations, value) and not _ends_anyway(trainer):
+        last_epoch = trainer.current_epoch + 1 == trainer.max_epochs and trainer.is_last_batch
+        is_over = last_epoch or trainer.global_step == trainer.max_steps
+        if self._report(self._evaluations, value) and not is_over:
             self.pruned = trainer.should_stop = True
 
     def _require_metric(self, trainer: Trainer) -> None:
         if self.metric not in trainer.callback_metrics:
-            logged = sorted(name for name in trainer.callback_metrics if not name.startswith("lr-"))
+            logged = sorted(name for name in trainer.callback_metrics if not name.startswith(("lr/", "momentum/")))
+            near = get_close_matches(self.metric, logged, n=1)
             raise MisconfigurationException(
-                f"metric must be one that the module logs, got {self.metric!r}; logged were: "
-                f"{', '.join(logged) or 'none'}. Name one of these, or log it with self.log({self.metric!r}, ...)"
+                f"metric {self.metric!r} was not logged. {f'Did you mean {near[0]!r}? ' if near else ''}Logged: "
+                f"{', '.join(logged) or 'nothing'}. Name one of these, or log it with self.log({self.metric!r}, ...)"
             )
 
 
-def _ends_anyway(trainer: Trainer) -> bool:
-    """Whether the training is over, and nothing is left to stop."""
-    last_epoch = trainer.current_epoch + 1 == trainer.max_epochs and trainer.is_last_batch
-    return last_epoch or trainer.global_step == trainer.max_steps
-
-
 def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, float]) -> None:
-    """Enter a trial into the HParams table of TensorBoard, if that is where the trainer logs.
-
-    Args:
-        trainer: After the fit, and after the trial was written down, for one that is repeated shall not appear twice.
-        point: Axis -> value.
-        metrics: What came of it.
-    """
+    """Enter a trial into the HParams table of TensorBoard; once it is written down, for it shall not appear twice."""
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger) and finite:
@@ -225,48 +240,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-_trained: WeakSet[LightningModule] = WeakSet()
-
-
-def _check(built: Any) -> tuple[Any, ...]:
-    """What `build` has returned, if it is as it must be."""
-    parts = tuple(built) if isinstance(built, tuple | list) else (built,)
-    if len(parts) < 2 or not isinstance(parts[0], Trainer) or not isinstance(parts[1], LightningModule):
-        got = ", ".join(type(part).__name__ for part in parts)
-        raise TypeError(
-            f"build must return a Trainer, a LightningModule, and the data if any, in this order, got {got}; write "
-            "return trainer, module, datamodule"
-        )
-    trainer, module = parts[:2]
-    if trainer.global_step or any(isinstance(callback, TrialWatch) for callback in trainer.callbacks):
-        raise MisconfigurationException(
-            "build must make a new Trainer for every point, got one that has been used; construct it inside build"
-        )
-    if module in _trained:
-        raise MisconfigurationException(
-            "build must make a new module for every point, got one that another point has trained; construct it inside "
-            "build"
-        )
-    if trainer.world_size > 1:
-        raise MisconfigurationException(
-            f"a trial must train on one device, got {trainer.world_size}; write devices=1 and start one worker per "
-            "device on the same storage"
-        )
-    return parts
-
-
 def _refuse_finders(callbacks: list[Callback], axis: str) -> None:
     """Refuse callbacks that set a learning rate of their own finding: no point would be trained at its own one."""
     for callback in callbacks:
         if isinstance(callback, LRRangeTest) and callback.apply:
-            name, option = "LRRangeTest", "apply"
+            option = "apply"
         elif isinstance(callback, LearningRateFinder) and finder_sets_lr(callback):
-            name, option = "LearningRateFinder", "update_attr"
+            option = "update_attr"
         else:
             continue
         raise MisconfigurationException(
-            f"{name} must not set the LR beside a sweep of {axis!r}, got {option}=True; write {option}=False, or leave "
-            "it out and give its result as suggest="
+            f"{type(callback).__name__} must not set the LR in a sweep of {axis!r}, got {option}=True; write "
+            f"{option}=False, or leave it out and give its result as suggest="
         )
 
 
@@ -280,10 +265,6 @@ def _is_finite(values: Tensor | None) -> bool:
 
 def _has_nan_at_hand(error: Exception) -> bool:
     """Whether a tensor that the code of an error had in a variable has a NaN in it; a mask may well be infinite."""
-    tensors = [
-        value.detach()
-        for frame, _ in walk_tb(error.__traceback__)
-        for value in frame.f_locals.values()
-        if isinstance(value, Tensor) and value.is_floating_point()
-    ]
+    held = [value for frame, _ in walk_tb(error.__traceback__) for value in frame.f_locals.values()]
+    tensors = [value.detach() for value in held if isinstance(value, Tensor) and value.is_floating_point()]
     return any(bool(values.isnan().any()) for values in tensors)

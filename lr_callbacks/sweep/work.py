@@ -5,132 +5,227 @@ from __future__ import annotations
 import gc
 import logging
 import math
-import sys
+import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from traceback import clear_frames
 from typing import Any
 
 import optuna
 import torch
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
+from filelock import BaseFileLock
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.samplers import BaseSampler
+from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from lr_callbacks.sweep.alive import PATIENCE_SECONDS, Pulse
+from lr_callbacks.core.arguments import is_finite
 from lr_callbacks.sweep.axes import is_lr, label
-from lr_callbacks.sweep.engines import make_sampler
-from lr_callbacks.sweep.queue import OUT_OF_MEMORY, Claim, Slot, TrialQueue
-from lr_callbacks.sweep.trial import Build, Outcome, is_out_of_memory, log_hparams, run_trial
+from lr_callbacks.sweep.build import Build
+from lr_callbacks.sweep.ledger import ENDED, OUT_OF_MEMORY, Ledger
+from lr_callbacks.sweep.storage import GRACE_SECONDS, LOST, patiently, say
+from lr_callbacks.sweep.trial import Outcome, is_out_of_memory, log_hparams, run_trial
 
 WAIT_SECONDS = 0.5
-SAY_AFTER_SECONDS = 2 * PATIENCE_SECONDS
-TAKEN_OVER = "another worker has taken this trial over; our result is dropped"
+TAKEN = (UpdateFinishedTrialError, ValueError)
+"""What Optuna says where another worker took us for dead and let our trial fail."""
 
 
-def work(queue: TrialQueue, build: Build, axes: dict[str, list[Any]], metric: str, sampler: str) -> None:
-    """Run what waits; at the end wait for the other workers, and repeat what they leave behind."""
-    idle = 0.0
-    with tqdm(total=len(queue.slots), desc="sweep", unit="trial", disable=None) as bar:
-        while True:
-            bury(queue)
-            queue.fill()
-            claim = queue.claim()
-            if claim is not None:
-                bar.set_postfix_str("")  # we have waited enough
-                # A seed of its own for every place, or all workers would draw the same points, and a restarted one too.
-                queue.study.sampler = make_sampler(sampler, claim.slot.seed + claim.slot.index)
-                _run(queue, claim, build, axes, metric)
-            trials = queue.trials()
-            done = sum(trial.state.is_finished() for trial in trials.values()) + len(queue.left_out())
-            bar.update(done - bar.n)
-            if done == len(queue.slots):
-                return
-            if claim is None:
-                running = [trial for trial in trials.values() if trial.state == TrialState.RUNNING]
-                hosts = ", ".join(sorted({str(trial.user_attrs.get("host")) for trial in running}))
-                bar.set_postfix_str(f"waiting for {len(running)} on {hosts}")
-                if idle < SAY_AFTER_SECONDS <= idle + WAIT_SECONDS:
-                    say(f"waiting for what runs on {hosts}; if that machine is dead, start again with take-over")
-                idle += WAIT_SECONDS
-                time.sleep(WAIT_SECONDS)
+class NoResultError(Exception):
+    """The end of a trial without a result; Optuna writes it down as failed."""
 
 
-def bury(queue: TrialQueue, take_over: bool = False) -> None:
-    """Mark the dead, and say which points they were at."""
-    for trial in queue.bury(take_over):
-        slot = queue.slots.get(trial.user_attrs.get("slot", ""))
-        if slot is not None:
-            point = trial.user_attrs.get("point", slot.point) or {}
-            _say_death(queue, slot, point, "the process was killed here")
+class Worker:
+    """Train what a sweep has left, together with all other workers on its study, each trial by `study.optimize`.
 
+    Args:
+        ledger: The trainings that this worker wants.
+        build: Makes the trainer, the module and the data of a point.
+        metric: What to rank by.
+        sampler: Makes a sampler from a seed.
+        lock: Excludes the other workers on this machine.
+    """
 
-def _say_death(queue: TrialQueue, slot: Slot, point: dict[str, Any], what: str) -> None:
-    times = queue.deaths()[slot.key]
-    often = "once" if times == 1 else f"{times} times"
-    left = f"tried again after the others, up to {queue.max_deaths} times"
-    then = left if times < queue.max_deaths else "it is given up"
-    say(f"{label({**point, 'seed': slot.seed})}: {what} {often}; {then}")
+    def __init__(
+        self, ledger: Ledger, build: Build, metric: str, sampler: Callable[[int], BaseSampler], lock: BaseFileLock
+    ) -> None:
+        self._ledger, self._study, self._lock = ledger, ledger.study, lock
+        self._build, self._metric, self._sampler = build, metric, sampler
+        self._result: tuple[Trial, str, dict[str, Any], Outcome] | None = None  # with slot key and point
+        self._written = False
+        self._error: BaseException | None = None
+        self._first_seen: dict[int, float] = {}
+        self._waited_for = ""
 
+    def run(self) -> None:
+        """Work until all is trained; at the end wait for the other workers, and repeat what they leave behind."""
+        with tqdm(total=len(self._ledger.slots), desc="sweep", unit="trial", disable=None) as bar:
+            while not patiently(partial(self._step, bar)):
+                if self._error is not None:
+                    raise self._error
 
-def _run(queue: TrialQueue, claim: Claim, build: Build, axes: dict[str, list[Any]], metric: str) -> None:
-    trial, point = claim.trial, claim.slot.point or {}
-    try:
-        with Pulse(claim.lock.path), quiet():
-            point = _point(trial, claim.slot, axes)
+    def _step(self, bar: Any) -> bool:
+        """Train one trial, or wait; whether nothing is left."""
+        ledger = self._ledger
+        if self._result and not self._written:
+            self._keep(*self._result)
+        with self._lock:
+            died, queued = ledger.refresh(), ledger.queue_next()
+        if self._result:
+            self._say(*self._result)
+        self._result = None
+        self._say_deaths(died)
+        left = ledger.left()
+        bar.update(len(ledger.slots) - len(left) - bar.n)
+        if left and queued is None:
+            self._wait(left, bar)
+        elif left and queued:
+            bar.set_postfix_str("")
+            # A seed of its own for every place, or all workers would draw the same points.
+            self._study.sampler = self._sampler(queued.seed + queued.index)
+            self._error, self._written = None, False
+            try:
+                self._study.optimize(self._objective, n_trials=1, catch=(NoResultError,))
+                self._written = True
+            except Exception as error:  # of the storage, or of Optuna about it; a result is kept by the next step
+                if not (self._result or self._error or isinstance(error, TAKEN)):
+                    raise error.__context__ if isinstance(error.__context__, LOST) else error  # noqa: B904
+        return not left
 
-            def report(step: int, value: float) -> bool:
-                trial.report(value, step)
-                return bool(trial.should_prune())
+    def _objective(self, trial: Trial) -> float:
+        ledger, key = self._ledger, trial.user_attrs.get("slot")
+        if trial.number != ledger.known:  # not the next after those we know: another worker may have queued the same
+            self._say_deaths(ledger.refresh())
+        if not ledger.wants(key, trial.number):
+            trial.set_user_attr(ENDED, "not wanted")  # of a larger grid, or queued by two machines at once
+            raise NoResultError
+        slot = ledger.slots[str(key)]
+        point = slot.point or {}
+        try:
+            point = slot.point or self._choose(trial)
+            for name, value in point.items():  # all as floats: for Optuna an axis is of one kind, as 0 and 0.5 are not
+                if slot.point and is_finite(value):
+                    trial.suggest_float(name, value, value)
+            trial.set_user_attr("host", socket.gethostname())
+            with quiet():
+                outcome = run_trial(
+                    self._build, point, seed=slot.seed, metric=self._metric, report=partial(self._report, trial)
+                )
+        except (StorageInternalError, UpdateFinishedTrialError):
+            raise
+        except BaseException as error:
+            self._fail(trial, label({**point, "seed": slot.seed}), error)
+            raise NoResultError from None
+        self._result = trial, slot.key, point, outcome
+        trial.set_user_attr("result", outcome.facts)
+        if outcome.pruned:
+            raise optuna.TrialPruned
+        return self._value(outcome)
 
-            outcome, trainer = run_trial(build, point, claim.slot.seed, metric, report)
-    except BaseException as error:
-        said = label({**point, "seed": claim.slot.seed})
+    def _value(self, outcome: Outcome) -> float:
+        """What Optuna is told: infinite where the training diverged, for it takes NaN for a failure."""
+        worst = math.inf if self._study.direction == optuna.study.StudyDirection.MINIMIZE else -math.inf
+        return worst if outcome.diverged else outcome.value
+
+    def _choose(self, trial: Trial) -> dict[str, Any]:
+        return {
+            name: trial.suggest_float(name, min(values), max(values), log=True)
+            if is_lr(name) and len(values) > 1
+            else trial.suggest_categorical(name, values)
+            for name, values in self._ledger.axes.items()
+        }
+
+    def _report(self, trial: Trial, step: int, value: float) -> bool:
+        if isinstance(self._study.pruner, optuna.pruners.NopPruner):
+            return False
+        with suppress(*LOST, UpdateFinishedTrialError):  # a training is worth more than a report
+            trial.report(value, step)
+            return bool(trial.should_prune())
+        return False
+
+    def _fail(self, trial: Trial, name: str, error: BaseException) -> None:
+        """Write down and say that a trial has no result; all errors but a want of memory end the sweep."""
+        why = f"{type(error).__name__}: {error}"[:500]
         if is_out_of_memory(error):
             clear_frames(error.__traceback__)  # with the tensors in them
             gc.collect()
             torch.cuda.empty_cache()
-            queue.finish(claim, TrialState.FAIL, error=OUT_OF_MEMORY)
-            _say_death(queue, claim.slot, point, "out of memory")
-            return
-        if not queue.finish(claim, TrialState.FAIL, error=f"{type(error).__name__}: {error}"):
-            if isinstance(error, UpdateFinishedTrialError):  # by the report: it is no longer ours
-                say(f"{said}: {TAKEN_OVER}")
-                return
-        elif isinstance(error, Exception):
-            say(f"{said}: stopped by an error, and the sweep with it; started again, it goes on")
+            why = OUT_OF_MEMORY
         else:
-            say(f"{said}: stopped; started again, the sweep goes on")
-        raise
-    worst = math.inf if trial.study.direction == optuna.study.StudyDirection.MINIMIZE else -math.inf
-    counts = queue.finish(
-        claim,
-        TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE,
-        worst if outcome.diverged else outcome.value,
-        epochs=outcome.epochs,
-        seconds=round(outcome.seconds, 3),
-        run=outcome.run,
-    )
-    tried = {**point, "seed": claim.slot.seed}
-    if counts:
-        log_hparams(trainer, tried, {f"sweep/{metric}": outcome.value, "sweep/seconds": outcome.seconds})
-    say(f"{label(tried)}: {_said(outcome, metric) if counts else TAKEN_OVER}")
-    hopeless = queue.hopeless() if counts and outcome.pruned else set()
-    others = [slot.seed for key, slot in queue.slots.items() if key in hopeless and slot.point == point]
-    if others:
-        seeds = ("seed " if len(others) == 1 else "seeds ") + ", ".join(map(str, others))
-        say(f"{label(point)}: not trained under {seeds}, for its mean can no longer win")
+            self._error = error
+            how = "failed" if isinstance(error, Exception) else "stopped"
+            say(f"{name}: {how}. Finished trainings are kept; the same call or command again continues the sweep.")
+        with suppress(*LOST, UpdateFinishedTrialError):
+            trial.set_user_attr(ENDED, why)
+
+    def _keep(self, trial: Trial, key: str, _point: Any, outcome: Outcome) -> None:
+        """Write a result that is not written yet: the storage had failed, or another worker took us for dead."""
+        self._ledger.refresh()
+        if key in self._ledger.finished:
+            return
+        state = TrialState.PRUNED if outcome.pruned else TrialState.COMPLETE
+        value = None if outcome.pruned else self._value(outcome)
+        try:
+            trial.set_user_attr("result", outcome.facts)
+            self._study.tell(trial, value, state)
+        except TAKEN:
+            made: Any = {"params": trial.params, "distributions": trial.distributions}
+            made["user_attrs"] = {"slot": key, "result": outcome.facts}
+            self._study.add_trial(optuna.create_trial(state=state, value=value, **made))
+
+    def _say(self, _trial: Trial, key: str, point: dict[str, Any], outcome: Outcome) -> None:
+        """Say what came of a trial, now that it is known to count or not."""
+        tried = {**point, "seed": self._ledger.slots[key].seed}
+        counted = self._ledger.finished.get(key)
+        if counted is None or counted.user_attrs.get("result") != outcome.facts:
+            say(f"{label(tried)}: another worker has trained it in the meantime; our result is dropped")
+            return
+        log_hparams(outcome.trainer, tried, {f"sweep/{self._metric}": outcome.value, "sweep/seconds": outcome.seconds})
+        say(f"{label(tried)}: {outcome.said(self._metric)}")
+        others = self._ledger.spared_by(key) if outcome.pruned else []
+        if others:
+            seeds = ("seed " if len(others) == 1 else "seeds ") + ", ".join(map(str, others))
+            say(f"{label(point)}: not trained under {seeds}, for its mean can no longer win")
+
+    def _say_deaths(self, died: list[tuple[str, str]]) -> None:
+        for key, what in died:
+            times, most = self._ledger.deaths[key], self._ledger.max_deaths
+            often = "once" if times == 1 else f"{times} times"
+            then = f"tried again after the others, up to {most} times" if times < most else "it is given up"
+            say(f"{self._ledger.name(key)}: {what} {often}; {then}")
+
+    def _wait(self, left: list[str], bar: Any) -> None:
+        """Wait for the other workers, and let the trials of dead ones fail, which are then queued again."""
+        running = [self._ledger.open[key] for key in left if key in self._ledger.open]
+        names = {str(trial.user_attrs.get("host", "a machine"))[:64] for trial in running}
+        hosts = "".join(filter(str.isprintable, ", ".join(sorted(names))))
+        waiting = f"{len(running)} training{'' if len(running) == 1 else 's'} on {hosts}"
+        bar.set_postfix_str(f"waiting for {waiting}")
+        if waiting != self._waited_for:
+            self._waited_for = waiting
+            say(f"Waiting for {waiting}; that of a dead worker is repeated {GRACE_SECONDS} s after its last heartbeat.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self._study)
+        for trial in running:  # killed before its first heartbeat, which Optuna does not see
+            seen = self._first_seen.setdefault(trial.number, time.monotonic())
+            if "host" not in trial.user_attrs and time.monotonic() - seen > GRACE_SECONDS:
+                fail(self._study, trial.number)
+        time.sleep(WAIT_SECONDS)
 
 
-def say(line: str) -> None:
-    """Print a line above the progress bar."""
-    tqdm.write(line, file=sys.stdout)
+def fail(study: optuna.Study, number: int) -> None:
+    """Let a running trial fail as one whose worker has died, unless it has ended in the meantime."""
+    with suppress(*TAKEN):
+        study.tell(number, state=TrialState.FAIL)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep to ourselves what Lightning says at the start and the end of every fit; warnings stay."""
+    """Silence what Lightning says at the start and the end of every fit; warnings stay."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -140,30 +235,3 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _point(trial: optuna.Trial, slot: Slot, axes: dict[str, list[Any]]) -> dict[str, Any]:
-    """The values of this trial, told to Optuna too, so that its own tools show them."""
-    if slot.point is None:
-        chosen = {name: _choose(trial, name, values) for name, values in axes.items()}
-    else:
-        chosen = slot.point
-        for name, value in chosen.items():  # all as floats: for Optuna an axis is of one kind, as 0 and 0.5 are not
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-                trial.suggest_float(name, value, value)
-    trial.set_user_attr("point", chosen)
-    return chosen
-
-
-def _choose(trial: optuna.Trial, name: str, values: list[Any]) -> Any:
-    if is_lr(name) and len(values) > 1:
-        return trial.suggest_float(name, min(values), max(values), log=True)
-    return trial.suggest_categorical(name, values)
-
-
-def _said(outcome: Outcome, metric: str) -> str:
-    value = f"diverged ({outcome.reason})" if outcome.reason else f"{metric} {outcome.value:.4g}"
-    if outcome.diverged and not outcome.reason:
-        value = "diverged"
-    pruned, s = " (pruned)" if outcome.pruned else "", "" if outcome.epochs == 1 else "s"
-    return f"{value}{pruned}, {outcome.epochs} epoch{s}, {outcome.seconds:.1f} s"

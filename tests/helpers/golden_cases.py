@@ -26,7 +26,8 @@ LEFT_OUT = ("range_test", "sweep", "one_cycle_auto", "wall_clock")
 """Their LRs are found by training, or depend on when a step begins."""
 
 SHORT = ("--trainer.limit_train_batches=8", "--trainer.limit_val_batches=1", "--trainer.num_sanity_val_steps=0")
-SILENT = ("--trainer.enable_checkpointing=false", "--trainer.logger=false", "--model=golden_fits.Tiny")
+SILENT = ("--trainer.enable_checkpointing=false", "--trainer.logger=false")
+CLASSES = ("--model=golden_fits.Tiny", "--data=DigitsDataModule")
 
 OF_TRAINING = ("Lightning's LearningRateFinder before ours", "Lightning's LearningRateFinder after ours")
 BY_TIME = ("max_time alone",)
@@ -52,7 +53,7 @@ def empty_place() -> Iterator[Path]:
 def of_a_configuration(path: Path) -> Traces:
     fits.Tiny.used = used = Used()
     with empty_place():
-        run_cli("fit", f"--config={path}", *SHORT, *SILENT)
+        run_cli("fit", f"--config={path}", *SHORT, *SILENT, *CLASSES)
     return used.traces
 
 

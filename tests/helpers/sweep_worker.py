@@ -12,17 +12,19 @@ from lightning.pytorch import Callback
 from support import Net, loader, sgd, trainer
 
 from lr_callbacks import grid_search
+from lr_callbacks.sweep import storage as storage_module
+from lr_callbacks.sweep import work as work_module
 
 
 class SlowAndTold(Callback):
     """Write down when each training begins and ends, and take some time in between (below 0: until `go` exists)."""
 
-    def __init__(self, folder, point, seconds):
-        self.file, self.point, self.seconds = Path(folder, "log.txt"), point, seconds
+    def __init__(self, folder, lr, seconds):
+        self.file, self.lr, self.seconds = Path(folder, "log.txt"), lr, seconds
 
     def tell(self, what):
         with self.file.open("a") as log:
-            log.write(json.dumps([what, self.point["lr"], os.getpid()]) + "\n")
+            log.write(json.dumps([what, self.lr, os.getpid()]) + "\n")
 
     def on_train_start(self, *args):
         self.tell("begin")
@@ -40,21 +42,24 @@ def lrs(points):
     return [0.002 * (index + 1) for index in range(points)]
 
 
-def search(folder, points, seconds=0, storage=None):
-    def build(point):
-        watch = SlowAndTold(folder, point, float(seconds))
-        return trainer(watch, max_epochs=1), Net(sgd([point["lr"]])), loader(3), loader(2)
+def search(folder, points, seconds=0, storage=None, **options):
+    """Search; the trial of a worker that dies is repeated after five seconds."""
+    storage_module.HEARTBEAT_SECONDS, storage_module.GRACE_SECONDS, work_module.GRACE_SECONDS = 1, 5, 5
 
-    table = grid_search(build, {"lr": lrs(int(points))}, folder=Path(folder, "sweep"), storage=storage)
-    return [[row.point["lr"], row.mean] for row in table.rows]
+    def build(lr):
+        return trainer(SlowAndTold(folder, lr, float(seconds)), max_epochs=1), Net(sgd([lr])), loader(3), loader(2)
+
+    options = {"folder": Path(folder, "sweep"), "storage": storage, **options}
+    table = grid_search(build, {"lr": lrs(int(points))}, **options)
+    return [[row.point["lr"], row.mean, len(row.values)] for row in table.rows]
 
 
-def work(folder, *args):
-    """Search, and leave in the folder what came of it."""
+def work(folder, points, seconds, storage=None, options=None):
+    """Search, and leave in the folder what came of it and what was said."""
     warnings.simplefilter("ignore")
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(io.StringIO()):
         try:
-            came = {"ranking": search(folder, *args)}
+            came = {"ranking": search(folder, points, seconds, storage, **(options or {}))}
         except Exception as error:
-            came = {"error": f"{type(error).__name__}: {error}"}
-    Path(folder, f"{os.getpid()}.json").write_text(json.dumps(came))
+            came = {"error": f"{type(error).__name__}: {error}, {error.__cause__!r}"}
+    Path(folder, f"{os.getpid()}.json").write_text(json.dumps({**came, "said": said.getvalue()}))

@@ -1,12 +1,18 @@
 """What `grid_search` asks of the function that builds a trial, and what it does to its loggers."""
 
+import functools
+import multiprocessing
+from dataclasses import dataclass
+
 import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from support import Net, loader, sgd, trainer
-from test_sweep_command import hparams
+from support import Net, Recorder, loader, sgd, trainer
+from sweep_support import hparams
 
 from lr_callbacks import grid_search
+from lr_callbacks.range_test.result import RangeTestResult
+from lr_callbacks.sweep import run_trial
 
 
 @pytest.mark.parametrize(
@@ -65,3 +71,89 @@ def test_a_training_that_is_over_is_not_pruned(tmp_path, length, metric):
     lrs = [0.02, 0.01, 0.03, 0.015, 0.025, 1e-7]  # the median pruner wants five before it judges
     table = grid_search(build, {"lr": lrs}, folder=tmp_path, pruner="median", metric=metric)
     assert {row.state for row in table.rows} == {"complete"}
+
+
+def parts(lr, epochs=1):
+    return trainer(max_epochs=epochs), Net(sgd([lr] * 2)), loader(4), loader(2)
+
+
+class Callable:
+    def __call__(self, lr, **others):
+        return parts(lr)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda point: parts(point["lr"]),
+        lambda lr, width: parts(lr),
+        lambda width, *, lr: parts(lr),
+        lambda **point: parts(point["lr"]),
+        lambda point, verbose=False: parts(point["lr"]),
+        Callable(),
+        functools.partial(lambda scale, lr, width: parts(lr * scale), 1.0),
+    ],
+)
+def test_build_takes_the_point_as_keyword_arguments_or_as_one_dict(tmp_path, build):
+    table = grid_search(build, {"lr": [0.01, 0.1], "width": [8]}, folder=tmp_path)
+    assert {row.point["lr"] for row in table.rows if row.state == "complete"} == {0.01, 0.1}
+    assert table.rows[0].values != table.rows[1].values
+
+
+@pytest.mark.parametrize(
+    ("build", "got"),
+    [
+        (lambda learning_rate, width: None, r"<lambda>\(learning_rate, width\)"),
+        (lambda: None, r"<lambda>\(\)"),
+        (lambda lr, width, seed: None, r"<lambda>\(lr, width, seed\)"),
+    ],
+)
+def test_a_build_that_cannot_take_the_point_is_refused_before_any_training(tmp_path, build, got):
+    rule = r"as keyword arguments, def build\(lr, width\), or as one dict, def build\(point\), got "
+    with pytest.raises(TypeError, match=rule + got):
+        grid_search(build, {"lr": [0.1], "width": [8]}, folder=tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_misspelt_metric_is_known_at_the_sanity_validation_before_the_first_step(tmp_path):
+    seen = Recorder()
+
+    def build(lr):
+        return trainer(seen, max_epochs=1), Net(sgd([lr])), loader(4), loader(2)
+
+    with pytest.raises(MisconfigurationException, match=r"'val_los' was not logged\. Did you mean 'val_loss'\?"):
+        grid_search(build, {"lr": [0.1]}, folder=tmp_path, metric="val_los")
+    assert not any(seen.lrs.values())
+
+
+def test_one_trial_is_a_function_that_another_engine_calls_in_a_process_of_its_own():
+    """As a job array does, Ray Tune, or an agent of W&B."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        outcome = pool.apply(value_of, ({"lr": 0.01},))
+    assert outcome == value_of({"lr": 0.01})
+
+
+def value_of(point):
+    outcome = run_trial(parts, point, seed=3, metric="val_loss")
+    return outcome.value, outcome.epochs, outcome.pruned
+
+
+def test_the_engine_that_calls_a_trial_may_stop_it_by_what_it_reports():
+    reports = []
+    outcome = run_trial(
+        functools.partial(parts, epochs=5), {"lr": 0.01}, report=lambda step, value: reports.append(value) or step == 2
+    )
+    assert (outcome.pruned, outcome.epochs, reports[-1]) == (True, 2, outcome.value)
+
+
+def test_the_interval_of_a_range_test_is_in_the_picture(tmp_path):
+    @dataclass(frozen=True)
+    class WithInterval(RangeTestResult):
+        interval: tuple[float, float] | None = None
+
+    found = WithInterval([0.01], [1.0], [1.0], 0.05, {}, "", interval=(0.02, 0.2))
+    for _ in range(2):
+        table = grid_search(parts, {"lr": [0.01, 0.1]}, folder=tmp_path, suggest=lambda: found)
+        assert (table.suggestion, table.interval) == (0.05, (0.02, 0.2))
+    labels = {text.get_text() for text in table.plot().legends[0].get_texts()}
+    assert {"range test suggests 0.05", "interval of the range test"} <= labels

@@ -7,18 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_support import SHORT, run
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_cli_errors import fails
-from test_configs import CONFIGS
-from torch.utils.data import DataLoader, IterableDataset, WeightedRandomSampler
+from sweep_support import CONFIGS, TINY, config, fails, hparams, sweep
 
 import lr_callbacks
 from lr_callbacks.__main__ import main
 from lr_callbacks.sweep import SweepTable
 from lr_callbacks.sweep.config import find_lr, set_value
-from lr_callbacks.sweep.refit import joined
-
-TINY = (*SHORT, "--model.channels=2")
 
 OWN_WITH_LR = """
 import torch
@@ -44,25 +38,6 @@ class Data(LightningDataModule):
 """
 
 
-def sweep(*flags):
-    main(["sweep", *TINY, *flags])
-
-
-def config(path):
-    return yaml.safe_load(Path(path).read_text())
-
-
-def hparams(folder):
-    """The trial's entry in the HParams table: its axes, and its series."""
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    metadata = events.SummaryMetadata("_hparams_/session_start_info")
-    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-
-    start = HParamsPluginData.FromString(metadata.plugin_data.content).session_start_info
-    return {name: value.number_value or value.string_value for name, value in start.hparams.items()}, events
-
-
 def test_the_configuration_for_sweeps_ranks_seven_rates_twice_and_leaves_all_that_it_promises(workplace, capsys):
     sweep(f"--config={CONFIGS / 'sweep.yaml'}")
     said = capsys.readouterr().out
@@ -77,13 +52,13 @@ def test_the_configuration_for_sweeps_ranks_seven_rates_twice_and_leaves_all_tha
     assert len((folder / "table.csv").read_text().splitlines()) == 8
     trials = sorted(folder.glob("lr=*"))
     assert len(trials) == 14
-    trial = folder / "lr=0.01,seed=43" / "version_0"
+    trial = folder / "lr=0.01,seed=43"
     saved = config(trial / "config.yaml")
     assert saved["model"]["init_args"]["optimizer"]["init_args"]["lr"] == 0.01
     assert saved["seed_everything"] == 43
     axes, events = hparams(trial)
     assert axes == {"lr": 0.01, "seed": 43}
-    assert {"sweep/val_acc", "val_acc", "val_loss", "lr-SGD"} <= set(events.Tags()["scalars"])
+    assert {"sweep/val_acc", "val_acc", "val_loss", "lr/SGD"} <= set(events.Tags()["scalars"])
     assert not list(folder.rglob("*.ckpt"))
 
 
@@ -146,7 +121,7 @@ def test_a_module_and_data_of_ones_own_with_any_entry_as_an_axis(workplace, caps
     Path("own_sweep.py").write_text(OWN_WITH_LR)
     own = ("--model=own_sweep.Net", "--data=own_sweep.Data", "--metric=error")
     main(["sweep", *SHORT, *own, "--lr", "1e-3", "1e-1", "--grid", "model.width", "2", "4"])
-    saved = [config(path)["model"]["init_args"] for path in Path("runs/Net").glob("lr=*/version_0/config.yaml")]
+    saved = [config(path)["model"]["init_args"] for path in Path("runs/Net").glob("lr=*/config.yaml")]
     assert sorted((entry["learning_rate"], entry["width"]) for entry in saved) == [
         (0.001, 2), (0.001, 4), (0.1, 2), (0.1, 4),
     ]  # fmt: skip
@@ -155,18 +130,8 @@ def test_a_module_and_data_of_ones_own_with_any_entry_as_an_axis(workplace, caps
 def test_the_peak_of_a_callback_is_swept_where_the_user_says_so(workplace):
     cycle = ("--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=0.3")
     sweep(*cycle, "--lr", "0.01", "0.1", "--lr_key=trainer.callbacks.0.max_lr")
-    peaks = [config(path)["trainer"]["callbacks"][0] for path in Path("runs").glob("*/lr=*/version_0/config.yaml")]
+    peaks = [config(path)["trainer"]["callbacks"][0] for path in Path("runs").glob("*/lr=*/config.yaml")]
     assert sorted(entry["init_args"]["max_lr"] for entry in peaks) == [0.01, 0.1]
-
-
-def test_at_the_end_the_best_is_trained_on_training_and_validation_data(workplace, capsys):
-    main(["sweep", *SHORT[:-2], "--model.channels=2", "--lr", "0.01", "--trainer.limit_val_batches=1", "--refit"])
-    said = capsys.readouterr().out
-    assert (
-        "Trained on training and validation data, 1 epoch: runs/DigitsClassifier/refit/version_0/checkpoints/epoch=0-"
-        in said
-    )
-    assert "step=48.ckpt" in said  # 1527 images; 1257 of them, for training alone, are 40 batches
 
 
 @pytest.mark.parametrize(
@@ -187,26 +152,23 @@ def test_at_the_end_the_best_is_trained_on_training_and_validation_data(workplac
         (("--lr", "0.1", "--grid", "model.optimizer.lr", "1"), "must be given once, got 'model.optimizer.lr' again"),
         (
             ("--grid", "model.optimizer.lr", "1", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=1"),
-            "OneCycle must not set its own max_lr beside a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
+            "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
         ),
         (
-            (
-                "--lr",
-                "0.1",
-                "--refit",
-                "--trainer.callbacks+=ReduceLROnPlateau",
-                "--trainer.callbacks.monitor=val_loss",
-            ),
-            "--refit must leave no validation data, got ReduceLROnPlateau that watches 'val_loss'; leave --refit out",
+            ("--grid", "model.chanels", "8"),
+            "model.chanels is no entry of the configuration. Did you mean model.channels? Under model: optimizer, chan",
         ),
-        (("--lr", "0.1", "--refit", "--data=null"), "--refit needs a datamodule, got loaders of the module"),
-        (("--grid", "model.chanels", "8"), "got 'model.chanels'; at model there are: optimizer, channels"),
+        (("--lr", "0.1", "--name=../../x"), "--name must stay inside the folder of the runs, got '../../x'; write a"),
+        (("--lr", "0.1", "--workers=-1"), "workers must not be negative, got -1; write 4 for four processes"),
         (("--grid", "model.channels"), "each axis of the grid must have a value, got none for 'model.channels'"),
         (("--lr", "0.1", "--storage=mysql://x@127.0.0.1:1/x"), "storage must be reachable, got 'mysql://x@127"),
-        (("--lr", "0.1", "--metric=acc"), "got 'acc'; logged were: train_acc, train_loss, val_acc, val_loss."),
+        (
+            ("--lr", "0.1", "--metric=acc"),
+            "metric 'acc' was not logged. Did you mean 'val_acc'? Logged: train_acc, train_loss, val_acc, val_loss.",
+        ),
         (
             ("--lr", "0.1", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=1"),
-            "OneCycle must not set its own max_lr beside a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
+            "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
         ),
     ],
 )
@@ -236,6 +198,7 @@ def test_the_suggestion_of_the_range_test_is_found_once_and_marked_in_the_pictur
 
 def test_a_range_test_that_this_version_lacks_is_one_line(workplace, capsys, monkeypatch):
     monkeypatch.delattr(lr_callbacks, "lr_range_test", raising=False)
+    monkeypatch.delitem(lr_callbacks._MODULES, "lr_range_test")
     said = fails(capsys, "sweep", *TINY, "--lr", "0.1", "--with-range-test")
     assert "--with-range-test needs the LR range test, which this version does not have; leave it out" in said
 
@@ -256,7 +219,7 @@ def test_help_and_the_import_of_the_package_do_not_wait_for_optuna():
         "lr_callbacks.grid_search\nassert 'optuna' in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CONFIGS.parent, check=True)
-    assert "--lr LR [LR ...]" in done.stdout
+    assert "\n  --lr " in done.stdout
 
 
 def test_an_entry_is_found_without_init_args_and_in_lists():
@@ -266,7 +229,7 @@ def test_an_entry_is_found_without_init_args_and_in_lists():
     assert tree["trainer"]["callbacks"][0]["init_args"] == {"x": 2}
     assert tree["model"]["init_args"] == {"lr": 3}
     for path in ("trainer.callbacks.1.x", "model.lr.deeper", "nothing"):
-        with pytest.raises(ValueError, match="an axis must be an entry of the configuration"):
+        with pytest.raises(ValueError, match="is no entry of the configuration"):
             set_value(tree, path, 1)
 
 
@@ -277,29 +240,20 @@ def test_a_model_without_a_learning_rate_to_set_is_told_how_to_name_it():
         find_lr({"trainer": {}, "model": {"class_path": "Net", "init_args": {"width": 3}}})
 
 
-class Endless(IterableDataset):
-    def __iter__(self):
-        yield 1
+def test_workers_of_one_command_share_the_trials_and_one_of_them_reports(workplace, capsys):
+    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=2")
+    said = capsys.readouterr().out
+    assert said.count("Best: ") == 1
+    own = said.count("seed 42: val_loss")
+    assert len(list(Path("runs/DigitsClassifier").glob("lr=*,seed=42"))) == 4
+    assert 1 <= own <= 4
+    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=0")
+    assert "Best: " not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("train", "message"),
-    [
-        (DataLoader(Endless()), "train_dataloader must be a DataLoader of a data set with a length"),
-        ([1, 2], "train_dataloader must be a DataLoader of a data set with a length"),
-        (
-            DataLoader([1, 2], sampler=WeightedRandomSampler([1.0], 2)),
-            "train_dataloader must draw its batches in order",
-        ),
-    ],
-)
-def test_loaders_that_cannot_be_joined_are_refused(train, message):
-    with pytest.raises(ValueError, match=message):
-        joined(train, DataLoader([1]))
-
-
-def test_joined_loaders_serve_each_sample_once_an_epoch_in_batches_of_the_training_loader():
-    loader = joined(DataLoader([1, 2, 3], batch_size=2, shuffle=True), DataLoader([4, 5], batch_size=1))
-    batches = [batch.tolist() for batch in loader]
-    assert sorted(value for batch in batches for value in batch) == [1, 2, 3, 4, 5]
-    assert [len(batch) for batch in batches] == [2, 2, 1]
+def test_a_run_in_tensorboard_is_named_after_its_point_alone_and_a_repeated_one_gets_a_number(workplace):
+    Path("runs/DigitsClassifier/lr=0.1,seed=42").mkdir(parents=True)
+    sweep("--lr", "0.1")
+    runs = sorted(path.name for path in Path("runs/DigitsClassifier").iterdir() if path.is_dir())
+    assert runs == ["lr=0.1,seed=42", "lr=0.1,seed=42,2"]
+    assert list(Path("runs/DigitsClassifier/lr=0.1,seed=42,2").glob("events.*"))

@@ -3,22 +3,19 @@
 import math
 from pathlib import Path
 
+import optuna
 import pytest
 import yaml
 from cli_support import tags
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-from test_cli_errors import fails
-from test_sweep_command import TINY, config, sweep
-from torch.utils.data import DataLoader, RandomSampler
+from sweep_support import TINY, config, fails, sweep
 
 from lr_callbacks.__main__ import main
 from lr_callbacks.cli.app import LRCallbacksCLI
 from lr_callbacks.cli.sweep_run import _write
-from lr_callbacks.cli.trial_cli import TrialCLI
+from lr_callbacks.cli.trial_cli import Trial
 from lr_callbacks.sweep import Row, SweepTable
 from lr_callbacks.sweep.config import check_peaks
-from lr_callbacks.sweep.queue import TrialQueue
-from lr_callbacks.sweep.refit import joined
 
 CALLBACKS = """
 trainer:
@@ -35,36 +32,34 @@ trainer:
 def test_trials_show_no_bar_and_keep_no_checkpoint_and_their_saved_configuration_has_both(workplace, capsys):
     Path("own.yaml").write_text(CALLBACKS)
     flags = [flag for flag in TINY if "progress" not in flag and "summary" not in flag]
-    main(["sweep", "--config=own.yaml", *flags, "--lr", "0.1", "--refit"])
-    said = capsys.readouterr().out
-    assert "Trained on training and validation data, 1 epoch: runs/own/refit/version_0/checkpoints/epoch" in said
+    main(["sweep", "--config=own.yaml", *flags, "--lr", "0.1"])
     assert not list(Path("runs/own").glob("lr=*/**/*.ckpt"))
-    saved = config("runs/own/lr=0.1,seed=42/version_0/config.yaml")
+    saved = config("runs/own/lr=0.1,seed=42/config.yaml")
     assert [entry["class_path"].rpartition(".")[2] for entry in saved["trainer"]["callbacks"]] == [
         "RichProgressBar", "RichModelSummary", "ModelCheckpoint", "EarlyStopping",
     ]  # fmt: skip
     cli = LRCallbacksCLI(["fit", "--config=runs/own/best.yaml"])
     kinds = {type(callback) for callback in cli.trainer.callbacks}
     assert {RichProgressBar, ModelCheckpoint} <= kinds
-    main(["sweep", "--config=own.yaml", *flags, "--lr", "0.1", "--refit"])
-    assert "Trained on training and validation data, 1 epoch: runs/own/refit/version_0/" in capsys.readouterr().out
-    assert len(list(Path("runs/own/refit").iterdir())) == 1
 
 
 def test_a_trial_that_was_not_written_down_is_not_in_the_table_of_tensorboard_either(workplace, monkeypatch):
     class Killed(BaseException):
         pass
 
-    def die(self, claim, *_, **__):
-        claim.lock.release()
-        raise Killed
+    write = optuna.Trial.set_user_attr
+
+    def die(trial, key, value):
+        if key == "result":
+            raise Killed
+        write(trial, key, value)
 
     with monkeypatch.context() as dying:
-        dying.setattr(TrialQueue, "finish", die)
+        dying.setattr(optuna.Trial, "set_user_attr", die)
         with pytest.raises(Killed):
             sweep("--lr", "0.1")
-    sweep("--lr", "0.1")
-    trials = sorted(Path("runs/DigitsClassifier").glob("lr=*/version_*"))
+    sweep("--lr", "0.1", "--take-over")
+    trials = [Path("runs/DigitsClassifier", f"lr=0.1,seed=42{number}") for number in ("", ",2")]
     assert ["sweep/val_loss" in tags(trial) for trial in trials] == [False, True]
 
 
@@ -72,11 +67,15 @@ def test_an_interrupt_between_two_trials_is_a_line_and_no_traceback(workplace, m
     def interrupted(self, *_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(TrialCLI, "__init__", interrupted)
+    monkeypatch.setattr(Trial, "__init__", interrupted)
     with pytest.raises(SystemExit) as end:
         sweep("--lr", "0.1")
     assert end.value.code == 130
-    assert capsys.readouterr().out == "lr 0.1, seed 42: stopped; started again, the sweep goes on\n"
+    assert (
+        capsys.readouterr().out
+        == "lr 0.1, seed 42: stopped. Finished trainings are kept; the same call or command again "
+        "continues the sweep.\n"
+    )
 
 
 ONE = {"class_path": "OneCycle", "init_args": {"max_lr": 0.3}}
@@ -86,7 +85,7 @@ NESTED = {"class_path": "TorchScheduler", "init_args": {"scheduler": {"class_pat
 def test_a_schedule_with_a_peak_of_its_own_is_refused_beside_an_axis_of_rates(workplace, capsys):
     Path("s.yaml").write_text(yaml.safe_dump({"lr": [0.01, 0.1], "schedules": {"none": [], "one": [ONE]}}))
     said = fails(capsys, "sweep", *TINY, "--config=s.yaml", "--with-range-test")
-    assert "OneCycle must not set its own max_lr beside a sweep of model.optimizer.lr, got 0.3;" in said
+    assert "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 0.3;" in said
     assert said.rstrip().endswith("or take it out of 'one'")
     with pytest.raises(ValueError, match=r"TorchScheduler must not set its own max_lr .* got 0\.1"):
         check_peaks({"trainer": {"callbacks": NESTED}}, "model.lr", {})
@@ -96,7 +95,7 @@ def test_a_schedule_with_a_peak_of_its_own_is_refused_beside_an_axis_of_rates(wo
 def test_a_range_test_that_sets_the_rate_is_refused_beside_an_axis_of_rates():
     for options in ({"apply": True, "max_lr": 10.0}, {}):
         schedule = [{"class_path": "lr_callbacks.LRRangeTest", "init_args": options}]
-        with pytest.raises(ValueError, match=r"LRRangeTest must not set the LR beside a sweep of .* got apply: true"):
+        with pytest.raises(ValueError, match=r"LRRangeTest must not set the LR in a sweep of .* got apply: true"):
             check_peaks({"trainer": {"callbacks": schedule}}, "model.lr", {})
     check_peaks({"trainer": {}}, "model.lr", {"found": [{"class_path": "LRRangeTest", "init_args": {"apply": False}}]})
 
@@ -107,23 +106,14 @@ FINDER = "lightning.pytorch.callbacks.LearningRateFinder"
 def test_lightnings_finder_is_refused_beside_an_axis_of_rates(workplace, capsys):
     flags = ("--lr", "0.01", "0.1", "--with-range-test", f"--trainer.callbacks+={FINDER}")
     assert fails(capsys, "sweep", *TINY, *flags).splitlines()[-1] == (
-        "error: LearningRateFinder must not set the LR beside a sweep of model.optimizer.lr, got update_attr: true; "
+        "error: LearningRateFinder must not set the LR in a sweep of model.optimizer.lr, got update_attr: true; "
         "write update_attr: false, or leave it out and write --with-range-test"
     )
     assert not Path("runs").exists()
-    with pytest.raises(ValueError, match=r"LearningRateFinder must not set the LR beside a sweep of model\.lr"):
+    with pytest.raises(ValueError, match=r"LearningRateFinder must not set the LR in a sweep of model\.lr"):
         check_peaks({"trainer": {}}, "model.lr", {"found": [{"class_path": FINDER, "init_args": {}}]})
     quiet = {"class_path": FINDER, "init_args": {"update_attr": False, "max_lr": 1.0}}
     check_peaks({"trainer": {"callbacks": [quiet]}}, "model.lr", {})
-
-
-def test_joined_loaders_shuffle_as_the_training_loader_does():
-    data = list(range(10))
-    drawn = joined(DataLoader(data, sampler=RandomSampler(data, replacement=True, num_samples=4)), DataLoader(data))
-    assert (drawn.sampler.replacement, drawn.sampler.num_samples, len(list(drawn))) == (True, 4, 4)
-    shuffled = joined(DataLoader(data, shuffle=True, timeout=0), DataLoader(data))
-    assert (shuffled.sampler.replacement, len(list(shuffled))) == (False, 20)
-    assert [int(value) for value in joined(DataLoader([1, 2]), DataLoader([3]))] == [1, 2, 3]
 
 
 def test_a_file_is_there_as_a_whole_or_as_it_was(tmp_path):

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 from cli_support import QUIET
-from test_cli_errors import fails
+from sweep_support import fails
 
 from lr_callbacks.sweep.config import at_point
 
@@ -33,7 +33,7 @@ def test_an_entry_below_a_new_class_is_made_and_one_elsewhere_must_be_there():
     assert at_point(CONFIG, point, None, {})["model"] == {
         "class_path": "Other", "init_args": {"size": {"width": 3}},
     }  # fmt: skip
-    with pytest.raises(ValueError, match="at the top there are: trainer, model"):
+    with pytest.raises(ValueError, match="At the top: trainer, model"):
         at_point(CONFIG, {"model": "Other", "data.size": 3}, None, {})
 
 

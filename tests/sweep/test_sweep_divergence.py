@@ -4,7 +4,7 @@ import pytest
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, loader, sgd, trainer
-from test_sweep_engine import Search
+from sweep_support import Search
 
 from lr_callbacks import grid_search
 
@@ -82,9 +82,9 @@ class Mistaken(Net):
 def test_an_error_on_finite_numbers_stops_the_sweep_also_beside_an_infinite_mask(tmp_path, capsys):
     with pytest.raises(ValueError, match="a mistake of my own"):
         Search(tmp_path, module=Mistaken)({"lr": [0.01]})
-    assert "lr 0.01, seed 0: stopped by an error, and the sweep with it" in capsys.readouterr().out
+    assert "lr 0.01, seed 0: failed. Finished trainings are kept" in capsys.readouterr().out
 
 
 def test_an_unknown_metric_is_one_also_where_the_first_training_diverges(tmp_path):
-    with pytest.raises(MisconfigurationException, match="got 'nope'; logged were: train_loss, val_loss"):
+    with pytest.raises(MisconfigurationException, match=r"'nope' was not logged\. Logged: train_loss, val_loss"):
         Search(tmp_path)({"lr": [1e20]}, metric="nope")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from processes import start
-from test_sweep_command import TINY, sweep
+from sweep_support import TINY, sweep
 
 from lr_callbacks.__main__ import main
 

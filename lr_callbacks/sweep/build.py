@@ -1,0 +1,78 @@
+"""What `build` must be, and must return: a new trainer, a new module and the data of a point."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+from weakref import WeakSet
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+Build = Callable[..., tuple[Any, ...]]
+"""A point, as keyword arguments or one dict -> (trainer, module, and what else `trainer.fit` takes)."""
+
+
+def caller(build: Build, axes: Iterable[str]) -> Callable[[dict[str, Any]], Any]:
+    """Find how a function takes a point: the axes as keyword arguments, or else one dict.
+
+    Raises:
+        TypeError: If it takes neither.
+
+    Example:
+        >>> caller(lambda lr: lr * 2, ["lr"])({"lr": 0.1}), caller(lambda point: point["lr"], ["lr"])({"lr": 0.1})
+        (0.2, 0.1)
+    """
+    axes = list(axes)
+    try:
+        signature = inspect.signature(build)
+    except (TypeError, ValueError):  # written in C
+        return build
+    with suppress(TypeError):
+        signature.bind(**dict.fromkeys(axes))
+        return lambda point: build(**point)
+    with suppress(TypeError):
+        signature.bind({})
+        return build
+    name = getattr(build, "__name__", type(build).__name__)
+    words = ", ".join(axes) if all(map(str.isidentifier, axes)) else "**point"
+    raise TypeError(
+        f"build must take a point as keyword arguments, def build({words}), or as one dict, def build(point), got "
+        f"{name}{signature}"
+    )
+
+
+_used: WeakSet[Trainer | LightningModule] = WeakSet()
+
+
+def made_new(built: Any) -> tuple[Any, ...]:
+    """Return what `build` has made, if it is as it must be, with nothing of a training before it.
+
+    Raises:
+        TypeError: If it is no Trainer, module and data.
+        MisconfigurationException: If one of them was used before, or the trainer has several devices.
+    """
+    parts = tuple(built) if isinstance(built, tuple | list) else (built,)
+    if len(parts) < 2 or not isinstance(parts[0], Trainer) or not isinstance(parts[1], LightningModule):
+        raise TypeError(
+            "build must return a Trainer, a LightningModule, and the data if any, in this order, got "
+            f"{', '.join(type(part).__name__ for part in parts)}; write return trainer, module, datamodule"
+        )
+    trainer, module = parts[:2]
+    wrong = ""
+    if trainer.global_step or trainer in _used:
+        wrong = "build must make a new Trainer for every point, got one that has been used; construct it inside build"
+    elif module in _used:
+        wrong = (
+            "build must make a new module for every point, got one that was trained before; construct it inside build"
+        )
+    elif trainer.world_size > 1:
+        wrong = (
+            f"a trial must train on one device, got {trainer.world_size}; write devices=1 and start one worker a device"
+        )
+    if wrong:
+        raise MisconfigurationException(wrong)
+    _used.update((trainer, module))
+    return parts

@@ -1,0 +1,184 @@
+"""What a study holds of the trainings that this sweep wants: which are finished, which run, which are given up."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from lr_callbacks.core.arguments import is_count, is_finite
+from lr_callbacks.sweep.axes import is_lr, label
+from lr_callbacks.sweep.table import Row, SweepTable
+
+ENDED = "ended"
+"""Attribute of a failed trial: why its worker ended it. One without it is a death: its worker could not write it."""
+OUT_OF_MEMORY = "out of memory"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One training that the sweep wants: a point (None: a sampler chooses) under a seed; its key is unique.
+
+    A sampler has several slots of the same seed, told apart by `index`.
+    """
+
+    point: dict[str, Any] | None
+    seed: int
+    index: int = 0
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return json.dumps([self.point, self.seed, self.index], sort_keys=True)
+
+    @property
+    def place(self) -> str:
+        """What the trainings of one point under different seeds have in common."""
+        return json.dumps([self.point, self.index], sort_keys=True)
+
+
+class Ledger:
+    """The trials of a study, sorted into the slots of this sweep; a refresh costs what is new.
+
+    A trial says by its attribute "slot" which slot it is for. The storage is not trusted: a point is looked up among
+    our slots, and what a sampler chose is checked against the axes. Of several finished trials of a slot the one with
+    the lowest number counts.
+
+    Args:
+        study: The study.
+        slots: What this worker wants to see trained, in this order.
+        axes: Axis -> values.
+        max_deaths: After how many deaths of its worker a slot is given up.
+    """
+
+    def __init__(
+        self, study: optuna.Study, slots: Iterable[Slot], axes: Mapping[str, list[Any]], max_deaths: int
+    ) -> None:
+        self.study, self.axes, self.max_deaths = study, axes, max_deaths
+        self.slots = {slot.key: slot for slot in slots}
+        self.finished: dict[str, FrozenTrial] = {}
+        self.open: dict[str, FrozenTrial] = {}  # the oldest trial that waits or runs
+        self.deaths: Counter[str] = Counter()
+        self.chosen: dict[str, dict[str, Any]] = {}  # by a sampler, in a trial that failed: tried again
+        self.known = 0  # a trial with this number was queued by a worker that knew all others
+        self._todo = dict.fromkeys(self.slots)
+        self._pruned: set[str] = set()
+        self._seen: set[int] = set()
+        self._start = 0
+        self.refresh()
+
+    def refresh(self) -> list[tuple[str, str]]:
+        """Read what is new; return the slots whose worker has died since the last time, and of what."""
+        trials = self.study.get_trials(deepcopy=False)
+        died: list[tuple[str, str]] = []
+        self.open, self.known = {}, len(trials)
+        for trial in trials[self._start :]:
+            key = trial.user_attrs.get("slot")
+            if not isinstance(key, str) or key not in self.slots:
+                continue
+            if not trial.state.is_finished():
+                self.open.setdefault(key, trial)
+            elif trial.number not in self._seen:
+                self._seen.add(trial.number)
+                if self._enter(key, trial):
+                    died.append((key, str(trial.user_attrs.get(ENDED, "the process was killed"))))
+        while self._start < len(trials) and trials[self._start].state.is_finished():
+            self._start += 1
+        return died
+
+    def _enter(self, key: str, trial: FrozenTrial) -> bool:
+        """Enter a trial that has ended; whether it was a death, or an error that saved the worker from it."""
+        if trial.state == TrialState.FAIL:
+            if self._choice(trial):
+                self.chosen[key] = dict(trial.params)
+            if key in self._todo:  # what has failed comes last
+                del self._todo[key]
+                self._todo[key] = None
+            died = bool(trial.user_attrs.get(ENDED, OUT_OF_MEMORY) == OUT_OF_MEMORY)
+            self.deaths[key] += died
+            return died
+        if self._result(key, trial) and (key not in self.finished or trial.number < self.finished[key].number):
+            self.finished[key] = trial
+            self._todo.pop(key, None)
+            if trial.state == TrialState.PRUNED:
+                self._pruned.add(self.slots[key].place)
+        return False
+
+    def is_left_out(self, key: str) -> bool:
+        """Whether a slot is not trained any more: given up, or its point was pruned under another seed."""
+        running = key in self.open and self.open[key].state == TrialState.RUNNING
+        return not running and (self.deaths[key] >= self.max_deaths or self.slots[key].place in self._pruned)
+
+    def left(self) -> list[str]:
+        """The slots that are not finished, in order."""
+        return [key for key in self._todo if not self.is_left_out(key)]
+
+    def queue_next(self) -> Slot | None:
+        """Queue a trial for the next slot that has none; return a slot of which a trial waits, if there is one."""
+        left = self.left()
+        for key in sorted(left, key=lambda key: self.deaths[key]):
+            if key not in self.open:
+                self.study.enqueue_trial(self.chosen.get(key, {}), user_attrs={"slot": key})
+                return self.slots[key]
+        return next((self.slots[key] for key in left if self.open[key].state == TrialState.WAITING), None)
+
+    def wants(self, key: Any, number: int) -> bool:
+        """Whether a trial that Optuna hands out is ours, and no older one of its slot runs or has finished."""
+        if not isinstance(key, str) or key not in self.slots or key in self.finished or self.is_left_out(key):
+            return False
+        return key not in self.open or self.open[key].number >= number
+
+    def spared_by(self, key: str) -> list[int]:
+        """The seeds under which the point of a slot is not trained."""
+        same = [key_ for key_, slot in self.slots.items() if slot.place == self.slots[key].place]
+        return [self.slots[key_].seed for key_ in same if key_ not in self.finished and self.is_left_out(key_)]
+
+    def _choice(self, trial: FrozenTrial) -> dict[str, Any] | None:
+        """The point that a sampler chose, if it is one of the axes."""
+        for name, values in self.axes.items():
+            value: Any = trial.params.get(name)
+            if is_lr(name) and len(values) > 1:
+                if not is_finite(value) or not min(values) <= value <= max(values):
+                    return None
+            elif json.dumps(value) not in map(json.dumps, values):
+                return None
+        return {name: trial.params[name] for name in self.axes}
+
+    def _result(self, key: str, trial: FrozenTrial) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Point and facts of a trial that has ended, if they are what a worker writes."""
+        point, facts = self.slots[key].point or self._choice(trial), trial.user_attrs.get("result")
+        if point is None or not isinstance(facts, dict) or not isinstance(facts.get("run"), str):
+            return None
+        if not is_count(facts.get("epochs")) or not is_finite(facts.get("seconds")):
+            return None
+        return point, {name: facts[name] for name in ("epochs", "seconds", "run")}
+
+    def table(self, metric: str, mode: Literal["min", "max"]) -> SweepTable:
+        """Rank the points of a sweep that has come to its end."""
+        rows: dict[str, Row] = {}
+        for key, slot in self.slots.items():
+            trial = self.finished.get(key)
+            result = self._result(key, trial) if trial else None
+            point = slot.point or (result[0] if result else self.chosen.get(key)) or dict.fromkeys(self.axes)
+            row = rows.setdefault(slot.place, Row(point, []))
+            if trial and result:
+                value = trial.value if trial.value is not None and math.isfinite(trial.value) else math.nan
+                pruned = "pruned" if trial.state == TrialState.PRUNED else "complete"
+                row.add("diverged" if math.isnan(value) else pruned, [value], **result[1])  # type: ignore[arg-type]
+            elif self.deaths[key] >= self.max_deaths:
+                row.add("dead", deaths=self.deaths[key])
+            else:
+                row.skipped += 1
+        kept = self.study.user_attrs.get("suggestion")
+        lrs = [float(lr) for lr in kept if is_finite(lr) and lr > 0] if isinstance(kept, list) else []
+        interval = (lrs[1], lrs[2]) if len(lrs) == 3 else None
+        return SweepTable.ranked(metric, mode, list(rows.values()), lrs[0] if lrs else None, interval)
+
+    def name(self, key: str) -> str:
+        """A slot in words."""
+        return label({**(self.slots[key].point or self.chosen.get(key, {})), "seed": self.slots[key].seed})
