@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_the_graph_is_that_of_the_package():
     assert "callbacks.base" in GRAPH["__init__"]
     assert sum(map(len, GRAPH.values())) > 200
     assert all(layer(name) >= 0 for name in GRAPH)
+
+
+def test_schedules_need_the_standard_library_and_numpy_alone():
+    for path in (PACKAGE / "schedules").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            wanted = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            wanted += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for module in wanted:
+                first = module.partition(".")[0]
+                ours = module.startswith("lr_callbacks.schedules")
+                assert ours or first == "numpy" or first in sys.stdlib_module_names, f"{path.name} imports {module}"
 
 
 def test_no_import_points_upwards():
