@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby, repeat
-from operator import is_
+from operator import is_, itemgetter
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ class HyperTable:
         self._end = end
         self._most = max(1, min(ROWS, NUMBERS // max(len(self.driven), 1))) if one_by_one else 1
         self._on_foreign = on_foreign
+        self._value_of = itemgetter(param)
         self._first = 0
         self._rows: list[Any] = []  # of each step one number, or one for each driven group
         self._parts: list[tuple[list[Row] | None, Term | None]] = []  # known rows and live terms, in their order
@@ -210,7 +211,7 @@ class HyperTable:
         else:
             row = values if values.__class__ is list else [values] * len(mine)
             lasts = written if written.__class__ is list else [written] * len(mine)
-            if all(map(is_, [group[key] for group in mine], lasts)):
+            if all(map(is_, map(self._value_of, mine), lasts)):
                 for group, value in zip(mine, row, strict=True):
                     group[key] = value
             else:
