@@ -65,6 +65,7 @@ class HyperTable:
         self._absolute = any(term.absolute for term in terms)
         self.is_live = any(term.live for term in terms)
         self._bases = np.array([float(groups[number].get(pg.base_key(param), 0.0)) for number in self.driven])
+        self._base = float(self._bases[0]) if self.driven and (self._bases == self._bases[0]).all() else None
         self._columns = {id(term): self._columns_of(term) for term in terms}
         self._end = end
         self._most = max(1, min(ROWS, NUMBERS // max(len(self.driven), 1))) if one_by_one else 1
@@ -161,6 +162,8 @@ class HyperTable:
                 product = product * (own if is_one else self._spread(live, own))
             elif rows is not None:
                 product = product * rows[step - self._first]
+        if self._base is not None and isinstance(product, float):
+            return float(product * self._base)
         return (product * self._bases).tolist()
 
     def _spread(self, term: Term, own: Any) -> Array:

@@ -54,8 +54,8 @@ class Term:
         """
         if self.last is not None and step > self.last:
             step = self.last
-        position = self.time.timeline.position(self.time.axis, step)
-        start = self.time.start
+        timeline, start = self.time.timeline, self.time.start
+        position = step if timeline.is_straight else timeline.position(self.time.axis, step)
         tick: Any = self.time.tick(position) if self.time.interval == "epoch" else max(position - start, 0)
         if self.absolute:
             return self.function(tick)
