@@ -158,9 +158,11 @@ class TorchScheduler(EvaluationCallback):
         groups = [optimizer.param_groups[n] for n in pg.select(optimizer, self.wanted_groups, who=repr(self))]
         from_the_start = [group for group in groups if not pg.was_added_later(group)] or groups
         try:
-            foreign = Foreign(
-                self._factory, [pg.copy_for_stand_in(group) for group in from_the_start], optimizer.defaults
-            )
+            copies = [pg.copy_for_stand_in(group) for group in from_the_start]
+            for copy, group in zip(copies, from_the_start, strict=True):
+                if pg.SCALED_LR in group:
+                    del copy[pg.LR_SCALE]  # it is part of the base LR, and is not applied twice
+            foreign = Foreign(self._factory, copies, optimizer.defaults)
         except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
             count = len(from_the_start)
             raise MisconfigurationException(

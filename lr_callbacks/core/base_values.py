@@ -9,15 +9,19 @@ from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_param
+from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.terms import Term
 
 
-def read_configured(optimizer: Optimizer, name: str) -> list[float]:
+def read_configured(optimizer: Optimizer, name: str) -> list[float | None]:
     """What the user configured, before anything is restored; all keys of ours are cleared from the groups.
 
     An optimizer that carries what an earlier fit has left there (an object used twice, a state loaded by hand) would
     start from the end of that fit's schedule: its configured LR and momentum are taken up again. An LR that was changed
-    since is a user's own and is believed.
+    since is a user's own and is believed. ``lr_scale`` becomes part of the LRs.
+
+    Returns:
+        The ``lr_scale`` of each group; None where a group has none.
     """
     groups = optimizer.param_groups
     for number, group in enumerate(groups):
@@ -31,8 +35,12 @@ def read_configured(optimizer: Optimizer, name: str) -> list[float]:
             pg.set_lr(group, base)
         for param in pg.moved_params(group):
             pg.set_value(group, param, group[pg.configured_key(param)])
+    scaled = [group.get(pg.SCALED_LR) for group in groups]
+    for group, held in zip(groups, scaled, strict=True):
         pg.forget(group)
-    return [pg.get_lr(group) for group in groups]
+        if held is not None:
+            group[pg.SCALED_LR] = held
+    return take_lr_scales(optimizer, name)
 
 
 def take_configured(optimizer: Optimizer, configured: list[float], *, believe_the_lr_found: bool) -> None:

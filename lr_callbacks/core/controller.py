@@ -14,6 +14,7 @@ from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
 from lr_callbacks.core.group_checks import check_numbers, require_lrs
+from lr_callbacks.core.lr_scale import mark_scales, scale_added_group
 from lr_callbacks.core.native_schedulers import TakenOut, momentum_after_native_run
 from lr_callbacks.core.plan import plan_records, tell_of_another_plan
 from lr_callbacks.core.run_length import RunLength
@@ -42,6 +43,7 @@ class Controller:
         timeline: Where in the run a step lies.
         terms: What each schedule does to which groups, in the order of multiplication.
         replaced: The module's schedulers that were taken out of the run.
+        scales: The ``lr_scale`` of each group, which is part of its base LR; None where a group has none.
     """
 
     def __init__(self, optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule]) -> None:
@@ -66,7 +68,8 @@ class Controller:
         optimizer = self.optimizer
         require_lrs(optimizer, self.name)
         check_numbers(optimizer)
-        self._configured = read_configured(optimizer, self.name)
+        self.scales = read_configured(optimizer, self.name)
+        self._configured = [pg.get_lr(group) for group in optimizer.param_groups]
         self._configured_others = [pg.numbers_of(group) for group in optimizer.param_groups]
 
     @property
@@ -107,6 +110,7 @@ class Controller:
         groups = self.optimizer.param_groups
         check_numbers(self.optimizer)
         restored = pg.get_carried(self.optimizer)
+        mark_scales(self.optimizer, self.scales, self._configured)
         lrs_then, same = [pg.get_lr(group) for group in groups], False
         if restored is None:
             restored = before
@@ -196,6 +200,7 @@ class Controller:
         for group, base in zip(optimizer.param_groups, self._bases, strict=False):
             group.setdefault(pg.BASE_LR, base)
         self.resolve()  # absolute LRs are other factors of other base LRs
+        mark_scales(self.optimizer, self.scales, self._configured)
         self.adopt()
         self.write()
 
@@ -285,7 +290,8 @@ class Controller:
         groups, first = self.optimizer.param_groups, self._bases[0] if self._bases else 0.0
         added = [number for number, group in enumerate(groups) if pg.BASE_LR not in group]
         for number in added:
-            groups[number][pg.REFERENCE_LR] = groups[0].get(pg.REFERENCE_LR, groups[0].get(pg.BASE_LR, first))
+            scale_added_group(self.optimizer, number, self.name)
+            groups[number][pg.REFERENCE_LR] = pg.reference_value(groups[0], "lr") if number else first
         if added or len(groups) != len(self._bases):
             self.resolve()
         note_configured(self.optimizer, self.terms, self._configured_others, self.name)

@@ -27,7 +27,11 @@ CONFIGURED_LR = "lr_callbacks_configured_lr"
 """What the user configured when the base LR was found; differs from it after a range test."""
 REFERENCE_LR = "lr_callbacks_reference_lr"
 """Only in a group added in mid-training: the base LR of the group whose factors it follows."""
+LR_SCALE = "lr_scale"
+"""timm's key for layer-wise LRs: what multiplies any LR that a schedule gives to the group."""
 _PREFIX = "lr_callbacks_"
+SCALED_LR = f"{_PREFIX}scaled_lr"
+"""Only in a group with an ``lr_scale``: its LR when it was found, the scale being part of it."""
 _CONFIGURED = f"{_PREFIX}configured_"
 CONFIGURED_MOMENTUM = f"{_CONFIGURED}momentum"
 """Only while a schedule moves the momentum: what to give back. Other entries are kept alike."""
@@ -128,9 +132,16 @@ def configured_key(param: str) -> str:
 def reference_value(group: ParamGroup, param: str) -> float:
     """The base value that a schedule sees; for a group added in mid-training, that of the group that it follows."""
     if param == "lr":
-        return float(group[REFERENCE_LR] if REFERENCE_LR in group else group.get(BASE_LR, 0.0))
+        return float(group[REFERENCE_LR]) if REFERENCE_LR in group else unscaled_base(group)
     value = group.get(base_key(param), get_value(group, param))
     return 0.0 if value is None else float(value)
+
+
+def unscaled_base(group: ParamGroup) -> float:
+    """The base LR without the group's ``lr_scale``, where that is part of it."""
+    base = float(group.get(BASE_LR, 0.0))
+    scale = float(group[LR_SCALE]) if SCALED_LR in group else 1.0
+    return base / scale if scale not in (0.0, 1.0) else base
 
 
 def moved_params(group: ParamGroup) -> list[str]:
@@ -262,9 +273,9 @@ def _tensors(group: ParamGroup) -> list[Tensor]:
 
 
 def copy_for_stand_in(group: ParamGroup) -> ParamGroup:
-    """What a group holds as it was configured, without parameters and marks: its LR is the base LR."""
+    """What a group holds as configured, without parameters and marks: its LR is the base LR without ``lr_scale``."""
     copy = {key: held for key, held in group.items() if not is_our_key(key) and key != "params"}
-    copy["lr"] = float(group[BASE_LR])
+    copy["lr"] = unscaled_base(group)
     if "betas" in copy:
         copy["betas"] = tuple(float(beta) for beta in copy["betas"])
     elif "momentum" in copy:

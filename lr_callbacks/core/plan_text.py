@@ -23,7 +23,7 @@ def describe(run: RunLength, controllers: Sequence[Controller]) -> str:
     lines = [f"LR plan: {run}{assumed}"]
     for controller in controllers:
         lines.append(f"  {controller.name}" + (_resumed(controller) if controller.step else ""))
-        lines += [f"    {line}" for line in _replaced(controller)]
+        lines += [f"    {line}" for line in [*_replaced(controller), *_scaled(controller)]]
         first = {id(s): min((t.start for t in controller.terms_of(s)), default=0) for s in controller.schedules}
         for schedule in sorted(controller.schedules, key=lambda each: (not each.is_warmup, first[id(each)])):
             terms = controller.terms_of(schedule)
@@ -70,6 +70,15 @@ def _replaced(controller: Controller) -> list[str]:
     bases = [float(group[pg.BASE_LR]) for group in controller.optimizer.param_groups]
     shown = ", ".join(f"{base:.3g}" for base in dict.fromkeys(bases[:SHOWN_GROUPS]))
     return [f"{names}, returned by configure_optimizers, taken out of the run; base LR {shown}"]
+
+
+def _scaled(controller: Controller) -> list[str]:
+    """Layer-wise scales of the groups."""
+    scales = [scale for scale in controller.scales if scale is not None]
+    if not scales:
+        return []
+    span = f"{min(scales):.3g}" + (f" to {max(scales):.3g}" if max(scales) > min(scales) else "")
+    return [f"lr_scale of the groups, {span}, is part of their base LRs and of each LR that a schedule gives"]
 
 
 def _moved(controller: Controller, terms: Sequence[Term]) -> list[str]:
