@@ -149,10 +149,10 @@ def grid_search(
             study = patiently(lambda: open_study(store, kept, name, writable, PRUNERS[pruner]()))
         if writable and suggest is not None and "suggestion" not in study.user_attrs:
             study.set_user_attr("suggestion", _lrs(suggest()))
+        ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
         for trial in study.get_trials(deepcopy=False) if writable and take_over else []:
             if trial.state == TrialState.RUNNING:
                 fail(study, trial.number)
-        ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
         left = _greet(ledger, shown(storage or folder), fresh)
         if left and not writable:
             raise ValueError(
