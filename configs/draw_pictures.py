@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,12 +32,6 @@ WIDTH, HEIGHT, EDGE = 240, 80, 4
 BEGIN, END = "<!-- schedules: drawn by configs/draw_pictures.py -->", "<!-- end of schedules -->"
 
 
-class Drawing(LRCallbacksCLI):
-    """The command line, drawing for us: `curves` and nothing on disk or terminal."""
-
-    draws_one = True
-
-
 def schedules() -> list[Path]:
     """Every configuration that has a schedule, the package's own before torch's."""
     found = [path for path in CONFIGS.glob("*.yaml") if path.stem not in NO_SCHEDULES]
@@ -49,8 +45,9 @@ def is_torch(path: Path) -> bool:
 
 def lrs_of(path: Path) -> list[float]:
     """The LR at each step of the run that a configuration describes, as `lr-callbacks plot` has it."""
-    quiet = [f"--trainer.{flag}=false" for flag in ("enable_progress_bar", "enable_model_summary")]
-    drawn = Drawing(["plot", *quiet, "--trainer.accelerator=cpu", f"--config={path}", f"--metrics={LOSSES}"])
+    quiet = ["--trainer.accelerator=cpu", "--png=null", "--csv=null"]
+    with redirect_stdout(StringIO()):
+        drawn = LRCallbacksCLI(["plot", *quiet, f"--config={path}", f"--metrics={LOSSES}"])
     ((_, lrs),) = drawn.curves
     return lrs
 

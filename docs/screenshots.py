@@ -175,10 +175,10 @@ def main() -> None:
         folder = Path(place)
         train(folder, "one_cycle", "sgdr", "warmup_plateau")
         with tensorboard(folder / "runs" / "one_cycle") as address, chromium(1180, 1010) as browser:
-            charts(browser, address, "^(lr-SGD|lr-SGD-momentum|train_loss|val_loss)$", 4)
+            charts(browser, address, "^(lr/SGD|momentum/SGD|train_loss|val_loss)$", 4)
             save(browser.find_element(By.CLASS_NAME, "card-grid"), PICTURES / "tensorboard_one_run.png")
         with tensorboard(folder / "runs") as address, chromium(1180, 690) as browser:
-            charts(browser, address, "^(lr-SGD|val_loss)$", 2)
+            charts(browser, address, "^(lr/SGD|val_loss)$", 2)
             save(browser.find_element(By.TAG_NAME, "body"), PICTURES / "tensorboard_three_runs.png")
 
 

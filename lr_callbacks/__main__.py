@@ -3,8 +3,7 @@
 import sys
 from traceback import walk_tb
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
+from lr_callbacks.cli.light import answered
 from lr_callbacks.extras import require_extra
 
 
@@ -14,10 +13,14 @@ def main(args: list[str] | None = None) -> None:
     Args:
         args: Arguments without the program's name; None takes those of the process.
     """
+    if answered(sys.argv[1:] if args is None else args):
+        return
     try:
         require_extra("cli", "jsonargparse", "docstring_parser", "sklearn", "tensorboard", what="The command line")
     except ModuleNotFoundError as error:
         sys.exit(f"lr-callbacks: {error}")
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
     try:
         from lr_callbacks.cli.app import LRCallbacksCLI
 
@@ -39,6 +42,8 @@ def _raised_here(error: BaseException | None) -> BaseException | None:
 
     So does what Lightning raises about the settings of a Trainer, and an optimizer about what a configuration gives it.
     """
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
     while error is not None:
         if isinstance(error, MisconfigurationException):
             return error

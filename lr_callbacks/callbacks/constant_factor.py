@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import number, require
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import constant_factor
 
 
-class ConstantFactor(IntervalSchedule):
+class ConstantFactor(LRCallback):
     """Multiply the learning rate by a constant for a while, then leave it at its full value.
 
     The factor at time t is `factor` for t < T, and 1 from T on. First step: `factor`. Reached: 1 at time T (one after
@@ -25,12 +24,7 @@ class ConstantFactor(IntervalSchedule):
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"5%"`` (of the run) or ``"30 min"`` (by the
             wall clock).
         factor: LR until then as a fraction of the base LR, at least 0.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -53,22 +47,23 @@ class ConstantFactor(IntervalSchedule):
         self,
         total_steps: int | str,
         factor: float = 1 / 3,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         self.check_length("total_steps", total_steps)
         require(number("factor", factor) >= 0, "factor", "at least 0", factor)
         self.total_steps = total_steps
         self.factor = factor
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The constant of one group."""
-        total = self.length(ticks, "total_steps", self.total_steps)
-        return Shape(partial(constant_factor, total_steps=total, factor=self.factor), length=total)
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """A constant, and 1 after it."""
+        total = time.length("total_steps", self.total_steps)
+        return constant_factor(t, total_steps=total, factor=self.factor)
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
+        """The end of the constant."""
+        return time.length("total_steps", self.total_steps)
 
     def describe(self) -> str:
         """How much, how long."""

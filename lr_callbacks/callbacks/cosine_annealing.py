@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
-from lr_callbacks.core.arguments import number, require
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
-from lr_callbacks.schedules import Curve, cosine_factor
+from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.core.arguments import floor, floor_text
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
+from lr_callbacks.schedules import cosine_factor
 
 
-class CosineAnnealing(IntervalSchedule):
+class CosineAnnealing(LRCallback):
     """Anneal the learning rate from its base value along half a cosine, by default until the end of the run.
 
     The LR at time t of T is ``eta_min + (base_lr - eta_min) (1 + cos(pi t / T)) / 2``. First step: the base LR.
@@ -22,15 +21,10 @@ class CosineAnnealing(IntervalSchedule):
     `SGDR`.
 
     Args:
-        eta_min: LR at the end, absolute, at least 0.
+        eta_min: LR at the end, at least 0: absolute, or a share of each group's base LR such as ``"1%"``.
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
             ``"30 min"`` (by the wall clock); None for the rest of the run.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -50,32 +44,31 @@ class CosineAnnealing(IntervalSchedule):
         Loshchilov & Hutter, SGDR, 2017, arXiv:1608.03983, eq. 5 (without restarts); torch ``CosineAnnealingLR``.
     """
 
-    anneals_to_end = True
+    fills_run = True
+    floor_name = "eta_min"
 
     def __init__(
         self,
-        eta_min: float = 0.0,
+        eta_min: float | str = 0.0,
         total_steps: int | str | None = None,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
-        require(number("eta_min", eta_min) >= 0, "eta_min", "at least 0", eta_min)
-        if total_steps is not None:
-            self.check_length("total_steps", total_steps)
+        super().__init__(**options)
+        floor("eta_min", eta_min)
+        self.check_length("total_steps", total_steps, optional=True)
         self.eta_min = eta_min
         self.total_steps = total_steps
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The half cosine of one group."""
-        total = self.length(ticks, "total_steps", self.total_steps)
-        return Shape(
-            Curve.above(group.factor_of(self.eta_min), partial(cosine_factor, total_steps=total)), length=total
-        )
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """Half a cosine."""
+        total = time.length("total_steps", self.total_steps)
+        return cosine_factor(t, total_steps=total, eta_min=groups.factor_of(self.eta_min))
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
+        """The end of the half cosine."""
+        return time.length("total_steps", self.total_steps)
 
     def describe(self) -> str:
         """Length and floor."""
-        return f"down to LR {self.eta_min:g} over {self.named_length(self.total_steps)}"
+        return f"down to LR {floor_text(self.eta_min)} over {self.named_length(self.total_steps)}"

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypedDict
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import flag, number, one_of, require
-from lr_callbacks.core.segment import Group, Segment
-from lr_callbacks.core.ticks import Interval, Ticks
-from lr_callbacks.schedules import CyclicalMode, cyclical_curve
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
+from lr_callbacks.schedules import CyclicalMode, cyclical_factor, cyclical_momentum
 
 
-class CyclicalLR(IntervalSchedule):
+class CyclicalShape(TypedDict):
+    """The shape of the cycles."""
+
+    step_size_up: float
+    step_size_down: float
+    mode: CyclicalMode
+    gamma: float
+
+
+class CyclicalLR(LRCallback):
     """Let the learning rate climb and fall between two bounds along lines, again and again, momentum against it.
 
     In a cycle of U = `step_size_up` and D = `step_size_down`, a height h goes from 0 to 1 at time U and back to 0 at
@@ -39,12 +49,7 @@ class CyclicalLR(IntervalSchedule):
             of Adam's family); a group without momentum is left alone.
         base_momentum: Momentum at the top of the LR, in [0, 1).
         max_momentum: Momentum at the bottom, in [0, 1).
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -76,20 +81,15 @@ class CyclicalLR(IntervalSchedule):
         cycle_momentum: bool = True,
         base_momentum: float = 0.8,
         max_momentum: float = 0.9,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         require(number("base_lr", base_lr) >= 0, "base_lr", "at least 0", base_lr)
         if max_lr is not None:
             rule = f"above base_lr={base_lr!r} (None for the optimizer's own LR)"
             require(number("max_lr", max_lr) > base_lr, "max_lr", rule, max_lr)
         self.check_length("step_size_up", step_size_up)
-        if step_size_down is not None:
-            self.check_length("step_size_down", step_size_down)
+        self.check_length("step_size_down", step_size_down, optional=True)
         one_of("mode", mode, CyclicalMode)
         flag("cycle_momentum", cycle_momentum)
         require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
@@ -105,19 +105,34 @@ class CyclicalLR(IntervalSchedule):
         self.base_momentum = base_momentum
         self.max_momentum = max_momentum
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The cycles of one group."""
-        top = group.largest_base_lr if self.max_lr is None else self.max_lr
-        self._check_bounds(top, group.largest_base_lr)
-        up = self.length(ticks, "step_size_up", self.step_size_up)
-        down = up if self.step_size_down is None else self.length(ticks, "step_size_down", self.step_size_down)
-        cycles = partial(cyclical_curve, up, down, self.mode, self.gamma)
-        scale = 1.0 if self.max_lr is None else self.max_lr / group.largest_base_lr
-        return Shape(
-            cycles(bottom=self.base_lr / top, top=1.0, scale=scale),
-            momentum=cycles(bottom=self.max_momentum, top=self.base_momentum) if self.cycle_momentum else None,
-            landmarks=(up, up + down),
-        )
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The cycles of each group."""
+        top = groups.largest if self.max_lr is None else self.max_lr
+        self._check_bounds(top, groups.largest)
+        scale = 1.0 if self.max_lr is None else self.max_lr / groups.largest
+        return cyclical_factor(t, **self._shape(time), base_factor=self.base_lr / top, scale=scale)
+
+    @lookahead
+    def momenta(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The momentum, against the LR."""
+        bounds = {"base_momentum": self.base_momentum, "max_momentum": self.max_momentum}
+        return cyclical_momentum(t, **self._shape(time), **bounds)
+
+    def _shape(self, time: ScheduleTime) -> CyclicalShape:
+        """What the cycles of LR and momentum have in common."""
+        up, down = self.landmarks(time)
+        return {"step_size_up": up, "step_size_down": down - up, "mode": self.mode, "gamma": self.gamma}
+
+    def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Array]]:
+        """The momentum, if the cycles move it."""
+        return {"momentum": self.momenta} if self.cycle_momentum and self.param == "lr" else {}
+
+    def landmarks(self, time: ScheduleTime) -> Sequence[float]:
+        """The first top, and the end of the first cycle."""
+        up = time.length("step_size_up", self.step_size_up)
+        down = up if self.step_size_down is None else time.length("step_size_down", self.step_size_down)
+        return (up, up + down)
 
     @property
     def why_not_by_time(self) -> str | None:
@@ -139,11 +154,9 @@ class CyclicalLR(IntervalSchedule):
     def describe(self) -> str:
         """Mode and bounds."""
         top = "the optimizer's LR" if self.max_lr is None else f"{self.max_lr:g}"
-        return f"{self.mode} between {self.base_lr:g} and {top}" + (", momentum cycled" if self.cycle_momentum else "")
+        return f"{self.mode} between {self.base_lr:g} and {top}"
 
-    def phase_at(self, step: int, segment: Segment) -> str:
+    def phase_at(self, t: float, time: ScheduleTime) -> str:
         """Which way the cycle goes."""
-        if step < segment.start:
-            return "waiting"
-        rises = segment.landmarks
-        return "climbing" if (step - segment.start) % rises[1] < rises[0] else "falling"
+        up, cycle = self.landmarks(time)
+        return "climbing" if t % cycle < up else "falling"

@@ -7,13 +7,15 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups, ScheduleCallback
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.metric_watch import MetricWatch
 from lr_callbacks.core.lightning_internals import run_validation, validation_is_due
+from lr_callbacks.core.schedule import ScheduleOptions
 
 
-class EvaluationCallback(ScheduleCallback):
+class EvaluationCallback(LRCallback):
     """A schedule with feedback: `judge` gets each new value of a metric, before ``ModelCheckpoint`` writes.
 
     A validation metric comes when a validation ends (not the sanity check), a training metric when the training epoch
@@ -22,20 +24,11 @@ class EvaluationCallback(ScheduleCallback):
 
     Args:
         monitor: Name under which the metric is logged; None to listen to none.
-        start: Where the schedule begins; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive; None for all.
-        groups: Parameter groups to drive; None for all.
+        **options: Options of every schedule, see `LRCallback`.
     """
 
-    def __init__(
-        self,
-        monitor: str | None,
-        *,
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
-    ) -> None:
-        super().__init__(start=start, optimizer=optimizer, groups=groups)
+    def __init__(self, monitor: str | None, **options: Unpack[ScheduleOptions]) -> None:
+        super().__init__(**options)
         self.monitor = monitor
         self._watch = MetricWatch(monitor or "")
         self._validation_due = False
@@ -49,11 +42,6 @@ class EvaluationCallback(ScheduleCallback):
     def judge(self, value: float) -> None:
         """Take one evaluation's value."""
         raise NotImplementedError(f"{type(self).__name__} must define judge(value)")
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Begin anew: a checkpoint, if there is one, is loaded after this."""
-        if stage == "fit":
-            self.forget()
 
     def forget(self) -> None:
         """Forget what an earlier fit has taught it."""
@@ -112,7 +100,7 @@ class EvaluationCallback(ScheduleCallback):
 
     def _listen(self, trainer: Trainer) -> None:
         """Judge what is new."""
-        if self.listens and self._conductor is not None:
+        if self.listens and self._session is not None:
             self._judged_validation |= self._watch.validation_is_over
             value = self._watch.fresh(trainer)
             if value is not None:
@@ -120,7 +108,7 @@ class EvaluationCallback(ScheduleCallback):
 
     def _before_saving(self) -> None:
         """Before a checkpoint gets the state: judge what is due, and note whether a validation is."""
-        trainer = self._conductor.trainer if self._conductor else None
+        trainer = self._session.trainer if self._session else None
         if trainer is not None:
             self._listen(trainer)
             begun = trainer.validating and trainer.state.fn == TrainerFn.FITTING

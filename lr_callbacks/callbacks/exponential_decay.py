@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from typing_extensions import Unpack
+
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import flag, number, one_of, require
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import exponential_factor, natural_exponential_factor, step_decay_factor
 
 
-class ExponentialDecay(IntervalSchedule):
+class ExponentialDecay(LRCallback):
     """Let the learning rate fall exponentially, by a factor `gamma` or a natural `rate` k for every `step_size`.
 
     The factor at time t is ``gamma ** n`` or ``exp(-k * n)`` with ``n = (t + offset) / s``, rounded down with
@@ -28,12 +28,7 @@ class ExponentialDecay(IntervalSchedule):
             wall clock); None for one step (one epoch with ``interval="epoch"``).
         staircase: Whether it falls only every `step_size`, in stairs.
         offset: 0, or 1 to count from 1 as many tutorials do.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -61,21 +56,16 @@ class ExponentialDecay(IntervalSchedule):
         step_size: int | str | None = None,
         staircase: bool = False,
         offset: Literal[0, 1] = 0,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         if (gamma is None) == (rate is None):
             raise ValueError(f"exactly one of gamma and rate must be given, got gamma={gamma!r} and rate={rate!r}")
         if gamma is not None:
             require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
         if rate is not None:
             require(number("rate", rate) >= 0, "rate", "at least 0", rate)
-        if step_size is not None:
-            self.check_length("step_size", step_size)
+        self.check_length("step_size", step_size, optional=True)
         flag("staircase", staircase)
         one_of("offset", offset, Literal[0, 1])
         self.gamma = gamma
@@ -84,14 +74,17 @@ class ExponentialDecay(IntervalSchedule):
         self.staircase = staircase
         self.offset = offset
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The decay of one group."""
-        size = 1 if self.step_size is None else self.length(ticks, "step_size", self.step_size)
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The decay."""
+        size = 1 if self.step_size is None else time.length("step_size", self.step_size)
         if self.gamma is None:
-            natural = partial(natural_exponential_factor, rate=self.rate or 0.0, staircase=self.staircase)
-            return Shape(partial(natural, step_size=size, offset=self.offset))
-        stairs_or_not = step_decay_factor if self.staircase else exponential_factor
-        return Shape(partial(stairs_or_not, gamma=self.gamma, step_size=size, offset=self.offset))
+            rate = self.rate or 0.0
+            return natural_exponential_factor(
+                t, rate=rate, step_size=size, offset=self.offset, staircase=self.staircase
+            )
+        decay = step_decay_factor if self.staircase else exponential_factor
+        return decay(t, gamma=self.gamma, step_size=size, offset=self.offset)
 
     @property
     def why_not_by_time(self) -> str | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
+from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import inverse_sqrt_factor
 
 
-class InverseSqrt(IntervalSchedule):
+class InverseSqrt(LRCallback):
     """Let the learning rate fall as one over the square root of time, as the original Transformer was trained.
 
     The factor at time t, with s = `timescale`, is ``1 / sqrt((t + s) / s)``. First step: 1. It has no end: 1/2 is
@@ -24,12 +22,7 @@ class InverseSqrt(IntervalSchedule):
     Args:
         timescale: Length s in which the LR falls to ``1 / sqrt(2)``: an int (optimizer steps), ``"2 epochs"``,
             ``"5%"`` (of the run) or ``"30 min"`` (by the wall clock); None for the length of the group's warm-up.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float.
@@ -52,29 +45,26 @@ class InverseSqrt(IntervalSchedule):
     def __init__(
         self,
         timescale: int | str | None = None,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
-        if timescale is not None:
-            self.check_length("timescale", timescale)
+        super().__init__(**options)
+        self.check_length("timescale", timescale, optional=True)
         self.timescale = timescale
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The decay of one group."""
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """One over the square root."""
+        return inverse_sqrt_factor(t, timescale=self._timescale(time))
+
+    def _timescale(self, time: ScheduleTime) -> float:
         if self.timescale is not None:
-            timescale = self.length(ticks, "timescale", self.timescale)
-        elif group.warmup_end > 0:
-            timescale = Ticks(ticks.horizon, 0, self.interval).at(group.warmup_end - 1) + 1
-        else:
-            raise MisconfigurationException(
-                "InverseSqrt: timescale is not given and is the length of the warm-up by default, but no Warmup drives"
-                " this group; write InverseSqrt(timescale=1000), or put a Warmup among the Trainer's callbacks"
-            )
-        return Shape(partial(inverse_sqrt_factor, timescale=timescale))
+            return time.length("timescale", self.timescale)
+        if time.warmup > 0:
+            return time.warmup
+        raise MisconfigurationException(
+            "InverseSqrt: timescale is not given and is the length of the warm-up by default, but no Warmup drives"
+            " this group; write InverseSqrt(timescale=1000), or put a Warmup among the Trainer's callbacks"
+        )
 
     def describe(self) -> str:
         """Timescale."""

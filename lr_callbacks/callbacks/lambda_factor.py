@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from typing_extensions import Unpack
+
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import require_near
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
+from lr_callbacks.core.schedule import ScheduleOptions
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 
 
-class LambdaFactor(IntervalSchedule):
+class LambdaFactor(LRCallback):
     """Multiply the learning rate by what a function of the user's own says.
 
     The factor at time t is ``function(t, **options)``. First step: that of t = 0. It has no end: the function is asked
@@ -27,11 +29,7 @@ class LambdaFactor(IntervalSchedule):
         function: The import path of a function, ``"my_package.schedules.halve"``, or the function itself (for a
             callback that can be pickled: not a lambda). It gets t, an int, and returns a number of at least 0.
         options: Further arguments of the function, by name; the functions of `lr_callbacks.schedules` take theirs so.
-        interval: ``"step"``: t counts optimizer steps; ``"epoch"``: t counts epochs, and the factor is held over each.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"`` or
-            ``"10%"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **shared: Options of every schedule, see `LRCallback`; with ``interval="epoch"`` t counts epochs.
 
     Raises:
         TypeError: If `function` is neither a string nor callable, its path leads to something that is not callable, or
@@ -59,22 +57,29 @@ class LambdaFactor(IntervalSchedule):
         self,
         function: str | Callable[..., float],
         options: dict[str, Any] | None = None,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **shared: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**shared)
         imported(function)
         if options is not None and not isinstance(options, dict):
             raise TypeError(f"options must be a dict of the function's arguments by name, got {options!r}")
         self.function = function
         self.options = options
+        self._called: Checked | None = None
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The function, watched over."""
-        return Shape(self._checked())
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether the function is marked as a pure one, as those of `lr_callbacks.schedules` are."""
+        return bool(getattr(imported(self.function), "lookahead", False))
+
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """What a marked function says of many steps at once."""
+        function: Callable[..., Array] = imported(self.function)  # type: ignore[assignment]
+        return function(t, **(self.options or {}))
+
+    def factor_at(self, t: int, time: ScheduleTime, groups: GroupRows) -> float:
+        """What the function says, checked."""
+        return self._checked()(int(t))
 
     @property
     def why_not_by_time(self) -> str | None:
@@ -82,7 +87,12 @@ class LambdaFactor(IntervalSchedule):
         return "its function counts steps or epochs"
 
     def _checked(self) -> Checked:
-        return Checked(partial(imported(self.function), **(self.options or {})), self._name)
+        if self._called is None:
+            self._called = Checked(partial(imported(self.function), **(self.options or {})), self._name)
+        return self._called
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_called": None}
 
     @property
     def _name(self) -> str:
@@ -113,11 +123,7 @@ class MultiplicativeFactor(LambdaFactor):
         function: The import path of a function, ``"my_package.schedules.shrink"``, or the function itself (for a
             callback that can be pickled: not a lambda). It gets t, an int >= 1, and returns a number of at least 0.
         options: Further arguments of the function, by name.
-        interval: ``"step"``: t counts optimizer steps; ``"epoch"``: t counts epochs, and the factor is held over each.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"`` or
-            ``"10%"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **shared: Options of every schedule, see `LRCallback`; with ``interval="epoch"`` t counts epochs.
 
     Raises:
         TypeError: If `function` is neither a string nor callable, its path leads to something that is not callable, or
@@ -139,11 +145,18 @@ class MultiplicativeFactor(LambdaFactor):
         torch ``MultiplicativeLR``.
     """
 
-    looks_far = False
+    looks_ahead = False
+    _products: Mapping[object, RunningProduct] = MappingProxyType({})
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
+    def factor_at(self, t: int, time: ScheduleTime, groups: GroupRows) -> float:
         """The running product."""
-        return Shape(RunningProduct(self._checked()))
+        key = (groups.optimizer, groups.positions, time.start)
+        if key not in self._products:
+            self._products = {**self._products, key: RunningProduct(self._checked())}
+        return self._products[key](int(t))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_products": {}}
 
     def describe(self) -> str:
         """Which function."""

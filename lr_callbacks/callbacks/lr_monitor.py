@@ -2,10 +2,8 @@
 
 from typing import Any, Literal
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
-from torch import Tensor
 from typing_extensions import override
 
 from lr_callbacks.core.arguments import flag
@@ -15,9 +13,11 @@ from lr_callbacks.core.lightning_internals import is_accumulating
 class LRMonitor(LearningRateMonitor):
     """Log learning rate and momentum of each parameter group, once per optimizer step, at the step that used them.
 
-    It is Lightning's `LearningRateMonitor` with its names (`lr-SGD`, `lr-SGD/head`, `lr-SGD-momentum`), and differs
-    where that one is wrong or in the way:
+    It is Lightning's `LearningRateMonitor`, and differs where that one is wrong or in the way:
 
+    - its names begin with what is logged, so that TensorBoard shows all LRs side by side: `lr/SGD`, `lr/SGD/head`,
+      `momentum/SGD`, `weight_decay/SGD` where that one has `lr-SGD`, `lr-SGD/head`, `lr-SGD-momentum`,
+      `lr-SGD-weight_decay`;
     - under gradient accumulation it writes once per optimizer step, not once per batch, and the value in force when
       the step is taken (an evaluation between two batches of one step may have changed it);
     - without a logger it stays quiet instead of raising;
@@ -33,7 +33,8 @@ class LRMonitor(LearningRateMonitor):
         logging_interval: "step", or "epoch" to write once at the start of each epoch.
         log_momentum: Whether to log momentum or the first beta too.
         log_weight_decay: Whether to log the weight decay too.
-        prog_bar: Whether to show the LRs in the progress bar, at every batch and with or without a logger.
+        prog_bar: Whether to show the LRs in the progress bar, at every batch and with or without a logger. One is
+            called `lr`, several have the names that are logged.
 
     Raises:
         MisconfigurationException: If `logging_interval` is something else, or if two groups of one optimizer have the
@@ -69,10 +70,12 @@ class LRMonitor(LearningRateMonitor):
     @override
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Write, unless more batches are to come before the optimizer steps."""
-        module: LightningModule = args[0] if args else kwargs["pl_module"]
         if self.prog_bar:
-            for name, group in self._named_groups(trainer):
-                module.log(name, _unread(group["lr"]), prog_bar=True, logger=False)
+            named = self._named_groups(trainer)
+            for name, group in named:
+                # The dictionary that progress bars show: `module.log` would make a tensor of it, shown as 0.000.
+                trainer.progress_bar_metrics["lr" if len(named) == 1 else tag("lr", name)] = ShownLR(group["lr"])
+        module: LightningModule = args[0] if args else kwargs["pl_module"]
         if trainer.loggers and not is_accumulating(trainer, module):
             super().on_train_batch_start(trainer, *args, **kwargs)
 
@@ -95,7 +98,8 @@ class LRMonitor(LearningRateMonitor):
 
     @override
     def _extract_lr(self, param_group: dict[str, Any], name: str) -> dict[str, Any]:
-        lr = float(param_group["lr"])
+        self.lrs.pop(name, None)
+        lr, name = float(param_group["lr"]), tag("lr", name)
         self.lrs[name] = [lr]
         return {name: lr}
 
@@ -104,10 +108,37 @@ class LRMonitor(LearningRateMonitor):
         if not self.log_momentum or ("betas" not in param_group and "momentum" not in param_group):
             return {}
         momentum = float(param_group["betas"][0] if "betas" in param_group else param_group["momentum"])
+        name = tag("momentum", name.removesuffix("-momentum"))
         self.last_momentum_values[name] = momentum  # type: ignore[assignment]
         return {name: momentum}
 
+    @override
+    def _extract_weight_decay(self, param_group: dict[str, Any], name: str) -> dict[str, Any]:
+        if "weight_decay" not in param_group:
+            return {}
+        return super()._extract_weight_decay(param_group, tag("weight_decay", name.removesuffix("-weight_decay")))
 
-def _unread(lr: float | Tensor) -> Tensor:
-    """An LR as Lightning can log it without a wait: a number would be copied to the device, a tensor is read there."""
-    return lr if isinstance(lr, Tensor) else torch.tensor(lr, dtype=torch.get_default_dtype())
+
+def tag(kind: str, name: str) -> str:
+    """Name of a series, of the name that Lightning gives to the parameter group.
+
+    Example:
+        >>> tag("momentum", "lr-SGD/head")
+        'momentum/SGD/head'
+    """
+    return f"{kind}/{name.removeprefix('lr-')}"
+
+
+class ShownLR(float):
+    """An LR that is shown with three significant digits, whatever format a progress bar asks for.
+
+    Example:
+        >>> f"{ShownLR(0.0025):.3f}", str(ShownLR(0.0025))
+        ('2.50e-03', '2.50e-03')
+    """
+
+    def __format__(self, format_spec: str) -> str:
+        return format(float(self), ".2e")
+
+    def __str__(self) -> str:
+        return format(self)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypedDict
 
+import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups, ScheduleCallback
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import flag, number, one_of, require
-from lr_callbacks.core.durations import Duration
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group, Segment
-from lr_callbacks.schedules import AnnealStrategy, one_cycle_curve, one_cycle_phases
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime, same
+from lr_callbacks.schedules import AnnealStrategy, one_cycle_factor, one_cycle_momentum, one_cycle_phases
 
 
-class OneCycle(ScheduleCallback):
+class OneCycleShape(TypedDict):
+    """The shape of a cycle."""
+
+    total_steps: float
+    pct_start: float
+    anneal_strategy: AnnealStrategy
+    three_phase: bool
+
+
+class OneCycle(LRCallback):
     """Climb to the peak learning rate and anneal to almost nothing by the end of the run, moving momentum against it.
 
     Over T optimizer steps the LR goes from ``peak / div_factor`` at the first step up to the peak at step
@@ -41,10 +52,7 @@ class OneCycle(ScheduleCallback):
         div_factor: Peak over first LR, above 0.
         final_div_factor: First LR over last LR, above 0.
         three_phase: Whether to come back to the first LR before the final annealing.
-        start: Where the cycle begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -64,7 +72,7 @@ class OneCycle(ScheduleCallback):
         Smith & Topin, Super-Convergence, 2018, arXiv:1708.07120; torch ``OneCycleLR``.
     """
 
-    anneals_to_end = True
+    fills_run = True
 
     def __init__(
         self,
@@ -78,16 +86,12 @@ class OneCycle(ScheduleCallback):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
         three_phase: bool = False,
-        *,
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         if max_lr is not None:
             require(number("max_lr", max_lr) > 0, "max_lr", "above 0 (None for the optimizer's own LR)", max_lr)
-        if total_steps is not None:
-            Duration.parse(total_steps, name="total_steps", minimum=1)
+        self.check_length("total_steps", total_steps, optional=True)
         flag("cycle_momentum", cycle_momentum)
         flag("three_phase", three_phase)
         require(0 <= number("pct_start", pct_start) <= 1, "pct_start", "between 0 and 1", pct_start)
@@ -111,43 +115,65 @@ class OneCycle(ScheduleCallback):
         self.final_div_factor = final_div_factor
         self.three_phase = three_phase
 
-    def segment(self, horizon: Horizon, group: Group) -> Segment:
-        """The cycle of one group, its factor scaled so that the largest group peaks at `max_lr`."""
-        start = self.start_step(horizon, group)
-        if self.total_steps is None:
-            total = horizon.rest(start, "OneCycle: total_steps")
-        else:
-            total = self.steps(horizon, "total_steps", self.total_steps)
-        scale = 1.0 if self.max_lr is None else self._scale(group, self.max_lr)
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The cycle of each group, scaled so that the largest peaks at `max_lr`."""
+        scale = 1.0 if self.max_lr is None else self._scale(groups, self.max_lr)
         # a line is rounded as torch rounds it, which depends on the LR; half a cosine is not touched by that
-        unit = group.base_lr * scale if group.base_lr and self.anneal_strategy == "linear" else 1.0
-        first = unit / self.div_factor
-        lrs = (first, unit, first, first / self.final_div_factor)
-        momenta = (self.max_momentum, self.base_momentum, self.max_momentum, self.max_momentum)
-        cycle = partial(one_cycle_curve, total, self.pct_start, self.anneal_strategy, self.three_phase)
-        peak = round(one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)[0][0])
-        return Segment(
-            start=start,
-            end=start + total,
-            factor=cycle(lrs, scale / unit),
-            momentum=cycle(momenta) if self.cycle_momentum else None,
-            landmarks=(peak,),
+        linear = self.anneal_strategy == "linear"
+        unit = same(np.where(groups.base != 0, groups.base * scale, 1.0)) if linear else 1.0
+        return one_cycle_factor(
+            t,
+            **self._shape(time),
+            div_factor=self.div_factor,
+            final_div_factor=self.final_div_factor,
+            max_lr=unit,
+            scale=scale,
         )
 
-    def _scale(self, group: Group, max_lr: float) -> float:
-        if group.largest_base_lr == 0:
+    @lookahead
+    def momenta(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The momentum, against the LR."""
+        bounds = {"base_momentum": self.base_momentum, "max_momentum": self.max_momentum}
+        return one_cycle_momentum(t, **self._shape(time), **bounds)
+
+    def _shape(self, time: ScheduleTime) -> OneCycleShape:
+        """What the cycles of LR and momentum have in common."""
+        return {
+            "total_steps": time.length("total_steps", self.total_steps),
+            "pct_start": self.pct_start,
+            "anneal_strategy": self.anneal_strategy,
+            "three_phase": self.three_phase,
+        }
+
+    def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Array]]:
+        """The momentum, if the cycle moves it."""
+        return {"momentum": self.momenta} if self.cycle_momentum and self.param == "lr" else {}
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
+        """The end of the cycle."""
+        return time.length("total_steps", self.total_steps)
+
+    def landmarks(self, time: ScheduleTime) -> Sequence[float]:
+        """The peak."""
+        total = time.length("total_steps", self.total_steps)
+        phases = one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)
+        return (next((round(end) for _, end, way in phases if way == "up"), 0),)
+
+    def _scale(self, groups: GroupRows, max_lr: float) -> float:
+        if groups.largest == 0:
             raise MisconfigurationException(
                 f"OneCycle: max_lr={max_lr} is to scale groups whose LRs are all 0; configure LRs above 0"
             )
-        return max_lr / group.largest_base_lr
+        return max_lr / groups.largest
 
     def describe(self) -> str:
         """Peak and shape."""
         peak = "the optimizer's LR" if self.max_lr is None else f"{self.max_lr:g}"
-        return f"peak {peak}, {self.anneal_strategy}" + (", momentum cycled" if self.cycle_momentum else "")
+        return f"peak {peak}, {self.anneal_strategy}"
 
-    def phase_at(self, step: int, segment: Segment) -> str:
+    def phase_at(self, t: float, time: ScheduleTime) -> str:
         """Which way the cycle goes."""
-        if segment.end is not None and step >= segment.end:
+        if t >= time.length("total_steps", self.total_steps):
             return "done"
-        return "climbing" if step < segment.start + segment.landmarks[0] else "annealing"
+        return "climbing" if t < self.landmarks(time)[0] else "annealing"

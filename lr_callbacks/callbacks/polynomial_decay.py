@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
-from lr_callbacks.core.arguments import number, require
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
-from lr_callbacks.schedules import Curve, linear_factor, polynomial_factor
+from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.core.arguments import floor, floor_text, number, require
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
+from lr_callbacks.schedules import linear_factor, polynomial_factor
 
 
-class PolynomialDecay(IntervalSchedule):
+class PolynomialDecay(LRCallback):
     """Decay the learning rate along a power of what is left of the schedule.
 
     The factor at time t of T, with p = `power` and the end factor e, is ``e + (1 - e) (1 - t / T) ** p``. First step:
@@ -23,15 +22,11 @@ class PolynomialDecay(IntervalSchedule):
     Args:
         power: Exponent p, above 0: 1 is a line; above 1 it falls faster at first.
         end_factor: LR at the end as a fraction of the base LR, at least 0; 0 unless `end_lr` is given.
-        end_lr: LR at the end, absolute, at least 0; give this or `end_factor`.
+        end_lr: LR at the end, at least 0: absolute, or a share of each group's base LR such as ``"1%"``; give this or
+            `end_factor`.
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
             ``"30 min"`` (by the wall clock); None for the rest of the run.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -51,51 +46,52 @@ class PolynomialDecay(IntervalSchedule):
         torch ``PolynomialLR``; Keras ``PolynomialDecay``; Chen et al., DeepLab, 2016, arXiv:1606.00915, section 4.1.2.
     """
 
-    anneals_to_end = True
+    fills_run = True
+    floor_name = "end_lr"
 
     def __init__(
         self,
         power: float = 1.0,
         end_factor: float | None = None,
-        end_lr: float | None = None,
+        end_lr: float | str | None = None,
         total_steps: int | str | None = None,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         require(number("power", power) > 0, "power", "above 0", power)
         if end_factor is not None and end_lr is not None:
             raise ValueError(
                 f"at most one of end_factor and end_lr may be given, got end_factor={end_factor!r} and"
                 f" end_lr={end_lr!r}"
             )
-        for name, value in (("end_factor", end_factor), ("end_lr", end_lr)):
-            if value is not None:
-                require(number(name, value) >= 0, name, "at least 0", value)
-        if total_steps is not None:
-            self.check_length("total_steps", total_steps)
+        if end_factor is not None:
+            require(number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
+        if end_lr is not None:
+            floor("end_lr", end_lr)
+        self.check_length("total_steps", total_steps, optional=True)
         self.power = power
         self.end_factor = end_factor
         self.end_lr = end_lr
         self.total_steps = total_steps
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The decay of one group."""
-        total = self.length(ticks, "total_steps", self.total_steps)
-        end = group.factor_of(self.end_lr) if self.end_lr is not None else self.end_factor or 0.0
-        left = partial(polynomial_factor, total_steps=total, power=self.power)
-        return Shape(Curve.above(end, left), length=total)
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """A power of what is left."""
+        end = groups.factor_of(self.end_lr) if self.end_lr is not None else self.end_factor or 0.0
+        total = time.length("total_steps", self.total_steps)
+        return polynomial_factor(t, total_steps=total, power=self.power, end_factor=end)
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
+        """The end of the decay."""
+        return time.length("total_steps", self.total_steps)
 
     def describe(self) -> str:
         """Power and end."""
-        end = f"LR {self.end_lr:g}" if self.end_lr is not None else f"factor {self.end_factor or 0.0:g}"
+        end = f"LR {floor_text(self.end_lr)}" if self.end_lr is not None else f"factor {self.end_factor or 0.0:g}"
         return f"power {self.power:g} to {end} over {self.named_length(self.total_steps)}"
 
 
-class LinearDecay(IntervalSchedule):
+class LinearDecay(LRCallback):
     """Take the learning rate along a line, by default from its base value to 0 at the end of the run.
 
     The factor at time t of T, with s = `start_factor` and e = `end_factor`, is ``s + (e - s) t / T``. First step: s.
@@ -108,12 +104,7 @@ class LinearDecay(IntervalSchedule):
         start_factor: LR at the first step as a fraction of the base LR, at least 0.
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
             ``"30 min"`` (by the wall clock); None for the rest of the run.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -132,33 +123,32 @@ class LinearDecay(IntervalSchedule):
         torch ``LinearLR``; Defazio et al., Optimal Linear Decay Learning Rate Schedules, 2023, arXiv:2310.07831.
     """
 
-    anneals_to_end = True
+    fills_run = True
 
     def __init__(
         self,
         end_factor: float = 0.0,
         start_factor: float = 1.0,
         total_steps: int | str | None = None,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         for name, value in (("end_factor", end_factor), ("start_factor", start_factor)):
             require(number(name, value) >= 0, name, "at least 0", value)
-        if total_steps is not None:
-            self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         self.end_factor = end_factor
         self.start_factor = start_factor
         self.total_steps = total_steps
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The line of one group."""
-        total = self.length(ticks, "total_steps", self.total_steps)
-        line = partial(linear_factor, start_factor=self.start_factor, end_factor=self.end_factor)
-        return Shape(partial(line, total_steps=total), length=total)
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """A line."""
+        total = time.length("total_steps", self.total_steps)
+        return linear_factor(t, total_steps=total, start_factor=self.start_factor, end_factor=self.end_factor)
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
+        """The end of the line."""
+        return time.length("total_steps", self.total_steps)
 
     def describe(self) -> str:
         """Both ends."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import number, one_of, optional_name, require, state_of, whole
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group, Segment
-from lr_callbacks.schedules import Curve
+from lr_callbacks.core.arguments import floor, number, one_of, optional_name, require, state_of, whole
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
 
 
@@ -46,14 +45,12 @@ class ReduceLROnPlateau(EvaluationCallback):
             own unit (``"abs"``).
         threshold_mode: ``"rel"`` or ``"abs"``.
         cooldown: Evaluations after a reduction in which bad ones are not counted, >= 0.
-        min_lr: Lowest LR that reduction leads to, absolute, >= 0; one for all groups or a list, one for each.
+        min_lr: Lowest LR that reduction leads to, at least 0: absolute, or a share of each group's base LR such as
+            ``"1%"``; one for all groups or a list, one for each.
         eps: A reduction that changes the LR by no more than this is not made, >= 0.
         every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
         name: Tells apart two instances that monitor the same metric on the same groups; part of their checkpoint key.
-        start: From which step on to judge, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`; it judges from `start` on.
 
     Attributes:
         state: What it has learnt: best value, bad evaluations, cooldown, reductions (a `PlateauState`).
@@ -87,16 +84,14 @@ class ReduceLROnPlateau(EvaluationCallback):
         threshold: float = 1e-4,
         threshold_mode: ThresholdMode = "rel",
         cooldown: int = 0,
-        min_lr: float | list[float] = 0.0,
+        min_lr: float | str | list[float | str] = 0.0,
         eps: float = 1e-8,
         *,
         every_n_steps: int | None = None,
         name: str | None = None,
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(monitor, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(monitor, **options)
         require(isinstance(monitor, str) and monitor != "", "monitor", "the name of a logged metric", monitor)
         one_of("mode", mode, Mode)
         require(0 < number("factor", factor) < 1, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
@@ -106,7 +101,7 @@ class ReduceLROnPlateau(EvaluationCallback):
         whole("cooldown", cooldown)
         require(min_lr != [], "min_lr", "one number or one for each group", min_lr)
         for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
-            require(number("min_lr", lowest) >= 0, "min_lr", "at least 0", min_lr)
+            floor("min_lr", lowest)
         require(number("eps", eps) >= 0, "eps", "at least 0", eps)
         optional_name("name", name)
         if every_n_steps is not None:
@@ -137,35 +132,32 @@ class ReduceLROnPlateau(EvaluationCallback):
         return PlateauRule(self.mode, self.patience, self.threshold, self.threshold_mode, self.cooldown)
 
     # ------------------------------------------------------------------ the factor
-    def segment(self, horizon: Horizon, group: Group) -> Segment:
-        """The factor of now, whatever the step; the groups are resolved anew after each reduction."""
-        return Segment(self.start_step(horizon, group), Curve.standing(self._factor(group)))
-
-    def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """Groups that have a floor in common are reduced alike."""
-        return self._floor(position)
-
-    def _floor(self, position: int) -> float:
-        """The lowest LR of a group; one that was added later has the first of several floors."""
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The factor of now, whatever the tick; the groups are resolved again after each reduction."""
         floors = self.min_lr if isinstance(self.min_lr, list) else [self.min_lr]
-        return floors[position] if position < len(floors) else floors[0]
-
-    def _factor(self, group: Group) -> float:
-        """The factor of now."""
-        unit = group.factor_of(1.0)
-        lowest, eps = self._floor(group.position) * unit, self.eps * unit
-        return plateau_factor(self.state.num_reductions, factor=self.factor, min_factor=lowest, eps=eps)
+        lowest = [floors[place] if place < len(floors) else floors[0] for place in groups.positions]
+        unit = np.broadcast_to(groups.factor_of(1.0), (len(lowest),))
+        least = [groups.factor_of(each) if isinstance(each, str) else each * unit[i] for i, each in enumerate(lowest)]
+        factor = plateau_factor(
+            self.state.num_reductions, factor=self.factor, min_factor=np.array(least), eps=self.eps * unit
+        )
+        return np.broadcast_to(factor, (len(t), len(lowest)))
 
     def describe(self) -> str:
         """What is watched."""
         judged = f"{_evaluations(self.patience + 1)} of {self.monitor} {'bring' if self.patience else 'brings'}"
         return f"× {self.factor:g} whenever {judged} no improvement"
 
-    def phase_at(self, step: int, segment: Segment) -> str:
+    def phase_at(self, t: float, time: ScheduleTime) -> str:
         """How patient it is."""
-        if step < segment.start:
-            return "not judging yet"
-        return f"{self.state.num_reductions} reductions, {self.state.num_bad_evaluations} bad evaluations"
+        reduced, bad = self.state.num_reductions, self.state.num_bad_evaluations
+        return f"{reduced} reduction{'s' * (reduced != 1)}, {bad} bad evaluation{'s' * (bad != 1)}"
+
+    @property
+    def phase_before_start(self) -> str:
+        """It waits."""
+        return "not judging yet"
 
     # ------------------------------------------------------------------ when to judge
     @property
@@ -181,15 +173,13 @@ class ReduceLROnPlateau(EvaluationCallback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on from the step that was restored."""
         super().on_train_start(trainer, pl_module)
-        for driver in self._conductor.drivers if self._conductor else []:
-            groups = [
-                driver.optimizer.param_groups[n] for lane in driver.lanes if self in lane.callbacks for n in lane.groups
-            ]
-            number = sum(not pg.was_added_later(group) for group in groups)
-            if isinstance(self.min_lr, list) and number > len(self.min_lr):
+        for controller in self._session.controllers if self._session else []:
+            groups = [controller.optimizer.param_groups[n] for t in controller.terms_of(self) for n in t.groups]
+            count = sum(not pg.was_added_later(group) for group in groups)
+            if isinstance(self.min_lr, list) and count > len(self.min_lr):
                 raise MisconfigurationException(
-                    f"ReduceLROnPlateau: min_lr has {len(self.min_lr)} values, but {driver.name} has {number} groups;"
-                    " give one for each"
+                    f"ReduceLROnPlateau: min_lr has {len(self.min_lr)} value{'s' * (len(self.min_lr) != 1)}, but"
+                    f" {controller.name} has {count} groups; give one for each"
                 )
         self._judged_at = self._step()
 
@@ -207,7 +197,7 @@ class ReduceLROnPlateau(EvaluationCallback):
 
     def _step(self) -> int:
         """The step of the slowest of the optimizers that are driven."""
-        return min((driver.step for driver, _ in self._driven()), default=0)
+        return min((controller.step for controller, _ in self._driven()), default=0)
 
     def _judge_steps(self, trainer: Trainer) -> None:
         every = self.every_n_steps
@@ -224,13 +214,12 @@ class ReduceLROnPlateau(EvaluationCallback):
 
     def judge(self, value: float) -> None:
         """One evaluation: the new state, and the new LRs if it asks for them."""
-        drivers = self._conductor.drivers if self._conductor else []
-        if any(driver.now < segment.start for driver in drivers for segment in driver.segments_of(self)):
+        if any(controller.now < term.start for controller, term in self._driven()):
             return
         before, old = self.state, self._lrs()
         self.state = before.update(value, self.rule)
-        if self.state.num_reductions > before.num_reductions and self._conductor is not None:
-            self._conductor.rewrite(self, resolve=True)
+        if self.state.num_reductions > before.num_reductions and self._session is not None:
+            self._session.rewrite(self, resolve=True)
             if self._lrs() != old:
                 best = "none yet" if self.state.best is None else f"{self.state.best:.6g}"
                 rank_zero_info(
@@ -239,17 +228,16 @@ class ReduceLROnPlateau(EvaluationCallback):
                 )
 
     def _lrs(self) -> list[float]:
-        """The LRs that it drives."""
-        drivers = self._conductor.drivers if self._conductor else []
-        groups = [(d, number) for d in drivers for lane in d.lanes if self in lane.callbacks for number in lane.groups]
-        return [pg.get_lr(driver.optimizer.param_groups[number]) for driver, number in groups]
+        """The values that it drives."""
+        pairs = [(controller, number) for controller, term in self._driven() for number in term.groups]
+        return [pg.get_value(c.optimizer.param_groups[number], self.param) or 0.0 for c, number in pairs]
 
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
         """What it has learnt, as plain numbers; an evaluation that is due is judged before."""
         self._before_saving()
-        if self._conductor is not None and self._conductor.trainer is not None:
-            self._judge_steps(self._conductor.trainer)
+        if self._session is not None and self._session.trainer is not None:
+            self._judge_steps(self._session.trainer)
         return asdict(self.state) | {"validation_due": self._validation_due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

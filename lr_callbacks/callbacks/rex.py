@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import number, require
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import rex_factor
 
 
-class Rex(IntervalSchedule):
+class Rex(LRCallback):
     """Hold the learning rate up for long and let it fall fast towards the end of the run (REX).
 
     The factor at time t of T, with x = t / T and e = `end_factor`, is ``e + (1 - e) (1 - x) / (1 - x / 2)``. First
@@ -22,12 +21,7 @@ class Rex(IntervalSchedule):
         end_factor: LR at the end as a fraction of the base LR, at least 0.
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
             ``"30 min"`` (by the wall clock); None for the rest of the run.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -46,29 +40,29 @@ class Rex(IntervalSchedule):
         Chen, Wolfe & Kyrillidis, REX: Revisiting Budgeted Training with an Improved Schedule, 2021, arXiv:2107.04197.
     """
 
-    anneals_to_end = True
+    fills_run = True
 
     def __init__(
         self,
         end_factor: float = 0.0,
         total_steps: int | str | None = None,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         require(number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
-        if total_steps is not None:
-            self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         self.end_factor = end_factor
         self.total_steps = total_steps
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The curve of one group."""
-        total = self.length(ticks, "total_steps", self.total_steps)
-        return Shape(partial(rex_factor, total_steps=total, end_factor=self.end_factor), length=total)
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The curve."""
+        total = time.length("total_steps", self.total_steps)
+        return rex_factor(t, total_steps=total, end_factor=self.end_factor)
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
+        """The end of the curve."""
+        return time.length("total_steps", self.total_steps)
 
     def describe(self) -> str:
         """End and length."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups, ScheduleCallback
-from lr_callbacks.core.arguments import number, require
-from lr_callbacks.core.durations import Duration
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group, Segment
-from lr_callbacks.schedules import Curve, restart_cycle, sgdr_factor
+from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.core.arguments import floor, floor_text, number, require
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
+from lr_callbacks.schedules import restart_cycle, sgdr_factor
+
+SEARCHED = 1000
+"""Lengths of a first cycle that are tried on either side."""
 
 
-class SGDR(ScheduleCallback):
+class SGDR(LRCallback):
     """Anneal the learning rate along half a cosine and restart it at its full value, again and again.
 
     In cycle n (from 0) of ``T_i = T_0 * T_mult ** n`` optimizer steps (rounded to whole steps), t steps in, with the
@@ -29,14 +32,11 @@ class SGDR(ScheduleCallback):
         T_0: Length of the first cycle: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or
             ``"30 min"`` (by the wall clock); at least one step.
         T_mult: Each cycle is so many times as long as the one before, >= 1; may be a float.
-        eta_min: Lowest LR, absolute, >= 0.
+        eta_min: Lowest LR, at least 0: absolute, or a share of each group's base LR such as ``"1%"``.
         cycle_decay: Each cycle's peak is so many times as high as the one before, in (0, 1].
         cycle_warmup: Length of a linear ramp from `eta_min` at the start of each cycle, in the same units and shorter
             than `T_0`; 0 for none.
-        start: Where the first cycle begins, counted from the start of the run: an int (optimizer steps),
-            ``"2 epochs"``, ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -55,23 +55,22 @@ class SGDR(ScheduleCallback):
         Loshchilov & Hutter, SGDR, 2017, arXiv:1608.03983, eq. 5; torch ``CosineAnnealingWarmRestarts``.
     """
 
+    floor_name = "eta_min"
+
     def __init__(
         self,
         T_0: int | str,
         T_mult: float = 1,
-        eta_min: float = 0.0,
+        eta_min: float | str = 0.0,
         cycle_decay: float = 1.0,
         cycle_warmup: int | str = 0,
-        *,
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(start=start, optimizer=optimizer, groups=groups)
-        Duration.parse(T_0, name="T_0", minimum=1)
-        Duration.parse(cycle_warmup, name="cycle_warmup")
+        super().__init__(**options)
+        self.check_length("T_0", T_0)
+        self.check_length("cycle_warmup", cycle_warmup, minimum=0)
         require(number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
-        require(number("eta_min", eta_min) >= 0, "eta_min", "at least 0", eta_min)
+        floor("eta_min", eta_min)
         require(0 < number("cycle_decay", cycle_decay) <= 1, "cycle_decay", "above 0 and at most 1", cycle_decay)
         self.T_0 = T_0
         self.T_mult = T_mult
@@ -79,33 +78,59 @@ class SGDR(ScheduleCallback):
         self.cycle_decay = cycle_decay
         self.cycle_warmup = cycle_warmup
 
-    def segment(self, horizon: Horizon, group: Group) -> Segment:
-        """The cycles of one group."""
-        first = self.steps(horizon, "T_0", self.T_0)
-        ramp = self.steps(horizon, "cycle_warmup", self.cycle_warmup)
-        if first < 1:
-            raise MisconfigurationException(
-                f"SGDR: T_0={self.T_0!r} comes out as {horizon.length(0)} of {horizon}; make it longer"
-            )
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The cycles."""
+        first, ramp = self._lengths(time)
+        return sgdr_factor(
+            t,
+            T_0=first,
+            T_mult=self.T_mult,
+            eta_min=groups.factor_of(self.eta_min),
+            cycle_decay=self.cycle_decay,
+            cycle_warmup=ramp,
+        )
+
+    def landmarks(self, time: ScheduleTime) -> Sequence[float]:
+        """The end of the first ramp, and of the first cycle."""
+        first, ramp = self._lengths(time)
+        return (ramp, first)
+
+    def unreached(self, left: float, time: ScheduleTime) -> str | None:
+        """The end of a last cycle that the run cuts."""
+        first, _ = self._lengths(time)
+        number, within, length = (part.item() for part in restart_cycle(left, T_0=first, T_mult=self.T_mult))
+        if within <= self._rounding() or (number > 0 and length - within <= self._rounding()):
+            return None
+        nearest = range(int(min(first, left)), max(int(min(first, left)) - SEARCHED, 0), -1)
+        above = [*range(int(first) + 1, min(int(first) + SEARCHED, int(left) + 1)), int(left)]
+        found = [next((each for each in some if self._fills(each, left)), None) for some in (nearest, above)]
+        fits = [time.text(each) for each in dict.fromkeys(found) if each is not None]
+        return (
+            f"is cut after {time.text(within)} of the {time.text(length)} of cycle {int(number) + 1}; T_0 of"
+            f" {' or '.join(fits)} would fit"
+        )
+
+    def _fills(self, first: float, left: float) -> bool:
+        """Whether cycles of which the first has this length end after `left` ticks."""
+        return bool(first >= 1 and restart_cycle(left, T_0=first, T_mult=self.T_mult)[1] == 0)
+
+    def _lengths(self, time: ScheduleTime) -> tuple[float, float]:
+        """Of the first cycle and of its ramp."""
+        first = time.length("T_0", self.T_0)
+        ramp = time.length("cycle_warmup", self.cycle_warmup, minimum=0)
         if ramp >= first:
             raise MisconfigurationException(
-                f"SGDR: cycle_warmup={self.cycle_warmup!r} ({horizon.length(ramp)}) must be shorter than"
-                f" T_0={self.T_0!r} ({horizon.length(first)})"
+                f"SGDR: cycle_warmup={self.cycle_warmup!r} ({time.text(ramp)}) must be shorter than"
+                f" T_0={self.T_0!r} ({time.text(first)})"
             )
-        eta_min = group.factor_of(self.eta_min)
-        cycles = partial(sgdr_factor, T_0=first, T_mult=self.T_mult, cycle_warmup=ramp)
-        decaying = partial(cycles, cycle_decay=self.cycle_decay, eta_min=eta_min)
-        factor = decaying if self.cycle_decay != 1 or not self.eta_min else Curve.above(eta_min, cycles)
-        return Segment(start=self.start_step(horizon, group), factor=factor, landmarks=(ramp, first))
+        return first, ramp
 
     def describe(self) -> str:
         """Cycle length and floor."""
         grows = f", each {self.T_mult:g} times as long" if self.T_mult != 1 else ""
-        return f"cycles of {self.T_0}{grows}, down to {self.eta_min:g}"
+        return f"cycles of {self.T_0}{grows}, down to {floor_text(self.eta_min)}"
 
-    def phase_at(self, step: int, segment: Segment) -> str:
+    def phase_at(self, t: float, time: ScheduleTime) -> str:
         """The cycle, counted from 1."""
-        if step < segment.start:
-            return "waiting"
-        first = segment.landmarks[1]
-        return f"cycle {restart_cycle(step - segment.start, T_0=first, T_mult=self.T_mult)[0] + 1}"
+        return f"cycle {int(restart_cycle(t, T_0=self._lengths(time)[0], T_mult=self.T_mult)[0]) + 1}"

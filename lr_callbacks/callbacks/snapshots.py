@@ -50,6 +50,7 @@ class SnapshotCheckpoint(ModelCheckpoint):
             dirpath, filename, save_top_k=-1, save_weights_only=save_weights_only, save_on_train_epoch_end=False
         )
         self.paths: list[str] = []
+        self._given_dirpath = dirpath
         self._cycle = ""
         self._saved_at = -1
 
@@ -57,6 +58,14 @@ class SnapshotCheckpoint(ModelCheckpoint):
     def state_key(self) -> str:
         """One a Trainer."""
         return type(self).__qualname__
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Begin with no files, unless the fit goes on; a checkpoint, if there is one, is loaded after this."""
+        if stage == "fit" and trainer.global_step == 0:
+            self.paths, self._cycle, self._saved_at = [], "", -1
+            if self._given_dirpath is None:
+                self.dirpath = None
+        super().setup(trainer, pl_module, stage)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look for the cycles."""
@@ -67,12 +76,11 @@ class SnapshotCheckpoint(ModelCheckpoint):
         super().on_train_start(trainer, pl_module)
         cycles = self._cycles(trainer)
         self._cycle = cycles.phase or ""
-        for driver, number in cycles._driven()[:1]:
-            lane = driver.lane_of(number)
-            before = cycles.phase_at(driver.step - 1, lane.segments[lane.callbacks.index(cycles)])
+        for controller, term in cycles._driven()[:1]:
+            before = term.phase_at(controller.step - 1)
             name = Path(self.format_checkpoint_name(self._monitor_candidates(trainer))).name
             known = name in {Path(path).name for path in self.paths}
-            if driver.step > 0 and before.startswith("cycle") and before != self._cycle and not known:
+            if controller.step > 0 and before.startswith("cycle") and before != self._cycle and not known:
                 self._save(trainer)
 
     def on_train_batch_end(

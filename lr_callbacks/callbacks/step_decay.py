@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from typing import Literal
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from typing_extensions import Unpack
+
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import number, one_of, require
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import multi_step_factor, step_decay_factor
 
 
-class StepDecay(IntervalSchedule):
+class StepDecay(LRCallback):
     """Multiply the learning rate by a constant every so many steps.
 
     The factor at time t, with s = `step_size`, is ``gamma ** floor((t + offset) / s)``. First step: 1 (with
@@ -27,12 +28,7 @@ class StepDecay(IntervalSchedule):
             ``"30 min"`` (by the wall clock).
         gamma: What each decay multiplies by, in (0, 1].
         offset: 0 or 1.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -56,13 +52,9 @@ class StepDecay(IntervalSchedule):
         step_size: int | str,
         gamma: float = 0.1,
         offset: Literal[0, 1] = 0,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         self.check_length("step_size", step_size)
         require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
         one_of("offset", offset, Literal[0, 1])
@@ -70,17 +62,18 @@ class StepDecay(IntervalSchedule):
         self.gamma = gamma
         self.offset = offset
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The decays of one group."""
-        step_size = self.length(ticks, "step_size", self.step_size)
-        return Shape(partial(step_decay_factor, step_size=step_size, gamma=self.gamma, offset=self.offset))
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """One decay after each `step_size`."""
+        size = time.length("step_size", self.step_size)
+        return step_decay_factor(t, step_size=size, gamma=self.gamma, offset=self.offset)
 
     def describe(self) -> str:
         """How much, how often."""
         return f"times {self.gamma:g} every {self.named_length(self.step_size)}"
 
 
-class MultiStepDecay(IntervalSchedule):
+class MultiStepDecay(LRCallback):
     """Multiply the learning rate by a constant at each of some milestones.
 
     The factor at time t is `gamma` to the number of milestones <= t. First step: 1, unless 0 is a milestone. End:
@@ -93,12 +86,7 @@ class MultiStepDecay(IntervalSchedule):
             ``"30 epochs"``, ``"50%"`` (of the run) or ``"30 min"`` (by the wall clock), in any order; one given twice
             counts twice.
         gamma: What each milestone multiplies by, in (0, 1].
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If `milestones` is no list, one of them is a bare float, or `gamma` is no number.
@@ -120,13 +108,9 @@ class MultiStepDecay(IntervalSchedule):
         self,
         milestones: list[int | str],
         gamma: float = 0.1,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         if not isinstance(milestones, list | tuple):
             raise TypeError(f"milestones must be a list of durations, got {milestones!r}; write ['50%', '75%']")
         require(len(milestones) > 0, "milestones", "a list of at least one duration", milestones)
@@ -136,12 +120,19 @@ class MultiStepDecay(IntervalSchedule):
         self.milestones = milestones
         self.gamma = gamma
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The milestones of one group."""
-        named = ((f"milestones[{index}]", milestone) for index, milestone in enumerate(self.milestones))
-        marks = sorted(self.length(ticks, name, milestone, minimum=0) for name, milestone in named)
-        factor = partial(multi_step_factor, milestones=tuple(marks), gamma=self.gamma)
-        return Shape(factor, length=marks[-1], landmarks=tuple(marks))
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """One decay at each milestone."""
+        return multi_step_factor(t, milestones=self.landmarks(time), gamma=self.gamma)
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
+        """The last milestone."""
+        return self.landmarks(time)[-1]
+
+    def landmarks(self, time: ScheduleTime) -> Sequence[float]:
+        """The milestones, in rising order."""
+        named = [(f"milestones[{index}]", milestone) for index, milestone in enumerate(self.milestones)]
+        return sorted(time.length(name, milestone, minimum=0) for name, milestone in named)
 
     def describe(self) -> str:
         """How much, where."""

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lr_callbacks.callbacks.base import Groups
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.callbacks.foreign import Foreign, validated
 from lr_callbacks.callbacks.foreign_factory import build, check_arguments, imported, in_words
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_count, one_of, optional_name, require, require_near, state_of, whole
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group, Segment
+from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.schedule import Groups
+from lr_callbacks.core.schedule_time import GroupRows, Interval, ScheduleTime
+from lr_callbacks.core.timeline import Axis
 
-if TYPE_CHECKING:
-    from lr_callbacks.core.driver import Driver
-
-Interval = Literal["step", "epoch"]
 SchedulerCallable = Callable[[Optimizer], LRScheduler]
 
 
@@ -50,6 +47,7 @@ class TorchScheduler(EvaluationCallback):
             together (``ChainedScheduler``, without).
         milestones: The scheduler steps at which the next of `schedulers` takes over, one fewer than there are.
         name: Tells apart two instances with the same scheduler on the same groups; part of their checkpoint key.
+        param: ``"lr"``, which is what schedulers of torch set.
         start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``
             or ``"10%"``; None for the end of the last warm-up of its groups.
         optimizer: Index of the optimizer to drive, counted from 0; None for all, with a scheduler for each.
@@ -75,6 +73,7 @@ class TorchScheduler(EvaluationCallback):
     """
 
     advances: ClassVar[bool] = True
+    starts_together: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -86,12 +85,18 @@ class TorchScheduler(EvaluationCallback):
         milestones: list[int] | None = None,
         *,
         name: str | None = None,
+        param: str = "lr",
         start: int | str | None = None,
         optimizer: int | None = None,
         groups: Groups = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(monitor, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(monitor, param=param, start=start, optimizer=optimizer, groups=groups)
+        if param != "lr":
+            raise ValueError(
+                f"param must be 'lr' for TorchScheduler, got {param!r}: a torch scheduler sets LRs; use a schedule of"
+                " this package for other entries"
+            )
         if (scheduler is None) == (schedulers is None):
             raise ValueError(
                 "TorchScheduler takes either scheduler (one) or schedulers (a list), got"
@@ -144,19 +149,25 @@ class TorchScheduler(EvaluationCallback):
         return {"scheduler": _Words(self._scheduler), **rest}
 
     # ------------------------------------------------------------------ the factor
-    def begin(self, driver: Driver) -> None:
-        """Build the scheduler on a stand-in that starts at the base LRs."""
-        optimizer = driver.optimizer
+    def begin(self, controller: Controller) -> None:
+        """Build the scheduler on a stand-in that starts at the base LRs; one of a fit that goes on leaves its state."""
+        optimizer, last = controller.optimizer, self._foreign.get(controller.index)
+        if last is not None and controller.index not in self._restored:
+            rounds = self._rounds.get(controller.index, 0)
+            self._restored[controller.index] = {"rounds": rounds, "foreign": last.state_dict()}
         groups = [optimizer.param_groups[n] for n in pg.select(optimizer, self.wanted_groups, who=repr(self))]
         from_the_start = [group for group in groups if not pg.was_added_later(group)] or groups
         try:
-            foreign = Foreign(
-                self._factory, [pg.copy_for_stand_in(group) for group in from_the_start], optimizer.defaults
-            )
+            copies = [pg.copy_for_stand_in(group) for group in from_the_start]
+            for copy, group in zip(copies, from_the_start, strict=True):
+                if pg.SCALED_LR in group:
+                    del copy[pg.LR_SCALE]  # it is part of the base LR, and is not applied twice
+            foreign = Foreign(self._factory, copies, optimizer.defaults)
         except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
+            count = len(from_the_start)
             raise MisconfigurationException(
-                f"{self!r}: {self._scheduler} cannot be built for {driver.name} with {len(from_the_start)} group(s):"
-                f" {error}. Its arguments are those of the scheduler's own class."
+                f"{self!r}: {self._scheduler} cannot be built for {controller.name} with {count} group"
+                f"{'s' * (count != 1)}: {error}. Its arguments are those of the scheduler's own class."
             ) from error
         if foreign.wants_metric and self.monitor is None:
             raise MisconfigurationException(
@@ -166,24 +177,33 @@ class TorchScheduler(EvaluationCallback):
             raise MisconfigurationException(
                 f"{self!r}: {type(foreign.scheduler).__name__} takes no metric; remove monitor={self.monitor!r}"
             )
-        self._foreign[driver.index] = foreign
-        self._settled.discard(driver.index)
+        self._foreign[controller.index] = foreign
+        self._settled.discard(controller.index)
 
-    def segment(self, horizon: Horizon, group: Group) -> Segment:
-        """The factor as the stand-in has it now, whatever step is asked for."""
-        foreign = self._foreign[group.optimizer]
-        if group.optimizer not in self._settled:
-            foreign.start = max(foreign.start, self.start_step(horizon, group))
-        return Segment(
-            start=foreign.start,
-            factor=lambda step: foreign.factor(group.position),
-            momentum=(lambda step: foreign.momentum(group.position)) if foreign.moves_momentum else None,
-            only_now=True,
-        )
+    def factor_at(self, t: int, time: ScheduleTime, groups: GroupRows) -> Any:
+        """The factors as the stand-in has them now, whatever tick is asked for."""
+        foreign = self._foreign[groups.optimizer]
+        factors = [foreign.factor(position) for position in groups.positions]
+        return factors[0] if len(factors) == 1 else factors
 
-    def lane_key(self, position: int, base_lr: float) -> Hashable:
-        """A scheduler may give each group another factor."""
-        return position
+    def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Any]]:
+        """The momentum, where the scheduler moves it."""
+        foreign = self._foreign[groups.optimizer]
+        return {"momentum": self._momenta} if foreign.moves_momentum else {}
+
+    def _momenta(self, t: int, time: ScheduleTime, groups: GroupRows) -> Any:
+        foreign = self._foreign[groups.optimizer]
+        return [foreign.momentum(position) for position in groups.positions]
+
+    @property
+    def tick(self) -> Interval:
+        """It counts epochs itself."""
+        return "step"
+
+    @property
+    def axis(self) -> Axis:
+        """It counts steps itself."""
+        return "steps"
 
     def describe(self) -> str:
         """The scheduler and when it steps."""
@@ -196,53 +216,56 @@ class TorchScheduler(EvaluationCallback):
         return "a torch scheduler counts steps, epochs or evaluations"
 
     # ------------------------------------------------------------------ when it steps
-    def advance(self, driver: Driver) -> None:
-        """Step the scheduler until it has been stepped as often as is due at the driver's step."""
-        foreign = self._foreign[driver.index]
-        if driver.index not in self._settled:
-            self._settle(driver, foreign)
+    def advance(self, controller: Controller) -> None:
+        """Step the scheduler until it has been stepped as often as is due at the controller's step."""
+        foreign = self._foreign[controller.index]
+        if controller.index not in self._settled:
+            self._settle(controller, foreign)
         if self.monitor is None:
-            due = self._due(driver, foreign)
+            due = self._due(controller, foreign)
             require_near(due - foreign.count, repr(self))
             while foreign.count < due:
                 foreign.step()
 
-    def _due(self, driver: Driver, foreign: Foreign) -> int:
-        """How often a scheduler without metric must have been stepped by now."""
-        if driver.step <= foreign.start:
+    def _due(self, controller: Controller, foreign: Foreign) -> int:
+        """How often a scheduler without metric must have been stepped by now: never for a step behind the last."""
+        timeline, step = controller.timeline, controller.step
+        if timeline.end is not None:
+            step = min(step, max(timeline.end - 1, 0))
+        if step <= foreign.start:
             return 0
         if self.interval == "step":
-            return (driver.step - foreign.start) // self.frequency
-        run = driver.horizon
-        if not run.epochs or run.assumed:
-            return self._rounds.get(driver.index, 0) // self.frequency
-        return (run.epoch_at(driver.step) - run.epoch_at(foreign.start)) // self.frequency
+            return (step - foreign.start) // self.frequency
+        if not timeline.run.epochs:
+            return self._rounds.get(controller.index, 0) // self.frequency
+        return (timeline.epoch_at(step) - timeline.epoch_at(foreign.start)) // self.frequency
 
-    def _settle(self, driver: Driver, foreign: Foreign) -> None:
+    def _settle(self, controller: Controller, foreign: Foreign) -> None:
         """The start of the training: take up what a checkpoint says, or catch up from the beginning."""
-        self._settled.add(driver.index)
-        state = self._restored.pop(driver.index, None)
+        self._settled.add(controller.index)
+        foreign.start = max((term.start for term in controller.terms_of(self)), default=0)
+        state = self._restored.pop(controller.index, None)
         if state is None:
             return
-        self._rounds[driver.index] = state["rounds"]
-        due = self._due(driver, foreign)
+        self._rounds[controller.index] = state["rounds"]
+        due = self._due(controller, foreign)
         alike = foreign.was_configured_alike(state["foreign"])
         if self.monitor is not None or (alike and state["foreign"]["count"] == due):
             foreign.load_state_dict(state["foreign"])
-        trainer = self._conductor.trainer if self._conductor else None
-        if self.monitor is None and trainer is not None and driver.step > foreign.start:
-            self._rounds[driver.index] += max(0, trainer.current_epoch - self._epochs_closed)
+        trainer = self._session.trainer if self._session else None
+        if self.monitor is None and trainer is not None and controller.step > foreign.start:
+            self._rounds[controller.index] += max(0, trainer.current_epoch - self._epochs_closed)
 
     def judge(self, value: float) -> None:
         """One evaluation: the scheduler's step, and the LRs anew."""
-        assert self._conductor is not None
-        for driver in self._conductor.drivers:
-            foreign = self._foreign.get(driver.index)
-            if foreign is not None and self in driver.callbacks and driver.step >= foreign.start:
-                heard = self._rounds[driver.index] = self._rounds.get(driver.index, 0) + 1
+        assert self._session is not None
+        for controller in self._session.controllers:
+            foreign = self._foreign.get(controller.index)
+            if foreign is not None and controller.terms_of(self) and controller.step >= foreign.start:
+                heard = self._rounds[controller.index] = self._rounds.get(controller.index, 0) + 1
                 if heard % self.frequency == 0:
                     foreign.step(value)
-        self._conductor.rewrite(self)
+        self._session.rewrite(self)
 
     def forget(self) -> None:
         """Forget what an earlier fit has taught it."""
@@ -259,16 +282,16 @@ class TorchScheduler(EvaluationCallback):
         """One more epoch, for runs whose epochs have no known length."""
         super().on_train_epoch_end(trainer, pl_module)
         self._epochs_closed = trainer.current_epoch + 1
-        if self.monitor is None and self._conductor is not None:
-            self._count_epoch(self._conductor.drivers)
+        if self.monitor is None and self._session is not None:
+            self._count_epoch(self._session.controllers)
 
-    def _count_epoch(self, drivers: list[Driver]) -> None:
-        for driver in drivers:
-            foreign = self._foreign.get(driver.index)
-            if foreign is not None and self in driver.callbacks and driver.step > foreign.start:
-                self._rounds[driver.index] = self._rounds.get(driver.index, 0) + 1
-                self.advance(driver)
-                driver.rewrite(resolve=False)
+    def _count_epoch(self, controllers: list[Controller]) -> None:
+        for controller in controllers:
+            foreign = self._foreign.get(controller.index)
+            if foreign is not None and controller.terms_of(self) and controller.step > foreign.start:
+                self._rounds[controller.index] = self._rounds.get(controller.index, 0) + 1
+                self.advance(controller)
+                controller.rewrite()
 
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups, LRCallback
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import number, one_of, require
-from lr_callbacks.core.durations import Duration
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group, Segment
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import WarmupShape, warmup_factor
 
 
@@ -28,8 +27,7 @@ class Warmup(LRCallback):
             values of torch ``ConstantLR``).
         start_factor: LR at the first step as a fraction of the base LR, in [0, 1]; above 0 for ``"exponential"``.
         end_factor: LR from step T on as a fraction of the base LR, in (0, 1].
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If `duration` is a bare float or an argument is no number.
@@ -55,12 +53,10 @@ class Warmup(LRCallback):
         shape: WarmupShape = "linear",
         start_factor: float = 1 / 3,
         end_factor: float = 1.0,
-        *,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(optimizer=optimizer, groups=groups)
-        Duration.parse(duration, name="duration")
+        super().__init__(**options)
+        self.check_length("duration", duration, minimum=0)
         one_of("shape", shape, WarmupShape)
         require(0 <= number("start_factor", start_factor) <= 1, "start_factor", "between 0 and 1", start_factor)
         require(0 < number("end_factor", end_factor) <= 1, "end_factor", "above 0 and at most 1", end_factor)
@@ -71,22 +67,25 @@ class Warmup(LRCallback):
         self.start_factor = start_factor
         self.end_factor = end_factor
 
-    def segment(self, horizon: Horizon, group: Group) -> Segment:
-        """The ramp, from step 0 on."""
-        duration = horizon.steps(Duration.parse(self.duration, name="duration"), "Warmup: duration")
-        factor = partial(
-            warmup_factor,
-            duration=duration,
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The ramp."""
+        return warmup_factor(
+            t,
+            duration=self.ends_at(time),
             shape=self.shape,
             start_factor=self.start_factor,
             end_factor=self.end_factor,
         )
-        return Segment(start=0, end=duration, factor=factor)
+
+    def ends_at(self, time: ScheduleTime) -> float:
+        """The end of the ramp."""
+        return time.length("duration", self.duration, minimum=0)
 
     def describe(self) -> str:
         """Shape and ends."""
         return f"{self.shape}, factor {self.start_factor:.3g} to {self.end_factor:.3g}"
 
-    def phase_at(self, step: int, segment: Segment) -> str:
+    def phase_at(self, t: float, time: ScheduleTime) -> str:
         """Whether it still ramps."""
-        return "warm-up" if step < (segment.end or 0) else "done"
+        return "warm-up" if t < self.ends_at(time) else "done"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.base import Groups
-from lr_callbacks.callbacks.interval import IntervalSchedule, Shape
+from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import number, one_of, require
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.ticks import Interval, Ticks
+from lr_callbacks.core.schedule import ScheduleOptions, lookahead
+from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import DecayShape, warmup_stable_decay_factor
 
 
-class WarmupStableDecay(IntervalSchedule):
+class WarmupStableDecay(LRCallback):
     """Ramp the learning rate up, keep it, and let it fall in the last part of the run (WSD, trapezoid).
 
     The factor at time t of T, with W = `warmup_steps`, D = `decay_steps`, s = `start_factor` and e = `end_factor`:
@@ -30,12 +30,7 @@ class WarmupStableDecay(IntervalSchedule):
         start_factor: LR at the first step of the ramp as a fraction of the base LR, in [0, 1].
         end_factor: LR at the end as a fraction of the base LR, in [0, 1].
         total_steps: Length T in the same units, at least W + D; None for the rest of the run.
-        interval: ``"step"``: it moves at every optimizer step; ``"epoch"``: its time t counts epochs, the factor is
-            held over each, and lengths are given in epochs or %.
-        start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``,
-            ``"10%"`` or ``"30 min"``; None for the end of the group's warm-up.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``) or a list of them; None for all.
+        **options: Options of every schedule, see `LRCallback`.
 
     Raises:
         TypeError: If a duration is a bare float or an argument is no number.
@@ -56,7 +51,7 @@ class WarmupStableDecay(IntervalSchedule):
         Beyond Fixed Training Durations, 2024, arXiv:2405.18392; transformers ``get_wsd_schedule``.
     """
 
-    anneals_to_end = True
+    fills_run = True
 
     def __init__(
         self,
@@ -66,20 +61,15 @@ class WarmupStableDecay(IntervalSchedule):
         start_factor: float = 0.0,
         end_factor: float = 0.0,
         total_steps: int | str | None = None,
-        *,
-        interval: Interval = "step",
-        start: int | str | None = None,
-        optimizer: int | None = None,
-        groups: Groups = None,
+        **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(interval=interval, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(**options)
         self.check_length("warmup_steps", warmup_steps, minimum=0)
         self.check_length("decay_steps", decay_steps, minimum=0)
         one_of("decay_shape", decay_shape, DecayShape)
         for name, value in (("start_factor", start_factor), ("end_factor", end_factor)):
             require(0 <= number(name, value) <= 1, name, "between 0 and 1", value)
-        if total_steps is not None:
-            self.check_length("total_steps", total_steps)
+        self.check_length("total_steps", total_steps, optional=True)
         self.warmup_steps = warmup_steps
         self.decay_steps = decay_steps
         self.decay_shape = decay_shape
@@ -87,19 +77,12 @@ class WarmupStableDecay(IntervalSchedule):
         self.end_factor = end_factor
         self.total_steps = total_steps
 
-    def shape(self, ticks: Ticks, group: Group) -> Shape:
-        """The trapezoid of one group."""
-        total = self.length(ticks, "total_steps", self.total_steps)
-        ramp = self.length(ticks, "warmup_steps", self.warmup_steps, minimum=0)
-        decay = self.length(ticks, "decay_steps", self.decay_steps, minimum=0)
-        if ramp + decay > total:
-            raise MisconfigurationException(
-                f"WarmupStableDecay: warmup_steps={self.warmup_steps!r} ({ticks.length(ramp)}) and"
-                f" decay_steps={self.decay_steps!r} ({ticks.length(decay)}) are together longer than the"
-                f" {ticks.length(total)} of the schedule; make them shorter"
-            )
-        factor = partial(
-            warmup_stable_decay_factor,
+    @lookahead
+    def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
+        """The trapezoid."""
+        total, ramp, decay = self._lengths(time)
+        return warmup_stable_decay_factor(
+            t,
             total_steps=total,
             warmup_steps=ramp,
             decay_steps=decay,
@@ -107,7 +90,28 @@ class WarmupStableDecay(IntervalSchedule):
             start_factor=self.start_factor,
             end_factor=self.end_factor,
         )
-        return Shape(factor, length=total, landmarks=(ramp, total - decay))
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
+        """The end of the decay."""
+        return self._lengths(time)[0]
+
+    def landmarks(self, time: ScheduleTime) -> Sequence[float]:
+        """The ends of the ramp and of the plateau."""
+        total, ramp, decay = self._lengths(time)
+        return (ramp, total - decay)
+
+    def _lengths(self, time: ScheduleTime) -> tuple[float, float, float]:
+        """Of the whole, the ramp and the decay."""
+        total = time.length("total_steps", self.total_steps)
+        ramp = time.length("warmup_steps", self.warmup_steps, minimum=0)
+        decay = time.length("decay_steps", self.decay_steps, minimum=0)
+        if ramp + decay > total:
+            raise MisconfigurationException(
+                f"WarmupStableDecay: warmup_steps={self.warmup_steps!r} ({time.text(ramp)}) and"
+                f" decay_steps={self.decay_steps!r} ({time.text(decay)}) are together longer than the"
+                f" {time.text(total)} of the schedule; make them shorter"
+            )
+        return total, ramp, decay
 
     def describe(self) -> str:
         """The three parts."""

@@ -1,41 +1,21 @@
-"""The command line: a LightningCLI with the digits as default task, and a folder of its own for every run."""
+"""The command line: Lightning's commands and those of the registry."""
 
-import os
-import sys
-import time
-import warnings
-from pathlib import Path
+from __future__ import annotations
+
+from collections.abc import Iterator
 from types import MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from typing_extensions import override
 
-from lr_callbacks import demo
-from lr_callbacks.callbacks.lr_monitor import LRMonitor
 from lr_callbacks.cli import help as help_texts
-from lr_callbacks.cli.registry import COMMANDS, FLAGS, SHARED_ARGUMENTS
-from lr_callbacks.cli.reporting import (
-    ShortErrorParser,
-    refuse_twins,
-    report_fit,
-    report_predictions,
-    require_checkpoint,
-    warn_untrained,
-    without_noise,
-)
-
-RUNS = "runs"
-SEED = 42
-MAX_EPOCHS = 10
-DESCRIPTION = """\
-Train with learning-rate callbacks. Without any flag: a small network on handwritten digits.
-Try: lr-callbacks fit --trainer.callbacks+=OneCycle --trainer.callbacks.max_lr=0.1"""
-EVALUATIONS = ("validate", "test", "predict")
+from lr_callbacks.cli.registry import COMMANDS, FLAGS, ONE_BY_ONE, SHARED_ARGUMENTS
+from lr_callbacks.cli.reporting import ShortErrorParser
+from lr_callbacks.cli.training import TrainingCLI
+from lr_callbacks.cli.words import one_by_one
 
 
 class CommandTrainer(Trainer):
@@ -45,48 +25,21 @@ class CommandTrainer(Trainer):
     """
 
 
-class SaveRunConfig(SaveConfigCallback):
-    """Save the configuration into the folder of the run; without a logger a run has no folder of its own."""
-
-    @override
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if trainer.loggers:
-            super().setup(trainer, pl_module, stage)
-
-
-class LRCallbacksCLI(LightningCLI):
+class LRCallbacksCLI(TrainingCLI):
     """Train with learning-rate callbacks from the command line or a YAML file.
 
     Args:
         args: Arguments without the program's name, or a configuration; None takes the arguments of the process.
     """
 
+    trainer_type = CommandTrainer
+    trainer: Any
+
     def __init__(self, args: list[str] | dict[str, Any] | None = None) -> None:
-        if sys.path[0] != os.getcwd():
-            sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
-        ShortErrorParser.files.clear()
-        self.command_line = sys.argv[1:] if args is None else list(args)
         for name, command in COMMANDS.items():
             setattr(CommandTrainer, name, command)
             setattr(self, name, MethodType(command, self))
-        with without_noise():
-            super().__init__(
-                LightningModule,
-                None,  # any datamodule, or none: `--data=null` for a module with loaders of its own
-                save_config_callback=SaveRunConfig,
-                trainer_class=CommandTrainer,
-                trainer_defaults={"log_every_n_steps": 1},
-                seed_everything_default=SEED,
-                parser_kwargs={
-                    "prog": "lr-callbacks",
-                    "description": DESCRIPTION,
-                    **{name: {"description": text} for name, text in help_texts.DESCRIPTIONS.items()},
-                },
-                parser_class=ShortErrorParser,
-                subclass_mode_model=True,
-                auto_configure_optimizers=False,
-                args=args,
-            )
+        super().__init__(args)
 
     @staticmethod
     @override
@@ -106,88 +59,51 @@ class LRCallbacksCLI(LightningCLI):
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         # Private, but the only place that knows both the parser and the name of its subcommand.
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        own = parser._action_groups[-1]
         for name, options in FLAGS.get(subcommand, {}).items():
-            parser.add_argument(f"--{name}", **options)
+            own.add_argument(f"--{name.replace('-', '_')}", **options)
             self._subcommand_method_arguments[subcommand].append(name.replace("-", "_"))
+        parser.add_argument("--help-all", "--help_all", action=help_texts.HelpAll)
         help_texts.improve(parser, subcommand)
+        if isinstance(parser, ShortErrorParser):
+            parser.command = subcommand
         return parser
 
     @override
-    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument(
-            "--name",
-            type=str | None,
-            default=None,
-            help="Name of the run: it goes to runs/NAME/version_N. Default: the stem of the config file.",
-        )
-        parser.set_defaults(
-            {
-                "model": {"class_path": f"{demo.__name__}.DigitsClassifier"},
-                "data": {"class_path": f"{demo.__name__}.DigitsDataModule"},
-            }
-        )
+    def parsed(self, words: list[str]) -> Namespace:
+        self.command_lines = one_by_one(words) if self.builds_one_by_one(words) else [words]
+        return super().parsed(self.command_lines[0])
 
     @override
-    def before_instantiate_classes(self) -> None:
-        self._options["name"] = self._options["name"] or self._default_name()
-        trainer = self._options["trainer"]
-        if trainer["max_epochs"] is None:
-            limited = trainer["max_time"] is not None or trainer["max_steps"] != -1
-            trainer["max_epochs"] = -1 if limited else MAX_EPOCHS
-        require_checkpoint(self._options.get("ckpt_path"))
-        model = self._options["model"]
-        if model and model["class_path"].startswith(f"{demo.__name__}.") and "OMP_NUM_THREADS" not in os.environ:
-            # Too small a network for several threads: they gain nothing, and on a busy machine each of many short
-            # waits for another thread lasts (measured on two busy cores: 91 s instead of 7 s).
-            torch.set_num_threads(1)
+    def is_quiet(self, words: list[str]) -> bool:
+        return self.builds_one_by_one(words)
+
+    def builds_one_by_one(self, words: list[str]) -> bool:
+        """Whether the command of a command line builds each configuration by itself."""
+        return next((word for word in words if word in self.subcommands()), None) in ONE_BY_ONE
 
     @override
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        asked = self.config_init[self.subcommand]["trainer"]
-        folder = asked["default_root_dir"] or RUNS
-        name = self._options["name"]
-        callbacks = asked["callbacks"] or []
-        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
-        evaluates = self.subcommand in EVALUATIONS  # these report on the terminal; only a training makes a run
-        if asked["logger"] in (None, True):
-            asked["logger"] = False if evaluates else TensorBoardLogger(folder, name=name, default_hp_metric=False)
-        if evaluates and not any(isinstance(callback, Checkpoint) for callback in callbacks):
-            asked["enable_checkpointing"] = False
-        if not evaluates and not any(isinstance(callback, LearningRateMonitor) for callback in callbacks):
-            callbacks = [*callbacks, LRMonitor()]
-        refuse_twins(callbacks)
-        asked["callbacks"] = callbacks
-        asked["default_root_dir"] = str(Path(folder, name))
-        return super().instantiate_trainer(**kwargs)
+    def instantiate_classes(self) -> None:
+        if self.subcommand in ONE_BY_ONE:
+            self.config_init, self.model, self.datamodule = self.config, None, None
+            self.trainer = self.trainer_type  # where Lightning looks for a method of the command's name
+        else:
+            super().instantiate_classes()
 
-    def before_fit(self) -> None:
-        """Start the clock."""
-        self._started = time.perf_counter()
+    def each_configuration(self) -> Iterator[Built]:
+        """Build what each `--config` describes, one after another and each once."""
+        for number, words in enumerate(self.command_lines):
+            if number > 0:
+                self.config = super().parsed(words)
+                self.before_instantiate_classes()
+            super().instantiate_classes()
+            yield Built(str(self._options["name"]), self.trainer, self.model, self.datamodule)
 
-    def after_fit(self) -> None:
-        """Say what came out, and where it is."""
-        report_fit(self.trainer, time.perf_counter() - self._started)
 
-    def before_validate(self) -> None:
-        """Tell an untrained network from a bad one."""
-        # The callbacks of the training play no part in an evaluation, so nobody needs to name them again.
-        warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint need to be provided")
-        if not self._options["ckpt_path"]:
-            warn_untrained(str(self.subcommand))
+class Built(NamedTuple):
+    """What a configuration describes."""
 
-    before_test = before_predict = before_validate
-
-    def after_predict(self) -> None:
-        """Show the first predictions."""
-        report_predictions(self.trainer)
-
-    @property
-    def _options(self) -> Any:
-        """What was read for the subcommand that runs."""
-        return self.config[self.subcommand]
-
-    def _default_name(self) -> str:
-        files = self._options["config"]
-        if files:
-            return Path(str(files[-1])).stem
-        return str(self._options["model"]["class_path"]).rpartition(".")[2]
+    name: str
+    trainer: Trainer
+    model: LightningModule
+    datamodule: LightningDataModule | None

@@ -30,6 +30,30 @@ def syntax_error(message: str) -> str | None:
     return ", ".join(line for line in lines if line) + where
 
 
+def not_used_here(message: str) -> str | None:
+    """What to write instead of LightningCLI's `--optimizer` and `--lr_scheduler`; None if the message is about others.
+
+    Example:
+        >>> not_used_here("unrecognized arguments: --lr_scheduler=StepLR --lr_scheduler.step_size=2")
+        '--lr_scheduler is not used here. Write --trainer.callbacks+=CosineAnnealing, for example, or --trainer.callbacks+=TorchScheduler --trainer.callbacks.scheduler=StepLR --trainer.callbacks.scheduler.step_size=2'
+        >>> not_used_here("Subcommand 'fit' does not accept option 'optimizer.lr'")
+        'optimizer is not used here. If your module takes optimizer: OptimizerCallable, write --model.optimizer=AdamW --model.optimizer.lr=0.01; otherwise set it in configure_optimizers'
+    """  # noqa: E501
+    if not (found := re.search(r"(?:arguments: |option ')(--)?(optimizer|lr_scheduler)\b", message)):
+        return None
+    given = re.findall(rf"--{found[2]}([.\w]*)[= ](\S+)", message)
+    if found[2] == "optimizer":
+        flags = " ".join(f"--model.optimizer{name}={value}" for name, value in given)
+        flags = flags or "--model.optimizer=AdamW --model.optimizer.lr=0.01"
+        way_out = f"If your module takes optimizer: OptimizerCallable, write {flags}"
+        way_out += "; otherwise set it in configure_optimizers"
+    else:
+        flags = " ".join(f"--trainer.callbacks.scheduler{name}={value}" for name, value in given)
+        flags = f"--trainer.callbacks+=TorchScheduler {flags or '--trainer.callbacks.scheduler=StepLR'}"
+        way_out = f"Write --trainer.callbacks+=CosineAnnealing, for example, or {flags}"
+    return f"{found[1] or ''}{found[2]} is not used here. {way_out}"
+
+
 def entry_of(message: str) -> str | None:
     r"""The entry that a message is about, by its full name.
 

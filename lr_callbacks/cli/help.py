@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser
+from argparse import SUPPRESS, Action, ArgumentParser, HelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 DESCRIPTIONS = {
     "fit": "Train, validating after each epoch.",
@@ -29,11 +32,89 @@ OPTIONS = {
     "trainer.barebones": "Switch off everything that costs time beside the training itself (checkpoints, loggers, "
     "progress bar, self.log and more), to measure how fast the Trainer is.",
     "trainer.default_root_dir": "Folder for the runs. Default: runs.",
-    "ckpt_path": "Go on from, or evaluate, the checkpoint in this file. The word last takes the newest one, best the "
-    "best one, of the default folder.",
+    "ckpt_path": "Continue from, or evaluate, this checkpoint; last takes the newest one of the runs of this name.",
+    "weights_only": "Load only tensors and plain types from the checkpoint; false for one that you trust.",
+    "trainer.callbacks": "Add a callback, and after it its arguments: --trainer.callbacks+=OneCycle "
+    "--trainer.callbacks.max_lr=0.1. What it takes: --trainer.callbacks.help=OneCycle.",
+    "trainer.accelerator": "Train on this: cpu, gpu, mps, tpu or auto.",
+    "trainer.max_steps": "Stop after this many optimizer steps; -1 sets no limit.",
+    "model": "Class of the module, and its arguments: --model=my_module.Net --model.width=64. What it takes: "
+    "--model.help=my_module.Net.",
+    "data": "Class of the datamodule, and its arguments: --data=my_module.Data --data.batch_size=64.",
     "sampler": "Choose the points by a grid, or by one of Optuna's samplers: tpe, random, gp.",
 }
 """Name of an option -> its help."""
+
+
+COMMON = (
+    "help",
+    "config",
+    "name",
+    "seed_everything",
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.accelerator",
+    "trainer.callbacks",
+    "model",
+    "data",
+)
+"""Options that every short help lists, after the command's own."""
+
+
+class HelpAll(Action):
+    """Print the help with all options."""
+
+    def __init__(self, option_strings: list[str], **_: Any) -> None:
+        super().__init__(option_strings, dest=SUPPRESS, default=SUPPRESS, nargs=0, help="Show all options and exit.")
+
+    def __call__(self, parser: Any, *_: Any) -> None:
+        """Print and exit."""
+        parser.print_all_help()
+        parser.exit()
+
+
+class ShortFormatter(HelpFormatter):
+    """Help and default of each option, without its type and the names of all classes that would do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "max_help_position": 26})
+
+    def _format_action_invocation(self, action: Action) -> str:
+        long = [option for option in action.option_strings if option.startswith("--") and not option.endswith("+")]
+        return ", ".join([option for option in action.option_strings if len(option) == 2] + long[:1])
+
+    def _get_help_string(self, action: Action) -> str:
+        text = (action.help or "").replace("%", "%%")
+        plain_default = isinstance(action.default, str | int | float) and not isinstance(action.default, bool)
+        known = "efault" in text or not plain_default or action.default == SUPPRESS
+        return text if known else f"{text} Default: {action.default}.".replace("..", ".")
+
+
+@contextmanager
+def shortened(parser: ArgumentParser, command: str) -> Iterator[None]:
+    """Leave all but the command's own options and the common ones out of the help meanwhile.
+
+    Args:
+        parser: The parser of a command, after `improve`.
+        command: Its name on the command line.
+    """
+    groups, own = parser._action_groups, parser._action_groups[-1]
+    shown = {id(action) for action in own._group_actions}
+    hidden = [
+        (action, action.help)
+        for action in parser._actions
+        if id(action) not in shown and action.dest not in COMMON and not isinstance(action, HelpAll)
+    ]
+    for action, _ in hidden:
+        action.help = SUPPRESS
+    formatter, parser.formatter_class = parser.formatter_class, ShortFormatter
+    parser._action_groups, parser.epilog = [own, *groups[:-1]], f"All options: lr-callbacks {command} --help-all"
+    try:
+        yield
+    finally:
+        parser._action_groups, parser.epilog, parser.formatter_class = groups, None, formatter
+        for action, text in hidden:
+            action.help = text
 
 
 def improve(parser: ArgumentParser, command: str) -> None:
@@ -50,6 +131,7 @@ def improve(parser: ArgumentParser, command: str) -> None:
     last = parser._action_groups[-1]
     if last.title not in GROUPS.values():
         last.title = f"Options of {command}"
+    parser.usage = f"lr-callbacks {command} [options]"
     for action in parser._actions:
         if action.dest in OPTIONS:
             action.help = OPTIONS[action.dest]

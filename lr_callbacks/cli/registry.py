@@ -28,5 +28,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {"plot": plot, "range-test": range_tes
 FLAGS: dict[str, dict[str, dict[str, Any]]] = {"sweep": sweep.FLAGS}
 """Name on the command line -> flag -> options for `add_argument`."""
 
+ONE_BY_ONE = frozenset({"plot"})
+"""Commands that are given no model, and build what each `--config` describes by `cli.each_configuration()`."""
+
 SHARED_ARGUMENTS = frozenset({"model", "datamodule"})
 """What every command is given, and no flag is made of."""

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
-from inspect import signature
 from pathlib import Path
 from shlex import quote
 from typing import Any, ClassVar, NoReturn
@@ -23,7 +22,9 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 import lr_callbacks
 from lr_callbacks import LRCallback
-from lr_callbacks.cli.errors import file_of, syntax_error, wrong_value
+from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
+from lr_callbacks.cli.help import shortened
+from lr_callbacks.core.parameters import parameters_of
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
@@ -36,18 +37,27 @@ NOISE = (
     "Tip: For seamless cloud",
 )
 
+NOISE_OF_TRAINING = ("Seed set to", "GPU available", "TPU available", "`Trainer", "💡 Tip")
+"""What Lightning says of a training, where none takes place."""
+
 KEYWORDS = ("best", "last", "hpc", "registry")
 """What Lightning takes for a checkpoint beside the name of a file."""
 
 
 @contextmanager
-def without_noise() -> Iterator[None]:
-    """Drop the messages about which nobody at a terminal can, or needs to, do anything."""
+def without_noise(*, of_training: bool = False) -> Iterator[None]:
+    """Drop the messages about which nobody at a terminal can, or needs to, do anything.
+
+    Args:
+        of_training: Whether to drop those about a training too, for a command that trains nothing.
+    """
+    noises = (*NOISE, *NOISE_OF_TRAINING) if of_training else NOISE
 
     def tells_something(record: logging.LogRecord) -> bool:
-        return not any(noise in record.getMessage() for noise in NOISE)
+        return not any(noise in record.getMessage() for noise in noises)
 
-    handlers = [handler for name in ("lightning", "lightning.pytorch") for handler in logging.getLogger(name).handlers]
+    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    handlers = [handler for logger in loggers for handler in logger.handlers]
     for handler in handlers:
         handler.addFilter(tells_something)
     try:
@@ -68,6 +78,19 @@ class ShortErrorParser(LightningArgumentParser):
     """The configurations that were read, for all parsers of a command line."""
     reading: str | None = None
     """The configuration that is being read."""
+    command: str | None = None
+    """The command whose parser it is."""
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        """The short help of a command; all of it for others."""
+        if self.command is None:
+            return str(super().format_help(*args, **kwargs))
+        with shortened(self, self.command):
+            return str(super().format_help(*args, **kwargs))
+
+    def print_all_help(self) -> None:
+        """Print the help with all options."""
+        sys.stdout.write(super().format_help())
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
         """Read a configuration; a file that is no text, a checkpoint for one, is refused by its name."""
@@ -87,12 +110,12 @@ class ShortErrorParser(LightningArgumentParser):
             super().error(message, ex)
         parser = getattr(ex, "subcommand_parser", None) or self
         more = f"All options: {parser.prog.replace(' [options]', '')} --help"
-        file = self.reading or file_of(message, _contents(self.files))
+        file = self.reading or file_of(message, contents(self.files))
         where = f"{file}: " if file else ""
         self.exit(2, f"error: {where}{_short(message)}\n{_hint(message)}{more}\n")
 
 
-def _contents(files: Sequence[str]) -> list[tuple[str, Any]]:
+def contents(files: Sequence[str]) -> list[tuple[str, Any]]:
     """Name and content of those configurations that are files in YAML; others are addresses, or pipes."""
     contents = []
     for file in files:
@@ -113,6 +136,8 @@ def _short(message: str) -> str:
         >>> _short(long)
         "trainer.callbacks, class 'lr_callbacks.Warmup': required: duration"
     """
+    if answer := not_used_here(message):
+        return answer
     key = re.match(r'Parser key "(\S+)":', message)
     if unknown := _unknown_class(message):
         return f"{unknown[0]}: no class is known by the short name {unknown[1]}"
@@ -121,6 +146,10 @@ def _short(message: str) -> str:
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
     factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
     reasons += [(factory, reason) for reason, factory in factories]
+    if early := re.match(
+        r"'lightning\.(?:pytorch\.)?Callback': Option '(\w+)' is not", ": ".join((*reasons, ("",))[0])
+    ):
+        return f"--trainer.callbacks.{early[1]} comes before any callback; put it after --trainer.callbacks+=OneCycle"
     return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
 
 
@@ -142,7 +171,7 @@ def _hint(message: str) -> str:
     refused = re.search(r"Problem with given class_path '(?:\w+\.)+(\w+)':\s+Option '\w+' is not accepted", message)
     callback = vars(lr_callbacks).get(refused[1]) if refused else None
     if isinstance(callback, type):
-        return f"{callback.__name__} takes: {', '.join(signature(callback).parameters)}.\n"
+        return f"{callback.__name__} takes: {', '.join(parameters_of(callback))}.\n"
     if unknown := _unknown_class(message):
         option, name = unknown
         known = _known_callbacks() if option == "trainer.callbacks" else []
@@ -151,6 +180,11 @@ def _hint(message: str) -> str:
             (f"Did you mean {near[0]}? " if near else "")
             + (f"Callbacks of this package: {', '.join(known)}.\n" if known else "")
             + f"A class of your own needs its import path, such as my_module.{name} with my_module.py in this folder.\n"
+        )
+    if re.search(r"arguments are required: \w+\.model$", message):
+        return (
+            "Data of your own need a model: add --model=my_module.Net, or --model=DigitsClassifier for the sample "
+            "network.\n"
         )
     module = re.search(r"No module named '(\S+)'", message)
     if module:
@@ -175,7 +209,9 @@ def require_checkpoint(path: str | None) -> None:
         ValueError: If it is a file that does not exist.
     """
     if path is not None and "://" not in path and path not in KEYWORDS and not Path(path).exists():
-        raise ValueError(f"ckpt_path must be a checkpoint that exists, got {path!r}; this folder is {Path.cwd()}")
+        raise ValueError(
+            f"Checkpoint not found: {path} (looked in {Path.cwd()}). --ckpt_path last takes the newest one"
+        )
 
 
 def refuse_twins(callbacks: Sequence[Callback]) -> None:
@@ -192,7 +228,7 @@ def refuse_twins(callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         if isinstance(callback, LRCallback) and is_overridden("state_dict", callback, Callback):
             if callback.state_key in seen:
-                named = "name" in signature(type(callback)).parameters
+                named = "name" in parameters_of(type(callback))
                 way_out = "give one of them a name, such as name: second" if named else "remove one"
                 raise ValueError(
                     f"{seen[callback.state_key]!r} and {callback!r} would share an entry in a checkpoint: {way_out}"
@@ -246,18 +282,14 @@ def report_predictions(trainer: Trainer) -> None:
         say([f"Predicted {len(batches)} batches."])
 
 
-def warn_untrained(subcommand: str) -> None:
-    """Say that an evaluation without a checkpoint judges a network that has learnt nothing.
+def warn_untrained(newest: Path | None) -> None:
+    """Say that an evaluation without a checkpoint is one of an untrained network.
 
     Args:
-        subcommand: The one that runs: validate, test or predict.
+        newest: The newest checkpoint of the runs of this name, if there is one.
     """
-    say(
-        [
-            "No --ckpt_path: this is the network before any training. To use a trained one: "
-            f"lr-callbacks {subcommand} --ckpt_path runs/NAME/version_0/checkpoints/FILE.ckpt"
-        ]
-    )
+    way_out = "To evaluate a trained one: --ckpt_path FILE" if newest is None else f"Latest checkpoint: {newest}"
+    say([f"Warning: no --ckpt_path is given, so this evaluates an untrained model. {way_out}"])
 
 
 def say(lines: list[str]) -> None:

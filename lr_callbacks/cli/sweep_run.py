@@ -20,11 +20,11 @@ from typing import Any
 import torch
 import yaml
 from lightning.pytorch import seed_everything
-from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from lr_callbacks.cli.reporting import say
-from lr_callbacks.cli.trial_cli import make_trial
+from lr_callbacks.cli.training import TrainingCLI
+from lr_callbacks.cli.trial_cli import TrialCLI
 from lr_callbacks.sweep.axes import is_lr, label, short, show
 from lr_callbacks.sweep.config import SCHEDULE, at_point, check_peaks, find_lr, place_of
 from lr_callbacks.sweep.table import Row, SweepTable
@@ -52,7 +52,7 @@ class SweepRun:
 
     def __init__(
         self,
-        cli: LightningCLI,
+        cli: TrainingCLI,
         lr: list[float] | None,
         lr_key: str | None,
         grid: list[list[Any]] | None,
@@ -85,7 +85,7 @@ class SweepRun:
             place = self.lr_key if name == "lr" else name
             if place and is_lr(place):
                 check_peaks(self.config, place, self.schedules)
-        self._parser, self._kind = cli.parser, type(cli)
+        self._parser = cli.parser
         self._check_values()
 
     def _check_values(self) -> None:
@@ -130,7 +130,7 @@ class SweepRun:
             logger = TensorBoardLogger(self.folder, name="", version=run, default_hp_metric=False)
         config = at_point(self.config, point, self.lr_key, self.schedules)
         config["trainer"]["default_root_dir"] = str(self.folder)
-        made = make_trial(self._kind, {**config, "seed_everything": seed, "name": self.folder.name}, logger)
+        made = TrialCLI({**config, "seed_everything": seed, "name": self.folder.name}, logger)
         return made.trainer, made.model, made.datamodule
 
     def _new_run(self, values: dict[str, Any]) -> str:

@@ -1,11 +1,13 @@
 """The command line without a terminal: a configuration in, trainer, model and data out."""
 
-from typing import Any, cast
+from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelSummary, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
+
+from lr_callbacks.cli.training import TrainingCLI
 
 
 def is_quiet(callback: Callback) -> bool:
@@ -13,13 +15,20 @@ def is_quiet(callback: Callback) -> bool:
     return not isinstance(callback, ProgressBar | ModelSummary | Checkpoint)
 
 
-class Trial(LightningCLI):
-    """What a command line does differently to make what a `fit` needs from a configuration, without training.
+class TrialCLI(TrainingCLI):
+    """Make what a `fit` needs from a configuration, and do not train.
 
     The configuration that the run saves is the one given: it can be trained on its own, with all its callbacks.
+
+    Args:
+        config: Resolved configuration, as `lr-callbacks fit --config` takes it.
+        logger: For the trainer, unless the configuration has one.
     """
 
-    replaced: dict[str, Any]
+    def __init__(self, config: dict[str, Any], logger: Any) -> None:
+        quiet = ("enable_progress_bar", "enable_model_summary", "enable_checkpointing")
+        self._replaced = {**dict.fromkeys(quiet, False), "logger": logger}
+        super().__init__({"subcommand": "fit", "fit": config})
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -31,23 +40,10 @@ class Trial(LightningCLI):
         callbacks = asked["callbacks"] or []
         asked["callbacks"] = list(filter(is_quiet, callbacks if isinstance(callbacks, list) else [callbacks]))
         if asked["logger"] not in (None, True):
-            self.replaced.pop("logger")  # that of the configuration is used
-        return super().instantiate_trainer(**self.replaced, **kwargs)
+            self._replaced.pop("logger")  # that of the configuration is used
+        return super().instantiate_trainer(**self._replaced, **kwargs)
 
     def fit(self, **kwargs: Any) -> None:
         """Leave the training, its clock and its report to the caller."""
 
     before_fit = after_fit = fit
-
-
-def make_trial(kind: type[LightningCLI], config: dict[str, Any], logger: Any) -> LightningCLI:
-    """Make trainer, model and data of a `fit` as a command line does, for a training that shows and keeps nothing.
-
-    Args:
-        kind: The class of the command line.
-        config: Resolved configuration, as `lr-callbacks fit --config` takes it.
-        logger: For the trainer, unless the configuration has one.
-    """
-    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
-    of_kind = type("TrialCLI", (Trial, kind), {"replaced": {**quiet, "logger": logger}})
-    return cast(LightningCLI, of_kind({"subcommand": "fit", "fit": config}))

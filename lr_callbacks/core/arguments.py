@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from fractions import Fraction
+from numbers import Integral, Real
 from typing import Any, get_args
 
 LARGEST_COUNT = 2**53
@@ -25,13 +28,13 @@ def require(ok: bool, name: str, rule: str, value: object) -> None:
 
 
 def is_finite(value: object) -> bool:
-    """Whether a value is a number, and one that a float can hold: no bool, no NaN, nothing infinite or huge.
+    """Whether a value is a real number of any type that a float can hold: no bool, no NaN, nothing infinite or huge.
 
     Example:
         >>> is_finite(1), is_finite(True), is_finite(float("nan")), is_finite(10**400)
         (True, False, False, False)
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return False
     try:
         return math.isfinite(value)
@@ -82,7 +85,7 @@ def number(name: str, value: object, *, finite: bool = True) -> float:
         TypeError: If it is no number.
         ValueError: If it is NaN or infinite.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool | Fraction) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     require(not finite or is_finite(value), name, "finite", value)
     return float(value)
@@ -95,10 +98,45 @@ def whole(name: str, value: object, *, minimum: int = 0) -> int:
         TypeError: If it is no int.
         ValueError: If it is too small.
     """
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an int, got {value!r}")
-    require(value >= minimum, name, f"at least {minimum}", value)
-    return value
+    require(int(value) >= minimum, name, f"at least {minimum}", value)
+    return int(value)
+
+
+_SHARE = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*%\s*")
+
+
+def floor(name: str, value: object) -> None:
+    """Require a lowest value: a number of at least 0, or a share of each group's base value, such as ``"1%"``.
+
+    Raises:
+        TypeError: If it is neither a number nor a string.
+        ValueError: If it is negative or not finite, or no share of at most 100%.
+
+    Example:
+        >>> floor("eta_min", "1%")
+        >>> floor("eta_min", "1 epoch")
+        Traceback (most recent call last):
+        ...
+        ValueError: eta_min must be at least 0, or a share of each group's base value from '0%' to '100%', got '1 epoch'
+    """
+    if isinstance(value, str):
+        share = _SHARE.fullmatch(value)
+        rule = "at least 0, or a share of each group's base value from '0%' to '100%'"
+        require(share is not None and float(share[1]) <= 100, name, rule, value)
+    else:
+        require(number(name, value) >= 0, name, "at least 0", value)
+
+
+def floor_text(value: float | str) -> str:
+    """A lowest value for the plan.
+
+    Example:
+        >>> floor_text(1e-05), floor_text("1%")
+        ('1e-05', '1% of each base value')
+    """
+    return f"{value.strip()} of each base value" if isinstance(value, str) else f"{value:g}"
 
 
 def flag(name: str, value: object) -> bool:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.group_checks import require_param
+from lr_callbacks.core.lr_scale import take_lr_scales
+from lr_callbacks.core.terms import Term
 
 
-def read_configured(optimizer: Optimizer, name: str) -> list[float]:
+def read_configured(optimizer: Optimizer, name: str) -> list[float | None]:
     """What the user configured, before anything is restored; all keys of ours are cleared from the groups.
 
     An optimizer that carries what an earlier fit has left there (an object used twice, a state loaded by hand) would
     start from the end of that fit's schedule: its configured LR and momentum are taken up again. An LR that was changed
-    since is a user's own and is believed.
+    since is a user's own and is believed. ``lr_scale`` becomes part of the LRs.
+
+    Returns:
+        The ``lr_scale`` of each group; None where a group has none.
     """
     groups = optimizer.param_groups
     for number, group in enumerate(groups):
@@ -27,10 +33,14 @@ def read_configured(optimizer: Optimizer, name: str) -> list[float]:
                     f" {base:g} is the base LR again."
                 )
             pg.set_lr(group, base)
-        if pg.CONFIGURED_MOMENTUM in group:
-            pg.set_momentum(group, group[pg.CONFIGURED_MOMENTUM])
+        for param in pg.moved_params(group):
+            pg.set_value(group, param, group[pg.configured_key(param)])
+    scaled = [group.get(pg.SCALED_LR) for group in groups]
+    for group, held in zip(groups, scaled, strict=True):
         pg.forget(group)
-    return [pg.get_lr(group) for group in groups]
+        if held is not None:
+            group[pg.SCALED_LR] = held
+    return take_lr_scales(optimizer, name)
 
 
 def take_configured(optimizer: Optimizer, configured: list[float], *, believe_the_lr_found: bool) -> None:
@@ -75,3 +85,49 @@ def take_restored(optimizer: Optimizer, configured: list[float], driven: Collect
                 ratio = today / group[pg.BASE_LR]
             group[pg.BASE_LR] = group[pg.CONFIGURED_LR] = today
     return same
+
+
+def note_configured(
+    optimizer: Optimizer, terms: Sequence[Term], configured: Sequence[Mapping[str, float]], name: str
+) -> None:
+    """Note in the groups what is configured for each entry, other than the LR, that a schedule drives.
+
+    It is the base value where factors drive the entry, and what is given back in the end. Where no schedule drives an
+    entry any more, it is given back now.
+
+    Args:
+        optimizer: Where to write.
+        terms: What drives its groups.
+        configured: All numbers of each group, as they were before anything was restored.
+        name: How messages name the optimizer.
+
+    Raises:
+        MisconfigurationException: If factors are to drive an entry that a group does not have.
+    """
+    driven = {(number, term.param) for term in terms if term.param != "lr" for number in term.groups}
+    by_factors = {(number, term.param) for term in terms if not term.absolute for number in term.groups}
+    for number, param in sorted(by_factors - {(number, "lr") for number, _ in by_factors}):
+        require_param(optimizer, param, number, name)
+    for number, group in enumerate(optimizer.param_groups):
+        for param in pg.moved_params(group):
+            if (number, param) not in driven:
+                pg.set_value(group, param, group.pop(pg.configured_key(param)))
+    for number, param in sorted(driven):
+        group, key = optimizer.param_groups[number], pg.configured_key(param)
+        today = configured[number].get(param) if number < len(configured) else None
+        now = pg.get_value(group, param)
+        if now is None or (key in group and (today is None or (number, param) not in by_factors)):
+            continue
+        if key in group and group[key] != today:
+            rank_zero_warn(
+                f"Group {number} of {name} was configured with {param} {group[key]:g} when the checkpoint was written"
+                f" and is with {today:g} now; {today:g} is used."
+            )
+        group[key] = now if today is None else today
+
+
+def give_back(optimizer: Optimizer) -> None:
+    """Write what was configured into each entry, other than the LR, that a schedule has moved."""
+    for group in optimizer.param_groups:
+        for param in pg.moved_params(group):
+            pg.set_value(group, param, group[pg.configured_key(param)])

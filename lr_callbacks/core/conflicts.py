@@ -1,27 +1,27 @@
-"""Nobody else may set the LRs that LR callbacks set: who tries is refused before the first step, with what to do."""
+"""One owner for each value: what else would set the values that LR callbacks set is refused, with what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import combinations
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import StochasticWeightAveraging
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.lightning_internals import schedulers_on
+from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.native_schedulers import native_configs
+from lr_callbacks.core.replacement_lines import replacement_line
+from lr_callbacks.core.terms import Term
 
-if TYPE_CHECKING:
-    from lr_callbacks.callbacks.base import LRCallback
-    from lr_callbacks.core.driver import Driver
 
-
-def refuse_other_masters(trainer: Trainer, drivers: Sequence[Driver]) -> None:
-    """Refuse native schedulers, weight averaging with its own LR, strategies that step elsewhere, and rivals among us.
+def refuse_other_owners(trainer: Trainer, controllers: Sequence[Controller]) -> None:
+    """Refuse native schedulers, weight averaging with an LR of its own, and strategies that step elsewhere.
 
     Raises:
-        MisconfigurationException: Naming both masters and the way out.
+        MisconfigurationException: Naming both owners and the way out.
     """
     strategy = type(trainer.strategy).__name__
     if "DeepSpeed" in strategy:
@@ -29,44 +29,57 @@ def refuse_other_masters(trainer: Trainer, drivers: Sequence[Driver]) -> None:
             f"{strategy} steps the optimizer inside its own engine, where steps cannot be counted, so LR callbacks"
             " would leave the LR frozen. Use another strategy (DDP, FSDP), or DeepSpeed's own scheduler instead."
         )
-    for driver in drivers:
-        ours = ", ".join(type(callback).__name__ for callback in driver.callbacks)
-        native = [c.scheduler for c in trainer.lr_scheduler_configs if c.scheduler.optimizer is driver.optimizer]
-        for scheduler in native or schedulers_on(driver.optimizer):
-            came = "was returned by configure_optimizers" if native else "was built on it and is still alive"
-            name = type(scheduler).__name__
+    for controller in controllers:
+        ours = ", ".join(type(schedule).__name__ for schedule in controller.schedules)
+        for config in native_configs(trainer, controller.optimizer, controller.given):
+            name = type(config.scheduler).__name__
             raise MisconfigurationException(
-                f"Two masters for the LR of {driver.name}: {name}, which {came}, and {ours}. Remove {name} there and"
-                f" write TorchScheduler(torch.optim.lr_scheduler.{name}, ...) among the Trainer's callbacks, or remove"
-                f" {ours}."
+                f"Two owners of the LR of {controller.name}: {name}, which was returned by configure_optimizers, and"
+                f" {ours}. Add ReplaceSchedulers() to the Trainer's callbacks, which takes {name} out of the run"
+                f" without an edit of the module, or remove {name} there; to keep what it does together with {ours},"
+                f" add {replacement_line(config)} too. Or remove {ours}."
             )
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, StochasticWeightAveraging):
+            if is_a(callback, StochasticWeightAveraging):
                 raise MisconfigurationException(
-                    f"Two masters for the LR of {driver.name}: StochasticWeightAveraging anneals it to its own swa_lrs,"
-                    f" and {ours}. Use lightning's WeightAveraging, which leaves the LR alone, or remove {ours}."
+                    f"Two owners of the LR of {controller.name}: StochasticWeightAveraging anneals it to its own"
+                    f" swa_lrs, and {ours}. Use lightning's WeightAveraging, which leaves the LR alone, or remove"
+                    f" {ours}."
                 )
 
 
-def refuse_rivals(driver: Driver) -> None:
-    """Refuse two of our callbacks on one group where only one makes sense.
+def refuse_rivals(controller: Controller) -> None:
+    """Refuse two schedules on one group where only one makes sense.
 
     Raises:
-        MisconfigurationException: If two anneal to the end of the run, or two move the momentum.
+        MisconfigurationException: If two bring one value to its end at the same time, or two set one absolute value.
     """
-    for lane in driver.lanes:
-        _at_most_one(
-            driver, lane.groups, [c for c in lane.callbacks if c.anneals_to_end], "anneals to the end of the run"
-        )
-        movers = [c for c, s in zip(lane.callbacks, lane.segments, strict=True) if s.momentum is not None]
-        if any(pg.get_momentum(driver.optimizer.param_groups[number]) is not None for number in lane.groups):
-            _at_most_one(driver, lane.groups, movers, "cycles the momentum (cycle_momentum=False turns that off)")
+    for one, other in combinations(controller.terms, 2):
+        groups = sorted(set(one.groups) & set(other.groups))
+        if not groups or one.schedule is other.schedule or one.param != other.param:
+            continue
+        if one.absolute or other.absolute:
+            held = [n for n in groups if pg.get_value(controller.optimizer.param_groups[n], one.param) is not None]
+            if held:
+                does = f"sets the {one.param}" + (
+                    " (cycle_momentum=False turns that off)" if one.param == "momentum" else ""
+                )
+                raise _rivals(controller, held, one, other, does)
+        elif one.schedule.fills_run and other.schedule.fills_run and _overlap(one, other):
+            raise _rivals(controller, groups, one, other, "anneals to the end of the run")
 
 
-def _at_most_one(driver: Driver, groups: Sequence[int], callbacks: Sequence[LRCallback], does: str) -> None:
-    if len(callbacks) > 1:
-        which = "group " + ", ".join(str(number) for number in groups)
-        raise MisconfigurationException(
-            f"Two masters for {which} of {driver.name}: {callbacks[0]!r} and {callbacks[1]!r}; each of them {does}."
-            " Remove one, or give them different groups= or optimizer=."
-        )
+def _overlap(one: Term, other: Term) -> bool:
+    """Whether two terms move at the same time."""
+    ends = [term.end if term.end is not None else float("inf") for term in (one, other)]
+    return (one.start < ends[1] and other.start < ends[0]) or (one.start, ends[0]) == (other.start, ends[1])
+
+
+def _rivals(
+    controller: Controller, groups: Sequence[int], one: Term, other: Term, does: str
+) -> MisconfigurationException:
+    which = f"group{'s' * (len(groups) > 1)} " + ", ".join(str(number) for number in groups)
+    return MisconfigurationException(
+        f"Two owners of {which} of {controller.name}: {one.schedule!r} and {other.schedule!r}; each of them {does}."
+        " Remove one, give them different groups= or optimizer=, or let one start where the other ends."
+    )

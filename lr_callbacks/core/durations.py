@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral
 from typing import Literal
 
 Unit = Literal["steps", "epochs", "percent", "seconds"]
@@ -79,7 +80,7 @@ class Duration:
             ...
             TypeError: warmup must be an int or a string with a unit, got 0.1; write 500 (optimizer steps), ...
         """
-        if isinstance(value, bool) or not isinstance(value, int | str):
+        if isinstance(value, bool) or not isinstance(value, Integral | str):
             raise TypeError(f"{name} must be an int or a string with a unit, got {value!r}; {WAYS_OUT}")
         seconds = _seconds(str(value))
         match = _PATTERN.fullmatch(str(value))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections import OrderedDict
-from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 from lightning.fabric.utilities.data import _set_sampler_epoch, sized_len
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateFinder, RichProgressBar
 from lightning.pytorch.core.optimizer import _MockOptimizer
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.trainer.call import _call_callback_hooks, _call_strategy_hook
+from lightning.pytorch.trainer.call import _call_strategy_hook
 from lightning.pytorch.trainer.connectors.data_connector import (
     _parse_num_batches,
     _process_dataloader,
@@ -27,90 +24,41 @@ from lightning.pytorch.utilities.combined_loader import _SUPPORTED_MODES
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
 
-try:
-    from torch._C._dynamo.eval_frame import get_eval_frame_callback
-except ImportError:  # a torch that is not known yet: better slow than traced
-
-    def get_eval_frame_callback() -> Any:  # type: ignore[misc]
-        """Nobody can tell."""
-        return True
-
-
-def is_under_dynamo() -> bool:
-    """Whether torch looks at each Python function that is called here, to compile it.
-
-    ``torch.compiler.is_compiling`` says so only in what is really traced, not in what is called between two graphs.
-    """
-    return get_eval_frame_callback() is not None
-
-
-def schedulers_on(optimizer: Optimizer) -> list[object]:
-    """Find the torch schedulers that were built on the optimizer and are still alive.
-
-    torch keeps no list of them; it marks ``optimizer.step`` when the first is built, and that mark says when the search
-    is worth its time.
-    """
-    if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):
-        return []
-    gc.collect()  # one that nobody holds any more is no master
-    return [
-        candidate
-        for candidate in gc.get_objects()
-        if issubclass(type(candidate), LRScheduler | TorchReduceLROnPlateau)  # isinstance would ask lazy proxies
-        and getattr(candidate, "optimizer", None) is optimizer
-    ]
+from lr_callbacks.core.lightning_names import is_a
 
 
 def has_no_optimizer(trainer: Trainer) -> bool:
     """Whether ``configure_optimizers`` returned None: Lightning then puts a mock in the optimizer's place."""
-    return any(isinstance(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
+    return any(is_a(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
 
 
-# ---------------------------------------------------------------------- hooks that do nothing
-# Lightning calls six hooks of each callback at each step, with a profiler's context around each call: some 20 us a
-# step for a callback that does nothing at all. It leaves out a hook that cannot be called, so for the time of a fit
-# those that we leave empty are None, on the object alone.
-HOOKS_OF_A_BATCH = (
-    "on_train_batch_start",
-    "on_before_zero_grad",
-    "on_before_backward",
-    "on_after_backward",
-    "on_before_optimizer_step",
-    "on_train_batch_end",
-    "on_validation_batch_start",
-    "on_validation_batch_end",
-)
-EMPTY_HOOKS: tuple[object, ...] = tuple(getattr(Callback, name) for name in HOOKS_OF_A_BATCH)
-"""Lightning's own: what somebody has put into its class since is not empty."""
+def batches_left_of_epoch(trainer: Trainer) -> float | None:
+    """Batches that are left of the epoch in which a resumed fit goes on; None if it goes on with a new epoch.
+
+    ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come. Resumed
+    from ``on_train_batch_end`` where the epoch has no more batches than had been taken, Lightning takes all of them.
+    """
+    progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    ready, batches = progress.ready, trainer.num_training_batches
+    if trainer.global_step == 0 or not trainer.fit_loop.epoch_loop.restarting or ready == 0:
+        return None
+    in_batch_end = progress.completed < progress.processed
+    return batches if in_batch_end and ready >= batches else max(batches - ready, 0)
 
 
-@cache
-def leaves_out_what_cannot_be_called() -> bool:
-    """Whether Lightning passes over a hook that is None, tried on a trainer that has nothing else."""
-    callback = SimpleNamespace(on_after_backward=None, state_key="")
-    try:
-        _call_callback_hooks(SimpleNamespace(lightning_module=None, callbacks=[callback]), "on_after_backward")  # type: ignore[arg-type]
-    except Exception:
-        return False
-    return True
+def batches_of_epoch(trainer: Trainer) -> int:
+    """Batches that the epoch has had which ends now, or has ended."""
+    return trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
-def leave_out_hooks(callback: Callback, empty: tuple[object, ...] = EMPTY_HOOKS) -> None:
-    """Let Lightning leave out the hooks of a batch that are of those that do nothing (any more)."""
-    for name in HOOKS_OF_A_BATCH if leaves_out_what_cannot_be_called() else ():
-        if any(getattr(type(callback), name) is hook for hook in empty):
-            vars(callback).setdefault(name, None)
+def begins_epoch(trainer: Trainer) -> bool:
+    """Whether ``trainer.current_epoch`` is the epoch with which a fit begins, in ``on_train_start``.
 
-
-def call_all_hooks(callback: Callback) -> None:
-    """Take `leave_out_hooks` back."""
-    for name in HOOKS_OF_A_BATCH:
-        if vars(callback).get(name, callback) is None:
-            del vars(callback)[name]
+    Resumed from the end of an epoch with ``max_steps``, Lightning first takes a batch more of the epoch that is over.
+    """
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return bool(progress.processed == progress.completed)
 
 
 def logged_so_far(trainer: Trainer) -> list[Tensor]:
@@ -160,6 +108,18 @@ def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
     return bool(module.automatic_optimization and trainer.fit_loop._should_accumulate())
 
 
+# ---------------------------------------------------------------------- the range test: is it a new fit?
+
+
+def step_to_resume_at(trainer: Trainer) -> int:
+    """The optimizer step at which a fit that is in ``on_fit_start`` will go on; 0 for one that begins.
+
+    Lightning restores the loops after that hook, and `trainer.ckpt_path` neither names the checkpoint that Slurm's
+    requeue left nor tells a resumed fit from one in which a finder has put back a file of its own.
+    """
+    return int(trainer._checkpoint_connector._loaded_checkpoint.get("global_step", 0))
+
+
 # ---------------------------------------------------------------------- the range test: data
 # Lightning sets its loaders up after ``on_fit_start``, in ``FitLoop.setup_data``, which also creates the iterator and
 # so draws random numbers, starts workers, and fetches the first batch of a stream. The range test needs the loaders as
@@ -177,9 +137,15 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
             f"The range test needs a {stage.dataloader_prefix}_dataloader, and there is none"
         )
     loader = _request_dataloader(loop._data_source)
-    if not isinstance(loader, CombinedLoader):
+    if not is_a(loader, CombinedLoader):
         loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
+
+
+def has_loader(trainer: Trainer, stage: RunningStage) -> bool:
+    """Whether somebody gives a loader for a stage."""
+    loop: Any = trainer.fit_loop if stage is RunningStage.TRAINING else trainer.fit_loop.epoch_loop.val_loop
+    return bool(loop._combined_loader is not None or loop._data_source.is_defined())
 
 
 def given_loaders(trainer: Trainer) -> list[object]:
@@ -231,7 +197,7 @@ def to_device(trainer: Trainer, batch: Any) -> Any:
 # ---------------------------------------------------------------------- the range test: steps
 # Driving the optimization classes themselves is what makes precision, strategy, accumulation, clipping and the module's
 # own hooks Lightning's. They read where they are from the progress of the loops, which is therefore written here, and
-# restored from a memento like everything else.
+# restored from a snapshot like everything else.
 
 
 def enter_training(trainer: Trainer, loader: CombinedLoader) -> None:

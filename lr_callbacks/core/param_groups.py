@@ -1,12 +1,15 @@
-"""The only file that reads or writes what an optimizer's parameter groups hold: LR, base LR, step count, momentum.
+"""The only file that reads or writes what an optimizer's parameter groups hold: values, base values, step count.
 
-The step count and the plan stand in the first group of a saved state, beside torch's own ``initial_lr``, so the
-optimizer's own checkpoint carries them. Group dicts are never kept: ``Optimizer.load_state_dict`` replaces them.
+The step count, the plan and the timeline are in the first group of a saved state, next to torch's own ``initial_lr``,
+so the optimizer's own checkpoint carries them. Group dicts are never kept: ``Optimizer.load_state_dict`` replaces them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from numbers import Real
 from typing import Any
 
 import torch
@@ -15,7 +18,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lr_callbacks.core.arguments import is_count
-from lr_callbacks.core.lightning_internals import is_under_dynamo
 
 ParamGroup = dict[str, Any]
 
@@ -25,20 +27,27 @@ CONFIGURED_LR = "lr_callbacks_configured_lr"
 """What the user configured when the base LR was found; differs from it after a range test."""
 REFERENCE_LR = "lr_callbacks_reference_lr"
 """Only in a group added in mid-training: the base LR of the group whose factors it follows."""
-CONFIGURED_MOMENTUM = "lr_callbacks_configured_momentum"
-"""Only while a schedule moves the momentum: what to give back."""
+LR_SCALE = "lr_scale"
+"""timm's key for layer-wise LRs: what multiplies any LR that a schedule gives to the group."""
+_PREFIX = "lr_callbacks_"
+SCALED_LR = f"{_PREFIX}scaled_lr"
+"""Only in a group with an ``lr_scale``: its LR when it was found, the scale being part of it."""
+_CONFIGURED = f"{_PREFIX}configured_"
+CONFIGURED_MOMENTUM = f"{_CONFIGURED}momentum"
+"""Only while a schedule moves the momentum: what to give back. Other entries are kept alike."""
 STEP = "lr_callbacks_step"
 """First group only, and only in a saved state: how often the optimizer has really stepped."""
 PLAN = "lr_callbacks_plan"
-"""First group only, and only in a saved state: what drove the LRs, one line a callback."""
+"""First group only, and only in a saved state: what drove the values, one record for each schedule."""
+TIMELINE = "lr_callbacks_timeline"
+"""First group only, and only in a saved state: the run as it was planned, and how it has really gone."""
 ELAPSED = "lr_callbacks_elapsed"
 """First group only, and only in a saved state of a run by the wall clock: milliseconds that it has lasted."""
 LEFT_LR = "lr_callbacks_left_lr"
 """Only in a saved state: the LR then, so that one that a user has changed since can be told from it."""
-_OF_A_STATE = (STEP, PLAN, ELAPSED, LEFT_LR)
+_OF_A_STATE = (STEP, PLAN, TIMELINE, ELAPSED, LEFT_LR)
 NUMBERS = ("lr", BASE_LR, CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, LEFT_LR)
 """What must be numbers in a group that carries anything of ours."""
-_OURS = (CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, *_OF_A_STATE)
 
 
 def get_lr(group: ParamGroup) -> float:
@@ -52,29 +61,6 @@ def set_lr(group: ParamGroup, lr: float) -> None:
         group["lr"].fill_(lr)
     else:
         group["lr"] = lr
-
-
-# These two loops are what a step of many groups costs; a local name for what is looked up in each turn saves a fifth.
-
-
-def set_lrs(groups: Sequence[ParamGroup], lrs: Sequence[float]) -> None:
-    """Write an LR into each of the groups, each its own."""
-    plain = float
-    for group, lr in zip(groups, lrs, strict=True):
-        if group["lr"].__class__ is plain:
-            group["lr"] = lr
-        else:
-            set_lr(group, lr)
-
-
-def scale_lrs(groups: Sequence[ParamGroup], factor: float) -> None:
-    """Write ``base LR * factor`` into each of the groups: the rule, for groups that share a factor."""
-    plain, base = float, BASE_LR
-    for group in groups:
-        if group["lr"].__class__ is plain:
-            group["lr"] = group[base] * factor
-        else:
-            set_lr(group, group[base] * factor)
 
 
 def holds_lr(group: ParamGroup, lr: float) -> bool:
@@ -107,13 +93,65 @@ def set_momentum(group: ParamGroup, momentum: float) -> None:
         group["momentum"] = momentum
 
 
-def set_momenta(groups: Iterable[ParamGroup], momentum: float) -> None:
-    """Write the momentum of groups that have one."""
-    for group in groups:
-        if "betas" not in group and type(group["momentum"]) is float:
-            group["momentum"] = momentum
-        else:
-            set_momentum(group, momentum)
+def get_value(group: ParamGroup, param: str) -> float | None:
+    """The value of an entry as a float; ``"momentum"`` stands for the first beta too. None where a group has none."""
+    if param == "momentum":
+        return get_momentum(group)
+    value = group.get(param)
+    if value is None or isinstance(value, bool) or not isinstance(value, Real | Tensor):
+        return None
+    return float(value)
+
+
+def numbers_of(group: ParamGroup) -> dict[str, float]:
+    """All entries of a group that are numbers."""
+    values = {param: get_value(group, param) for param in (*group, "momentum")}
+    return {param: value for param, value in values.items() if value is not None}
+
+
+def set_value(group: ParamGroup, param: str, value: float) -> None:
+    """Write an entry of a group that has it; a tensor stays the same tensor object and gets the value in place."""
+    if param == "momentum":
+        set_momentum(group, value)
+    elif isinstance(group[param], Tensor):
+        group[param].fill_(value)
+    else:
+        group[param] = value
+
+
+def base_key(param: str) -> str:
+    """Where the base value of an entry is kept: torch's own ``initial_lr``, or a key of ours."""
+    return BASE_LR if param == "lr" else configured_key(param)
+
+
+def configured_key(param: str) -> str:
+    """Where it is kept what the user configured."""
+    return f"{_CONFIGURED}{param}"
+
+
+def reference_value(group: ParamGroup, param: str) -> float:
+    """The base value that a schedule sees; for a group added in mid-training, that of the group that it follows."""
+    if param == "lr":
+        return float(group[REFERENCE_LR]) if REFERENCE_LR in group else unscaled_base(group)
+    value = group.get(base_key(param), get_value(group, param))
+    return 0.0 if value is None else float(value)
+
+
+def unscaled_base(group: ParamGroup) -> float:
+    """The base LR without the group's ``lr_scale``, where that is part of it."""
+    base = float(group.get(BASE_LR, 0.0))
+    scale = float(group[LR_SCALE]) if SCALED_LR in group else 1.0
+    return base / scale if scale not in (0.0, 1.0) else base
+
+
+def moved_params(group: ParamGroup) -> list[str]:
+    """The entries other than the LR whose configured values are kept in the group, to be given back."""
+    return [key.removeprefix(_CONFIGURED) for key in group if key.startswith(_CONFIGURED) and key != CONFIGURED_LR]
+
+
+def is_our_key(key: str) -> bool:
+    """Whether this package, or torch's schedulers, keep something under a key."""
+    return key.startswith(_PREFIX) or key == BASE_LR
 
 
 def is_ours(group: ParamGroup) -> bool:
@@ -122,9 +160,26 @@ def is_ours(group: ParamGroup) -> bool:
 
 
 def forget(group: ParamGroup) -> None:
-    """Remove everything of ours, and ``initial_lr``; LR and momentum stay as they are."""
-    for key in (*_OURS, BASE_LR):
-        group.pop(key, None)
+    """Remove everything of ours, and ``initial_lr``; the values themselves stay as they are."""
+    for key in [key for key in group if is_our_key(key)]:
+        del group[key]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a state of the optimizer carries for us in its first group.
+
+    Attributes:
+        step: How often the optimizer has really stepped.
+        plan: A record for each schedule.
+        timeline: How the run has gone, as `timeline_state.to_dict` gives it.
+        elapsed: Milliseconds that a run by the wall clock has lasted.
+    """
+
+    step: int
+    plan: list[dict[str, Any]]
+    timeline: dict[str, Any] | None = None
+    elapsed: int | None = None
 
 
 def get_count(optimizer: Optimizer) -> int | None:
@@ -151,32 +206,47 @@ def get_elapsed(optimizer: Optimizer) -> int | None:
     return elapsed
 
 
-def get_plan(optimizer: Optimizer) -> list[str] | None:
+def get_plan(optimizer: Optimizer) -> list[dict[str, Any]] | None:
     """The plan that the optimizer's state has brought, if any.
 
     Raises:
-        ValueError: If what it has brought is no list of texts.
+        ValueError: If what it has brought is no list of records.
     """
-    plan: list[str] | None = optimizer.param_groups[0].get(PLAN)
-    if plan is not None and not (isinstance(plan, list) and all(isinstance(line, str) for line in plan)):
-        raise ValueError(f"{PLAN} in the optimizer's state must be a list of texts, got {plan!r}")
+    plan: list[dict[str, Any]] | None = optimizer.param_groups[0].get(PLAN)
+    if plan is not None and not (isinstance(plan, list) and all(isinstance(record, dict) for record in plan)):
+        raise ValueError(f"{PLAN} in the optimizer's state must be a list of dicts, got {plan!r}")
     return plan
 
 
-def write_count(groups: list[ParamGroup], count: int, plan: list[str], elapsed: int | None = None) -> None:
-    """Let a state carry the count, the plan, the time and the LRs of now; `groups` are the state's, not the live ones.
+def get_carried(optimizer: Optimizer) -> Carried | None:
+    """What the optimizer's state has brought; None without a count.
+
+    Raises:
+        ValueError: If a part of it is damaged.
+    """
+    count = get_count(optimizer)
+    if count is None:
+        return None
+    timeline = optimizer.param_groups[0].get(TIMELINE)
+    return Carried(count, get_plan(optimizer) or [], timeline, get_elapsed(optimizer))
+
+
+def write_carried(groups: list[ParamGroup], carried: Carried) -> None:
+    """Let a state carry count, plan, timeline and time, and the LRs of now; `groups` are the state's.
 
     The live groups do not hold the count while the training lasts: a compiled ``optimizer.step`` is guarded on what
-    they hold, and would be compiled anew at each step.
+    they hold, and would be compiled at each step.
     """
-    groups[0][STEP], groups[0][PLAN] = count, list(plan)
-    if elapsed is not None:
-        groups[0][ELAPSED] = elapsed
+    groups[0][STEP], groups[0][PLAN] = carried.step, list(carried.plan)
+    if carried.timeline is not None:
+        groups[0][TIMELINE] = carried.timeline
+    if carried.elapsed is not None:
+        groups[0][ELAPSED] = carried.elapsed
     for group in groups:
         group[LEFT_LR] = get_lr(group)
 
 
-def forget_count(optimizer: Optimizer) -> None:
+def forget_carried(optimizer: Optimizer) -> None:
     """Take out what only a saved state carries."""
     for group in optimizer.param_groups:
         for key in _OF_A_STATE:
@@ -203,15 +273,15 @@ def _tensors(group: ParamGroup) -> list[Tensor]:
 
 
 def copy_for_stand_in(group: ParamGroup) -> ParamGroup:
-    """What a group holds as it was configured, without parameters and marks: its LR is the base LR."""
-    copy = {key: held for key, held in group.items() if key not in (*_OURS, BASE_LR, "params")}
-    copy["lr"] = float(group[BASE_LR])
+    """What a group holds as configured, without parameters and marks: its LR is the base LR without ``lr_scale``."""
+    copy = {key: held for key, held in group.items() if not is_our_key(key) and key != "params"}
+    copy["lr"] = unscaled_base(group)
     if "betas" in copy:
         copy["betas"] = tuple(float(beta) for beta in copy["betas"])
     elif "momentum" in copy:
         copy["momentum"] = float(copy["momentum"])
-    if CONFIGURED_MOMENTUM in group:
-        set_momentum(copy, group[CONFIGURED_MOMENTUM])
+    for param in moved_params(group):
+        set_value(copy, param, group[configured_key(param)])
     return copy
 
 
@@ -225,7 +295,7 @@ def select(optimizer: Optimizer, wanted: Sequence[int | str] | None, *, who: str
 
     Args:
         optimizer: Where to look.
-        wanted: Indices and names (``group["name"]``), or None for all groups.
+        wanted: Indices, names (``group["name"]``) and patterns of names (``"backbone*"``), or None for all groups.
         who: The callback, for the error message.
 
     Raises:
@@ -237,7 +307,7 @@ def select(optimizer: Optimizer, wanted: Sequence[int | str] | None, *, who: str
     names = [group.get("name") for group in groups]
     chosen: list[int] = []
     for which in wanted:
-        found = [i for i, name in enumerate(names) if which == (i if isinstance(which, int) else name)]
+        found = [number for number, name in enumerate(names) if _is_named(which, number, name)]
         if not found:
             have = ", ".join(str(i) if name is None else f"{i} ({name!r})" for i, name in enumerate(names))
             raise MisconfigurationException(
@@ -247,48 +317,8 @@ def select(optimizer: Optimizer, wanted: Sequence[int | str] | None, *, who: str
     return sorted(set(chosen))
 
 
-def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
-    """Call `hook` after each real step of the optimizer; the returned function takes the hook off again.
-
-    A compiled ``optimizer.step`` stays one graph: the hook itself is never traced. A fused optimizer under a GradScaler
-    decides on the device whether to step and calls its hooks either way; there, and only there, the scaler's
-    ``found_inf`` is read from the device.
-
-    Raises:
-        TypeError: If the optimizer has no step hooks.
-    """
-
-    def unless_skipped(stepped: Optimizer) -> None:
-        found_inf = getattr(stepped, "found_inf", None)
-        if found_inf is None or not bool(found_inf):
-            hook(stepped)
-
-    untraced = torch.compiler.disable(unless_skipped)  # type: ignore[no-untyped-call,unused-ignore]
-
-    def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling() or is_under_dynamo():
-            untraced(stepped)
-        else:  # what keeps dynamo out costs half as much as an update, so it is left out where there is none
-            unless_skipped(stepped)
-
-    try:
-        return optimizer.register_step_post_hook(after_step).remove
-    except AttributeError:
-        raise TypeError(
-            f"{type(optimizer).__name__} has no step hooks (it does not call torch.optim.Optimizer.__init__), so its"
-            " steps cannot be counted; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
-        ) from None
-
-
-def on_save(optimizer: Optimizer, hook: Callable[[list[ParamGroup]], None]) -> Callable[[], None]:
-    """Call `hook` with the groups of each state that is made of the optimizer; returns what takes it off again."""
-
-    def after_state_dict(saved: Optimizer, state: dict[str, Any]) -> None:
-        hook(state["param_groups"])
-
-    return optimizer.register_state_dict_post_hook(after_state_dict).remove
-
-
-def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
-    """Call `hook` after a state has been loaded into the optimizer; returns what takes it off again."""
-    return optimizer.register_load_state_dict_post_hook(hook).remove
+def _is_named(which: int | str, number: int, name: object) -> bool:
+    """Whether an index, a name or a pattern means the group of a number and a name."""
+    if isinstance(which, int):
+        return which == number
+    return which == name or (isinstance(name, str) and fnmatchcase(name, which))

@@ -9,17 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core.durations import Duration, time_text
-from lr_callbacks.core.horizon import Horizon
-
-if TYPE_CHECKING:
-    from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.run_length import RunLength
+from lr_callbacks.core.schedule import LRSchedule
 
 now = time.monotonic
 """The clock on the wall, in seconds."""
@@ -30,11 +28,11 @@ MOST_STEPS = 1000
 
 
 @dataclass(frozen=True)
-class TimeHorizon(Horizon):
+class TimeLimit(RunLength):
     """The length of a run that goes by the wall clock: what is a step elsewhere is a millisecond here.
 
     Example:
-        >>> run = TimeHorizon(total_steps=60_000)
+        >>> run = TimeLimit(total_steps=60_000)
         >>> run.steps(Duration.parse("30 s"), "duration"), run.steps(Duration.parse("5%"), "duration")
         (30000, 3000)
         >>> str(run), run.moment(30_000)
@@ -66,15 +64,15 @@ class TimeHorizon(Horizon):
             " set Trainer(max_time=...), or give lengths as times ('30 min', or '5%' of max_time)."
         )
 
-    def length(self, steps: int) -> str:
+    def length(self, steps: float) -> str:
         """A number of milliseconds as text."""
         return time_text(steps / 1000)
 
-    def moment(self, step: int) -> str:
+    def moment(self, step: float) -> str:
         """A time of the run as text."""
         return f"after {self.length(step)}"
 
-    def span(self, start: int, end: int | None) -> str:
+    def span(self, start: float, end: float | None) -> str:
         """A part of the run as text."""
         return f"from {self.length(start)}" if end is None else f"{self.length(start)} to {self.length(end)}"
 
@@ -147,23 +145,23 @@ class EvenPace(WallClock):
         return self.elapsed
 
 
-def goes_by_time(callbacks: Sequence[LRCallback], horizon: Horizon, limit: int | None) -> bool:
+def goes_by_time(callbacks: Sequence[LRSchedule], run: RunLength, limit: int | None) -> bool:
     """Whether a run goes by the wall clock: a length is a time, or one needs an end that only the time limit gives.
 
     Args:
         callbacks: What drives the LRs.
-        horizon: The length of the run in optimizer steps.
+        run: The length of the run in optimizer steps.
         limit: Its time limit in milliseconds, if it has one.
     """
     lengths = [duration for c in callbacks for found in c.durations().values() for duration in found]
     if any(duration.unit == "seconds" for duration in lengths):
         return True
-    if limit is None or horizon.total_steps is not None:
+    if limit is None or run.total_steps is not None:
         return False
     return any(duration.unit == "percent" for duration in lengths) or any(c.lasts_to_end for c in callbacks)
 
 
-def refuse_steppers(callbacks: Sequence[LRCallback]) -> None:
+def refuse_steppers(callbacks: Sequence[LRSchedule]) -> None:
     """Refuse what counts steps by its nature in a run that goes by the wall clock.
 
     Raises:
@@ -181,7 +179,7 @@ def refuse_steppers(callbacks: Sequence[LRCallback]) -> None:
 def time_limit(trainer: Trainer) -> int | None:
     """The time limit of ``Trainer(max_time=...)`` or of a ``Timer``, in milliseconds."""
     for timer in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(timer, Timer):
+        if is_a(timer, Timer):
             left = timer.time_remaining()
             if left is not None:
                 return round(1000 * (left + timer.time_elapsed()))
@@ -193,11 +191,11 @@ def clock_of(trainer: Trainer, restored: int | None) -> WallClock:
 
     Args:
         trainer: The trainer in ``on_train_start``.
-        restored: Milliseconds that a checkpoint tells of; None where it tells nothing, and a restored ``Timer`` counts.
+        restored: Milliseconds that a checkpoint brings; None where it brings none, and a restored ``Timer`` counts.
     """
     if restored is None:
-        timers = [callback for callback in trainer.callbacks if isinstance(callback, Timer)]  # type: ignore[attr-defined]
+        timers = [callback for callback in trainer.callbacks if is_a(callback, Timer)]  # type: ignore[attr-defined]
         fresh = [timer.time_elapsed() for timer in timers if timer.end_time() is None]
-        restored = round(1000 * fresh[0]) if fresh and trainer.ckpt_path is not None else 0
+        restored = round(1000 * fresh[0]) if fresh and trainer.global_step > 0 else 0
     strategy = trainer.strategy
     return WallClock(restored, strategy.broadcast if trainer.world_size > 1 else None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import fields
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -10,15 +11,17 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.optim import Optimizer
 
 from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import flag, number, one_of, require, state_of, whole
-from lr_callbacks.range_test.judge import Judged
-from lr_callbacks.range_test.log import log_to_tensorboard
-from lr_callbacks.range_test.mailbox import Mailbox
+from lr_callbacks.core.arguments import state_of
+from lr_callbacks.range_test.log import log_result
 from lr_callbacks.range_test.refusals import refuse_before_the_test
 from lr_callbacks.range_test.result import RangeTestResult
-from lr_callbacks.range_test.rules import DEFAULT_RULE, RULES
-from lr_callbacks.range_test.run import Mode, run_range_test
+from lr_callbacks.range_test.runner import run_range_test
+from lr_callbacks.range_test.settings import Judged, Mode, RuleName, Settings
+from lr_callbacks.range_test.shared_message import SharedMessage
+from lr_callbacks.range_test.signals import SignalCameError
+from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 
 class LRRangeTest(LRCallback):
@@ -30,10 +33,14 @@ class LRRangeTest(LRCallback):
     group whose LR is largest; the others keep their ratio to it. The sweep ends early when learning is over. If the
     curve asks for LRs beyond one end of the range, the test is run once more with that end 100 times further out.
 
+    A batch for which ``training_step`` returns None is passed over. Where a step raises, the same steps are taken at
+    `min_lr`: if they raise as well, the exception is the module's own and is raised; if not, the LR was too high, and
+    the sweep ends there (on one device; in several processes every exception is raised).
+
     Then everything is given back: weights, buffers, optimizers, random states, attributes of the module, data order.
     With ``apply=False`` the fit that follows is bit-identical to one without this callback. With ``apply=True`` and a
     suggestion, the LR of every group is set, ratios kept, so that every schedule in the Trainer peaks there. A fit that
-    is resumed from a checkpoint is not tested again. ``Trainer(fast_dev_run=True)`` skips the test.
+    is resumed from a checkpoint (at a step above 0) is not tested again. ``Trainer(fast_dev_run=True)`` skips the test.
 
     Args:
         min_lr: First LR of the sweep, above 0.
@@ -41,8 +48,9 @@ class LRRangeTest(LRCallback):
         num_steps: Optimizer steps of the sweep, at least 10; the loader is gone through again if it is shorter.
         mode: ``"exponential"`` or ``"linear"`` growth.
         rule: How the LR is read off the curve: ``"blend"``, ``"descent"``, ``"edge"``, ``"steepest"``, ``"minimum"``,
-            ``"valley"`` or ``"smith"``. All are reported.
+            ``"valley"``, ``"slide"`` or ``"smith"``. The result holds what each says.
         apply: Whether to set the LRs.
+        widen: Whether the range may be widened; False keeps every step within it, and there may be no suggestion.
         optimizer: Index of the optimizer to sweep, counted from 0; None if there is only one.
         judge: What is judged after each step: ``"probe"``, the loss of ``training_step`` on fixed batches, without
             gradients; ``"training"``, the loss of the training batches (always, under manual optimization);
@@ -50,7 +58,15 @@ class LRRangeTest(LRCallback):
         monitor: Name of the logged value to judge, lower being better; None for the loss that the step returns
             (``val_loss`` where the validation step logs it).
         probe_samples: Samples on which the probe is evaluated, over all ranks: the first batches, at least one.
-        offload: Whether the copy of weights and optimizer state is kept in the CPU's memory during the test.
+        offload: Whether the copy of weights and optimizer state is kept in the CPU's memory during the test; None for
+            where their device has less than twice its size left.
+        trials: Short trainings to be made at most after the sweep, at least 3; 0 for none. They begin with the same
+            weights, random states and data, and go through the Trainer's own annealed schedule (one-cycle, if it has
+            none) in their own length, with peaks at the sweep's LR, half a decade below and above, and on while the
+            best lies at an end. They are judged at their ends, on the samples of the probe and on validation data.
+        trial_steps: Length of a trial, at least 50 steps: an int (optimizer steps), ``"2 epochs"`` or ``"10%"`` of the
+            run. The longer, the better: a tenth of the run is not much, a quarter is good.
+        trial_limit: Time after which no trial goes on, such as ``"10 min"``; None for no limit.
 
     Attributes:
         result: The `RangeTestResult`; None before the test, and where it was skipped without a result to keep.
@@ -73,6 +89,10 @@ class LRRangeTest(LRCallback):
 
     drives = False
     verbose = True
+    known: StateSnapshot | None = None
+    """A snapshot whose copies of the weights the test may share."""
+    schedules: list[Any] | None = None
+    """Callbacks whose schedule the trials go through; None for the Trainer's."""
 
     def __init__(
         self,
@@ -80,67 +100,82 @@ class LRRangeTest(LRCallback):
         max_lr: float = 10.0,
         num_steps: int = 100,
         mode: Mode = "exponential",
-        rule: Literal["blend", "descent", "edge", "steepest", "minimum", "valley", "smith"] = DEFAULT_RULE,  # type: ignore[assignment]
+        rule: RuleName = "blend",
         apply: bool = True,
         *,
+        widen: bool = True,
         optimizer: int | None = None,
         judge: Judged = "probe",
         monitor: str | None = None,
         probe_samples: int = 256,
-        offload: bool = False,
+        offload: bool | None = None,
+        trials: int = 0,
+        trial_steps: int | str = "10%",
+        trial_limit: str | None = None,
     ) -> None:
         super().__init__(optimizer=optimizer)
-        require(number("min_lr", min_lr) > 0, "min_lr", "above 0", min_lr)
-        require(number("max_lr", max_lr) > min_lr, "max_lr", f"above min_lr ({min_lr:g})", max_lr)
-        whole("num_steps", num_steps, minimum=10)
-        one_of("mode", mode, Mode)
-        require(rule in RULES, "rule", "one of " + ", ".join(map(repr, RULES)), rule)
-        flag("apply", apply)
-        flag("offload", offload)
-        one_of("judge", judge, Judged)
-        require(monitor is None or isinstance(monitor, str), "monitor", "the name of a logged value, or None", monitor)
-        whole("probe_samples", probe_samples, minimum=1)
         self.min_lr = min_lr
         self.max_lr = max_lr
         self.num_steps = num_steps
         self.mode = mode
         self.rule = rule
         self.apply = apply
+        self.widen = widen
         self.judge = judge
         self.monitor = monitor
         self.probe_samples = probe_samples
         self.offload = offload
+        self.trials = trials
+        self.trial_steps = trial_steps
+        self.trial_limit = trial_limit
+        self.settings()  # checks
         self._result: RangeTestResult | None = None
-        self._restored = False
-        self._mailbox = Mailbox(8192 + 200 * num_steps)
+        self._shared = SharedMessage(8192 + 200 * num_steps)
+
+    def settings(self) -> Settings:
+        """The arguments, checked."""
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
     @property
     def result(self) -> RangeTestResult | None:
         """What the last test found; also in the process that called ``fit`` when that ran in spawned processes."""
         if self._result is None:
-            message = self._mailbox.read()
+            message = self._shared.read()
             return None if message is None else RangeTestResult.from_dict(message)
         return self._result
+
+    @property
+    def sets_lr(self) -> bool:
+        """Whether the LR that is found is set."""
+        return self.apply
 
     # ------------------------------------------------------------------ the test
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Test and apply, unless the fit is resumed."""
         super().on_fit_start(trainer, pl_module)
-        restored, self._restored = self._restored, False
-        if trainer.ckpt_path is not None or restored:
+        if private.step_to_resume_at(trainer) > 0:
             kept = "no result" if self._result is None else f"LR {self._result.suggestion}"
             rank_zero_info(f"LRRangeTest: the fit is resumed, the test is skipped; its checkpoint holds {kept}.")
+            if self._result is not None and trainer.is_global_zero:
+                self._shared.write(self._result.to_dict())
             return
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             rank_zero_info("LRRangeTest: fast_dev_run, the test is skipped.")
             return
         self._result = None
         optimizer = self._swept(trainer)
-        refuse_before_the_test(self, trainer, optimizer)
-        self._result = result = run_range_test(self, trainer, pl_module, optimizer)
+        refuse_before_the_test(self, trainer, optimizer, applies=self.apply)
+        try:
+            schedules = trainer.callbacks if self.schedules is None else self.schedules  # type: ignore[attr-defined]
+            self._result = result = run_range_test(
+                self.settings(), trainer, pl_module, optimizer, schedules=schedules, known=self.known
+            )
+        except SignalCameError:
+            rank_zero_info("LRRangeTest: a signal has come; the test has ended without a result, all is as before it.")
+            return
         if trainer.is_global_zero:
-            self._mailbox.write(result.to_dict())
-            log_to_tensorboard(trainer, result)
+            self._shared.write(result.to_dict())
+            log_result(trainer, result)
         if self.apply and result.suggestion is not None:
             set_largest_lr(optimizer, result.suggestion)
         if self.verbose:
@@ -153,6 +188,9 @@ class LRRangeTest(LRCallback):
                 " optimizer=0 (counted from 0), and use one LRRangeTest for each if all are to be tested"
             )
         return trainer.optimizers[self.optimizer or 0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "known": None}
 
     # ------------------------------------------------------------------ state: what was found
     @property
@@ -171,7 +209,6 @@ class LRRangeTest(LRCallback):
             ValueError: If the state is not one of a range test.
         """
         self._result = RangeTestResult.from_dict(state_of("LRRangeTest", state_dict).get("result", {}))
-        self._restored = True
 
     def describe(self) -> str:
         """What was found, or what will be swept."""

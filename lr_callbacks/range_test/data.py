@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lr_callbacks.core import lightning_internals as private
-from lr_callbacks.range_test.memento import Memento
+from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 WAY_OUT = (
     "Give it a __deepcopy__ (or a __getstate__ without open files and generators) that starts afresh, or read it in"
@@ -46,7 +46,7 @@ class Stream:
 
     def __init__(self, trainer: Trainer, stage: RunningStage = RunningStage.TRAINING) -> None:
         original, processed = private.request_loader(trainer, stage)
-        self._data_state = Memento(_in_process_data(original), tensors=False)
+        self._data_state = StateSnapshot(dict(_in_process_data(original)), largest=0)
         self.loader = _copy_combined(original)
         if not processed:
             private.process_loader(trainer, self.loader, stage)
@@ -54,13 +54,17 @@ class Stream:
         self._batches = self._epochs()
         self._seen: deque[Batch] = deque()
 
-    def peek(self, samples: int, *, world_size: int = 1) -> list[Batch]:
-        """The first batches, at least one and at most an epoch: `samples` samples over all ranks if known."""
+    def peek(self, samples: int, *, most: int, world_size: int = 1) -> list[Batch]:
+        """The first batches, at least one, at most `most` or an epoch: `samples` samples over all ranks if known."""
         size = getattr(self.loader.flattened[0], "batch_size", None)
         if not isinstance(size, int) and world_size == 1:  # ranks must agree on the number
             self._seen.append(next(self._batches))
             size = _samples_in(self._seen[0].data)
-        number = max(1, samples // (size * world_size)) if isinstance(size, int) and size else 1
+        number = min(most, max(1, samples // (size * world_size))) if isinstance(size, int) and size else 1
+        return self.peek_batches(number)
+
+    def peek_batches(self, number: int) -> list[Batch]:
+        """The first `number` batches, at most an epoch."""
         while len(self._seen) < number and not (self._seen and self._seen[-1].is_last):
             self._seen.append(next(self._batches))
         return list(self._seen)[:number]
@@ -101,13 +105,13 @@ def _samples_in(data: Any) -> int | None:
 
 
 # ---------------------------------------------------------------------- copies
-def _in_process_data(loader: CombinedLoader) -> Iterator[object]:
+def _in_process_data(loader: CombinedLoader) -> Iterator[tuple[str, object]]:
     """Map-style data sets and collate functions that run in this process: used as they are, their state is put back."""
-    for one in loader.flattened:
+    for number, one in enumerate(loader.flattened):
         if isinstance(one, DataLoader) and one.num_workers == 0:
-            yield one.collate_fn
+            yield f"loader {number}.collate_fn", one.collate_fn
             if not isinstance(one.dataset, IterableDataset):
-                yield one.dataset
+                yield f"loader {number}.dataset", one.dataset
 
 
 def _copy_combined(loader: CombinedLoader) -> CombinedLoader:

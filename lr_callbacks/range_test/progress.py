@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
@@ -16,27 +15,31 @@ TITLE = "LR range test"
 
 
 @contextmanager
-def progress_bar(trainer: Trainer, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(bar: object, total: int, title: str = TITLE) -> Iterator[Callable[[int], None]]:
     """Show how many of `total` steps are done.
+
+    Args:
+        bar: The Trainer's ``progress_bar_callback``.
+        total: Number of steps.
+        title: What stands before the bar.
 
     Nothing is shown where the Trainer shows nothing, or has a bar of the user's own making.
 
     Yields:
         A function that takes the number of steps done.
     """
-    bar = trainer.progress_bar_callback
     if isinstance(bar, RichProgressBar) and bar.is_enabled:
         from rich.console import Console
         from rich.progress import Progress
 
         # not rich's global console: whether that one is interactive was settled when somebody first asked for it
         with Progress(console=Console(**console_arguments(bar)), transient=True) as progress:
-            task = progress.add_task(TITLE, total=total)
+            task = progress.add_task(title, total=total)
             yield lambda done: progress.update(task, completed=done) if done % bar.refresh_rate == 0 else None
     elif isinstance(bar, TQDMProgressBar) and bar.is_enabled:
         position, rate = 2 * bar.process_position, bar.refresh_rate
         with Tqdm(
-            total=total, desc=TITLE, position=position, leave=False, file=sys.stdout, dynamic_ncols=True
+            total=total, desc=title, position=position, leave=False, file=sys.stdout, dynamic_ncols=True
         ) as shown:
 
             def show(done: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -15,14 +16,19 @@ from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
-from lr_callbacks.core.lightning_internals import schedulers_on
+from lr_callbacks.core.native_schedulers import native_configs
+from lr_callbacks.core.optimizer_hooks import has_scheduler
+from lr_callbacks.core.replacement_lines import replacement_line
 
-if TYPE_CHECKING:
-    from lr_callbacks.range_test.callback import LRRangeTest
 
-
-def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
+def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimizer, *, applies: bool) -> None:
     """Refuse what would make the test wrong, or its finding without effect.
+
+    Args:
+        test: The range test.
+        trainer: Its trainer.
+        optimizer: The optimizer to sweep.
+        applies: Whether the finding is to be set.
 
     Raises:
         MisconfigurationException: Naming the reason and the way out.
@@ -49,20 +55,17 @@ def refuse_before_the_test(test: LRRangeTest, trainer: Trainer, optimizer: Optim
                 f"LRRangeTest: {type(optimizer).__name__} has no step hooks (it does not call"
                 " torch.optim.Optimizer.__init__), so its steps cannot be told; derive it from torch.optim.Optimizer"
             )
-    if test.apply:
+    if applies:
         _refuse_other_masters(test, trainer, optimizer)
 
 
-def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimizer) -> None:
-    configs = [
-        c.scheduler for c in trainer.lr_scheduler_configs if getattr(c.scheduler, "optimizer", None) is optimizer
-    ]
-    for scheduler in configs or schedulers_on(optimizer):
-        name = type(scheduler).__name__
+def _refuse_other_masters(test: LRCallback, trainer: Trainer, optimizer: Optimizer) -> None:
+    configs = native_configs(trainer, optimizer)
+    if configs or has_scheduler(optimizer):
+        name = type(configs[0].scheduler).__name__ if configs else "a torch scheduler that was built on it"
         raise MisconfigurationException(
-            f"Two masters for the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
-            f" and LRRangeTest, which would set another. Write TorchScheduler(torch.optim.lr_scheduler.{name}, ...)"
-            " among the Trainer's callbacks instead of building it, or use LRRangeTest(apply=False)."
+            f"Two owners of the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
+            f" and LRRangeTest, which would set another. {_way_out(configs)}, or use LRRangeTest(apply=False)."
         )
     index = trainer.optimizers.index(optimizer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
@@ -73,9 +76,21 @@ def _refuse_other_masters(test: LRRangeTest, trainer: Trainer, optimizer: Optimi
             if isinstance(callback, TorchScheduler):
                 way_out = "Use this package's OneCycle or CyclicalLR without max_lr, which peak at the LR that is found"
             raise MisconfigurationException(
-                f"Two masters for the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
+                f"Two owners of the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
                 f" {way_out}, or use LRRangeTest(apply=False)."
             )
+
+
+def _way_out(configs: Sequence[Any]) -> str:
+    if not configs:
+        return (
+            "Write TorchScheduler(...) with the scheduler's class and arguments among the Trainer's callbacks instead"
+            " of building it"
+        )
+    return (
+        "Add ReplaceSchedulers(), which takes it out of the run without an edit of the module, and"
+        f" {replacement_line(configs[0])} to the Trainer's callbacks"
+    )
 
 
 def absolute_peak(callback: LRCallback) -> Any:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lr_callbacks.core.arguments import state_of
+from lr_callbacks.range_test.plot import draw
+from lr_callbacks.range_test.settle import Confidence, Trial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +32,11 @@ class RangeTestResult:
         rule: Name of the rule that decided.
         judge: What `losses` are: ``"probe"``, ``"training"`` or ``"validation"``.
         notes: What else a reader should know, a sentence each.
+        interval: LRs that train about as well as the suggestion: what is below is too low, what is above is too high.
+            None where there is no suggestion.
+        confidence: How sure that is: ``"guess"`` where it comes from the sweep alone; with trials ``"low"``, ``"fair"``
+            or ``"high"``, as they, their two losses and the sweep agree.
+        trials: The short trainings that were made; empty without.
 
     Example:
         >>> result = RangeTestResult([0.01, 0.1], [1.0, 0.5], [1.1, 0.9], 0.05, {"descent": 0.05}, "Maximum LR 5e-02")
@@ -50,6 +57,14 @@ class RangeTestResult:
     rule: str = ""
     judge: str = "probe"
     notes: list[str] = field(default_factory=list)
+    interval: tuple[float, float] | None = None
+    confidence: Confidence = "guess"
+    trials: list[Trial] = field(default_factory=list)
+
+    @property
+    def constant_lr(self) -> float | None:
+        """The LR to take where it stays constant: half of the maximum; None where there is no suggestion."""
+        return None if self.suggestion is None else self.suggestion / 2
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the curve with the suggestions on it.
@@ -60,9 +75,17 @@ class RangeTestResult:
         Raises:
             ModuleNotFoundError: If matplotlib is missing; the message names the extra.
         """
-        from lr_callbacks.range_test.plot import draw
-
-        figure = draw(self)
+        figure = draw(
+            self.lrs,
+            self.losses,
+            self.training_losses,
+            suggestion=self.suggestion,
+            suggestions=self.suggestions,
+            rule=self.rule,
+            judge=self.judge,
+            interval=self.interval,
+            trials=self.trials,
+        )
         if path is not None:
             figure.savefig(path)
         return figure
@@ -85,13 +108,16 @@ class RangeTestResult:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> RangeTestResult:
-        """The inverse of `to_dict`.
+        """The inverse of `to_dict`, also after JSON.
 
         Raises:
             ValueError: If an entry is missing or of the wrong type.
         """
         try:
-            result = cls(**state_of("a range test", state))
+            given = dict(state_of("a range test", state))
+            given["trials"] = [Trial(**trial) for trial in given.get("trials", [])]
+            given["interval"] = None if given.get("interval") is None else tuple(given["interval"])
+            result = cls(**given)
         except TypeError as error:
             raise ValueError(f"state of a range test must have the fields of RangeTestResult: {error}") from error
         columns = {"lrs": result.lrs, "losses": result.losses, "training_losses": result.training_losses}
@@ -111,7 +137,13 @@ class RangeTestResult:
                 "state of a range test: suggestions must map names of rules to floats above 0 or None, got"
                 f" {result.suggestions!r}"
             )
-        for name in ("verdict", "rule", "judge"):
+        if result.interval is not None and not (len(result.interval) == 2 and all(map(_is_lr, result.interval))):
+            raise ValueError(f"state of a range test: interval must be two floats above 0, got {result.interval!r}")
+        for trial in result.trials:
+            numbers = (trial.lr, trial.loss, 0.0 if trial.validation_loss is None else trial.validation_loss)
+            if not all(isinstance(number, int | float) for number in numbers) or not _is_lr(trial.lr):
+                raise ValueError(f"state of a range test: trials must have an LR and losses, got {trial!r}")
+        for name in ("verdict", "rule", "judge", "confidence"):
             if not isinstance(getattr(result, name), str):
                 raise ValueError(f"state of a range test: {name} must be a text, got {getattr(result, name)!r}")
         if not isinstance(result.notes, list) or not all(isinstance(note, str) for note in result.notes):

@@ -17,6 +17,7 @@ from lr_callbacks.range_test.curve import Curve, read_curve, smooth
 
 EARLY, LATE, WIDENING, DENSITY = 0.1, 0.7, 0.7, 99.0
 EDGE_SHARE, EDGE_DIVISOR = 0.1, 5.6
+SLIDE_WINDOW, SLIDE_BEND = 0.15, 0.005
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,33 @@ def valley(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
     return _within(lrs, max(0, end - length + length // 3 + length // 6), 1.0) if length > 1 else None
 
 
+def slide(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
+    """LR where a window that slides down from the end of the curve first finds it bending no more (fastai's `slide`).
+
+    The window's two ends are 15 % of the steps apart. It slides towards lower LRs while the slopes of the smoothed loss
+    (0.98, debiased), per step, differ there by more than 0.5 % of its fall; the answer is the LR at its left end. As
+    `valley` it is meant for the losses of training batches.
+
+    Example:
+        >>> slide([10.0 ** (i - 6) for i in range(7)], [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 90.0])
+        Suggestion(index=3, lr=0.001)
+    """
+    curve = read_curve(losses)
+    if not curve.learned:
+        return None
+    values = smooth([loss - curve.start for loss in curve.losses])
+    last, fall = len(values) - 1, values[0] - min(values)
+    slopes = [
+        (values[min(i + 1, last)] - values[max(i - 1, 0)]) / max(1, min(i + 1, last) - max(i - 1, 0))
+        for i in range(last + 1)
+    ]
+    width = max(1, round(SLIDE_WINDOW * curve.recorded))
+    left = max(0, last - width)
+    while left > 0 and abs(slopes[min(left + width, last)] - slopes[left]) > SLIDE_BEND * fall:
+        left -= 1
+    return _within(lrs, left, 1.0)
+
+
 def smith(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
     """LR at which the metric turns: the largest one before the loss goes up again (Smith 2018, arXiv:1803.09820).
 
@@ -203,6 +231,7 @@ RULES: dict[str, Rule] = {
     "steepest": steepest,
     "minimum": minimum,
     "valley": valley,
+    "slide": slide,
     "smith": smith,
 }
 DEFAULT_RULE = "blend"

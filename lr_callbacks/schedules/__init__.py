@@ -1,13 +1,17 @@
-"""The shapes of the schedules, as pure functions of an integer step: no torch, no state, any step in any order.
+"""The formulas of the schedules, as pure functions of time: no torch, no state, any time in any order.
 
-A *factor* is dimensionless: the LR is the base LR times the factor. Each function holds its last value past its end,
-and follows torch's order of operations where torch has the schedule, so that both agree to the last bits. A *step* is
-an optimizer step, or an epoch where a schedule is held over epochs; all lengths are in the same unit.
+A *factor* is dimensionless: the LR is the base LR times the factor. Every function takes `t`, the time since the
+schedule began: an int or a float, at least 0, or an array of any shape. A *step* of that time is an optimizer step, or
+an epoch where a schedule is held over epochs; all lengths are in the same unit. Where parameter groups differ, a
+parameter is a row with one entry for each, and a column of times gives a table. The result is float64, one number for
+one time.
+
+Each function holds its last value past its end, and follows torch's order of operations where torch has the schedule,
+so that both agree to the last bits. No value depends on the other entries of its array, or on the machine.
 """
 
 from lr_callbacks.schedules.anneal import AnnealStrategy, cosine_anneal, linear_anneal
-from lr_callbacks.schedules.curve import Curve
-from lr_callbacks.schedules.cyclical import CyclicalMode, cyclical_curve, cyclical_factor, cyclical_momentum
+from lr_callbacks.schedules.cyclical import CyclicalMode, cyclical_factor, cyclical_momentum
 from lr_callbacks.schedules.decay import (
     exponential_factor,
     inverse_sqrt_factor,
@@ -15,7 +19,15 @@ from lr_callbacks.schedules.decay import (
     natural_exponential_factor,
     step_decay_factor,
 )
-from lr_callbacks.schedules.one_cycle import one_cycle_curve, one_cycle_factor, one_cycle_momentum, one_cycle_phases
+from lr_callbacks.schedules.joined import (
+    Interpolation,
+    Join,
+    Scaled,
+    cycles_factor,
+    piecewise_factor,
+    sequence_factor,
+)
+from lr_callbacks.schedules.one_cycle import one_cycle_factor, one_cycle_momentum, one_cycle_phases
 from lr_callbacks.schedules.ramp import WarmupShape, warmup_factor
 from lr_callbacks.schedules.restarts import restart_cycle, sgdr_factor
 from lr_callbacks.schedules.to_end import (
@@ -29,14 +41,16 @@ from lr_callbacks.schedules.wsd import DecayShape, warmup_stable_decay_factor
 
 __all__ = [
     "AnnealStrategy",
-    "Curve",
     "CyclicalMode",
     "DecayShape",
+    "Interpolation",
+    "Join",
+    "Scaled",
     "WarmupShape",
     "constant_factor",
     "cosine_anneal",
     "cosine_factor",
-    "cyclical_curve",
+    "cycles_factor",
     "cyclical_factor",
     "cyclical_momentum",
     "exponential_factor",
@@ -45,13 +59,14 @@ __all__ = [
     "linear_factor",
     "multi_step_factor",
     "natural_exponential_factor",
-    "one_cycle_curve",
     "one_cycle_factor",
     "one_cycle_momentum",
     "one_cycle_phases",
+    "piecewise_factor",
     "polynomial_factor",
     "restart_cycle",
     "rex_factor",
+    "sequence_factor",
     "sgdr_factor",
     "step_decay_factor",
     "warmup_factor",

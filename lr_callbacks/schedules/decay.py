@@ -1,118 +1,143 @@
-"""Decays that go on for ever: by steps, exponential, inverse square root."""
+"""Decays without an end: by steps, exponential, inverse square root."""
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from lr_callbacks.schedules.arrays import Array, Times, exp, lookahead, power
 
 
-def step_decay_factor(step: int, *, step_size: int, gamma: float = 0.1, offset: int = 0) -> float:
-    """Multiply by `gamma` every `step_size` steps: ``gamma ** floor((step + offset) / step_size)``.
+@lookahead
+def step_decay_factor(t: Times, *, step_size: float, gamma: float = 0.1, offset: Literal[0, 1] = 0) -> Array:
+    """Multiply by `gamma` every `step_size` steps: ``gamma ** floor((t + offset) / step_size)``.
 
     First step: 1 (with ``offset=1`` and ``step_size=1``: `gamma`). It has no end.
 
     Args:
-        step: Steps since the schedule began, >= 0.
-        step_size: Steps between two decays, >= 1.
+        t: Time since the schedule began, >= 0: a number, or an array of any shape.
+        step_size: Time between two decays, in the unit of `t`, > 0.
         gamma: What each decay multiplies by, in (0, 1].
         offset: 0 as torch ``StepLR`` counts; 1 as tutorials write it, each decay one step earlier.
 
+    Returns:
+        Factors: float64, of the shape of `t`.
+
     Example:
-        >>> [step_decay_factor(t, step_size=2, gamma=0.5) for t in range(5)]
+        >>> step_decay_factor(np.arange(5), step_size=2, gamma=0.5).tolist()
         [1.0, 1.0, 0.5, 0.5, 0.25]
-        >>> [step_decay_factor(t, step_size=2, gamma=0.5, offset=1) for t in range(5)]
+        >>> step_decay_factor(np.arange(5), step_size=2, gamma=0.5, offset=1).tolist()
         [1.0, 0.5, 0.5, 0.25, 0.25]
 
     References:
         torch ``StepLR``.
     """
-    return float(gamma ** ((step + offset) // step_size))
+    return power(gamma, (np.asarray(t) + offset) // step_size)
 
 
-def multi_step_factor(step: int, *, milestones: Sequence[int], gamma: float = 0.1) -> float:
-    """Multiply by `gamma` at each milestone: ``gamma ** (number of milestones <= step)``.
+@lookahead
+def multi_step_factor(t: Times, *, milestones: Sequence[float], gamma: float = 0.1) -> Array:
+    """Multiply by `gamma` at each milestone: ``gamma ** (number of milestones <= t)``.
 
     First step: 1, unless 0 is a milestone. End: `gamma` to the number of milestones, from the last of them on.
 
     Args:
-        step: Steps since the schedule began, >= 0.
-        milestones: Steps at which it decays, in rising order; one that stands there twice counts twice.
+        t: Time since the schedule began, >= 0: a number, or an array of any shape.
+        milestones: When it decays, in the unit of `t` and in rising order; one that appears twice counts twice.
         gamma: What each milestone multiplies by, in (0, 1].
 
+    Returns:
+        Factors: float64, of the shape of `t`.
+
     Example:
-        >>> [multi_step_factor(t, milestones=[2, 3], gamma=0.5) for t in (0, 1, 2, 3, 99)]
+        >>> multi_step_factor(np.arange(5), milestones=[2, 3], gamma=0.5).tolist()
         [1.0, 1.0, 0.5, 0.25, 0.25]
 
     References:
         torch ``MultiStepLR``.
     """
-    return float(gamma ** bisect_right(milestones, step))
+    return power(gamma, np.searchsorted(milestones, t, side="right"))
 
 
-def exponential_factor(step: int, *, gamma: float, step_size: int = 1, offset: int = 0) -> float:
-    """Multiply by `gamma` over every `step_size` steps, evenly: ``gamma ** ((step + offset) / step_size)``.
+@lookahead
+def exponential_factor(t: Times, *, gamma: float, step_size: float = 1, offset: Literal[0, 1] = 0) -> Array:
+    """Multiply by `gamma` over every `step_size` steps, evenly: ``gamma ** ((t + offset) / step_size)``.
 
     First step: 1 (with ``offset=1``: ``gamma ** (1 / step_size)``). It has no end.
 
     Args:
-        step: Steps since the schedule began, >= 0.
-        gamma: What `step_size` steps multiply by, in (0, 1].
-        step_size: Steps in which it falls by `gamma`, >= 1.
-        offset: Added to the step.
+        t: Time since the schedule began, >= 0: a number, or an array of any shape.
+        gamma: What a time of `step_size` multiplies by, in (0, 1].
+        step_size: Time in which it falls by `gamma`, in the unit of `t`, > 0.
+        offset: Added to the time.
+
+    Returns:
+        Factors: float64, of the shape of `t`.
 
     Example:
-        >>> [exponential_factor(t, gamma=0.25, step_size=2) for t in (0, 1, 2, 4)]
-        [1.0, 0.5, 0.25, 0.0625]
+        >>> exponential_factor(np.arange(5), gamma=0.25, step_size=2).tolist()
+        [1.0, 0.5, 0.25, 0.125, 0.0625]
 
     References:
         torch ``ExponentialLR``; Keras ``ExponentialDecay`` (``decay_steps``).
     """
-    return float(gamma ** ((step + offset) / step_size))
+    return power(gamma, (np.asarray(t) + offset) / step_size)
 
 
+@lookahead
 def natural_exponential_factor(
-    step: int, *, rate: float, step_size: int = 1, offset: int = 0, staircase: bool = False
-) -> float:
-    """Decay with a rate: ``exp(-rate * n)`` with ``n = (step + offset) / step_size``, rounded down with `staircase`.
+    t: Times, *, rate: float, step_size: float = 1, offset: Literal[0, 1] = 0, staircase: bool = False
+) -> Array:
+    """Decay with a rate: ``exp(-rate * n)`` with ``n = (t + offset) / step_size``, rounded down with `staircase`.
 
     First step: 1 (with ``offset=1``: less, unless `staircase` and ``step_size > 1``). It has no end.
 
     Args:
-        step: Steps since the schedule began, >= 0.
-        rate: Decay rate k over `step_size` steps, >= 0.
-        step_size: Steps in which it falls by ``exp(-rate)``, >= 1.
-        offset: Added to the step.
+        t: Time since the schedule began, >= 0: a number, or an array of any shape.
+        rate: Decay rate over a time of `step_size`, >= 0.
+        step_size: Time in which it falls by ``exp(-rate)``, in the unit of `t`, > 0.
+        offset: Added to the time.
         staircase: Whether it falls only every `step_size` steps.
 
+    Returns:
+        Factors: float64, of the shape of `t`.
+
     Example:
-        >>> [round(natural_exponential_factor(t, rate=0.5, step_size=2), 4) for t in range(4)]
+        >>> natural_exponential_factor(np.arange(4), rate=0.5, step_size=2).round(4).tolist()
         [1.0, 0.7788, 0.6065, 0.4724]
-        >>> [round(natural_exponential_factor(t, rate=0.5, step_size=2, offset=1, staircase=True), 4) for t in range(4)]
-        [1.0, 0.6065, 0.6065, 0.3679]
+        >>> natural_exponential_factor(np.arange(4), rate=0.5, step_size=2, staircase=True).round(4).tolist()
+        [1.0, 1.0, 0.6065, 0.6065]
 
     References:
         TensorFlow ``natural_exp_decay``.
     """
-    count = (step + offset) // step_size if staircase else (step + offset) / step_size
-    return math.exp(-rate * count)
+    moved = np.asarray(t) + offset
+    return exp(-rate * (moved // step_size if staircase else moved / step_size))
 
 
-def inverse_sqrt_factor(step: int, *, timescale: int) -> float:
-    """Fall as one over the square root: ``1 / sqrt((step + timescale) / timescale)``.
+@lookahead
+def inverse_sqrt_factor(t: Times, *, timescale: float) -> Array:
+    """Fall as one over the square root: ``1 / sqrt((t + timescale) / timescale)``.
 
-    First step: 1. It has no end: a half is reached at step ``3 * timescale``.
+    First step: 1. It has no end: a half is reached at ``t = 3 * timescale``.
 
     Args:
-        step: Steps since the schedule began, >= 0.
-        timescale: Steps in which it falls to ``1 / sqrt(2)``, >= 1; the length of the warm-up gives the original's LRs.
+        t: Time since the schedule began, >= 0: a number, or an array of any shape.
+        timescale: Time in which it falls to ``1 / sqrt(2)``, in the unit of `t`, > 0; the length of the warm-up gives
+            the original's LRs.
+
+    Returns:
+        Factors: float64, of the shape of `t`.
 
     Example:
-        >>> [round(inverse_sqrt_factor(t, timescale=100), 4) for t in (0, 100, 300)]
+        >>> inverse_sqrt_factor(np.array([0, 100, 300]), timescale=100).round(4).tolist()
         [1.0, 0.7071, 0.5]
 
     References:
         Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762, eq. 3 (the part after the warm-up);
         transformers ``get_inverse_sqrt_schedule``.
     """
-    return 1.0 / math.sqrt((step + timescale) / timescale)
+    root: Array = np.sqrt((np.asarray(t) + timescale) / timescale)
+    return 1.0 / root

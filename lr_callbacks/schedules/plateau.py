@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from lr_callbacks.core.arguments import is_count, is_finite
+import numpy as np
+
+from lr_callbacks.schedules.arrays import Array, Value
 
 Mode = Literal["min", "max"]
 ThresholdMode = Literal["rel", "abs"]
@@ -82,7 +85,7 @@ class PlateauState:
         if not isinstance(saved, Mapping) or set(saved) != names:
             raise ValueError(f"the state of a plateau reduction must have just the keys {sorted(names)}, got {saved!r}")
         for name, value in saved.items():
-            if not (value is None or is_finite(value) if name == "best" else is_count(value)):
+            if not (value is None or _is_finite(value) if name == "best" else _is_count(value)):
                 kind = "a finite number or None" if name == "best" else "a whole number >= 0"
                 raise ValueError(f"the state of a plateau reduction is damaged: {name} must be {kind}, got {value!r}")
         return cls(**saved)  # type: ignore[arg-type]
@@ -123,25 +126,43 @@ class PlateauState:
         )
 
 
-def plateau_factor(num_reductions: int, *, factor: float, min_factor: float = 0.0, eps: float = 0.0) -> float:
-    """The factor after so many reductions: each multiplies by `factor`, but not below `min_factor`.
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**53
+
+
+def plateau_factor(num_reductions: int, *, factor: float, min_factor: Value = 0.0, eps: Value = 0.0) -> Value:
+    """Return the factor after a number of reductions: each multiplies by `factor`, but not below `min_factor`.
 
     ``f(0) = 1; f(k) = max(f(k - 1) * factor, min_factor)``; a reduction by no more than `eps` is left out, as in torch.
+    First value: 1. End: `min_factor`, when it is reached.
 
     Args:
         num_reductions: k, >= 0.
         factor: Multiplier of one reduction, in (0, 1).
-        min_factor: Lowest LR over base LR.
-        eps: Smallest change of LR over base LR that is made.
+        min_factor: Lowest LR over base LR: a number, or a row with one for each group.
+        eps: Smallest change of LR over base LR that is made: a number, or a row with one for each group.
+
+    Returns:
+        A number; a row, float64, where `min_factor` or `eps` is one.
 
     Example:
         >>> [plateau_factor(k, factor=0.1, min_factor=0.005) for k in range(4)]
         [1.0, 0.1, 0.010000000000000002, 0.005]
+        >>> plateau_factor(2, factor=0.5, min_factor=np.array([0.0, 0.4])).tolist()
+        [0.25, 0.4]
+
+    References:
+        torch ``ReduceLROnPlateau``.
     """
-    value = 1.0
+    value: Array = np.ones(np.broadcast_shapes(np.shape(min_factor), np.shape(eps)))
     for _ in range(num_reductions):
-        lower = max(value * factor, min_factor)
-        if value - lower <= eps:
+        lower = np.maximum(value * factor, min_factor)
+        moves = value - lower > eps
+        if not moves.any():
             break
-        value = lower
-    return value
+        value = np.where(moves, lower, value)
+    return value if value.shape else float(value)

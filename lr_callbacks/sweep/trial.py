@@ -218,7 +218,7 @@ class TrialWatch(Callback):
 
     def _require_metric(self, trainer: Trainer) -> None:
         if self.metric not in trainer.callback_metrics:
-            logged = sorted(name for name in trainer.callback_metrics if not name.startswith("lr-"))
+            logged = sorted(name for name in trainer.callback_metrics if not name.startswith(("lr/", "momentum/")))
             near = get_close_matches(self.metric, logged, n=1)
             raise MisconfigurationException(
                 f"metric {self.metric!r} was not logged. {f'Did you mean {near[0]!r}? ' if near else ''}Logged: "

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from battery_trainers import Stream
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from support import Net, fit, sgd
+from support import Net, fit, sgd, trainer
+from torch.utils.data import DataLoader
 
 import lr_callbacks as lc
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group
 
 WAYS = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
 DURATIONS = {
@@ -197,63 +197,76 @@ def test_a_bad_argument_is_refused_with_its_name_its_rule_and_the_value(cls, arg
         cls(**arguments)
 
 
-RUN = Horizon(total_steps=20, epochs=((0, 10),))
-ENDLESS = Horizon(why_unknown="the train dataloader has no length")
-WAYS_OUT = (
-    "which is not known here: the train dataloader has no length. Ways out: give the length in optimizer steps (500),"
-    " set Trainer(max_steps=...), or give the train dataloader a length (limit_train_batches=... does)."
-)
 AT_THE_START = [
     (
         lc.StepDecay("1%"),
-        RUN,
         "StepDecay: step_size='1%' comes out as 0 steps of 20 steps, 10 per epoch; make it longer",
     ),
     (
         lc.StepDecay("10%", interval="epoch"),
-        RUN,
         "StepDecay: step_size='10%' comes out as 0 epochs of 20 steps, 10 per epoch; make it longer",
     ),
     (
         lc.WarmupStableDecay("60%", 9),
-        RUN,
         "WarmupStableDecay: warmup_steps='60%' (12 steps) and decay_steps=9 (9 steps) are together longer than the"
         " 20 steps of the schedule; make them shorter",
     ),
     (
+        lc.SGDR("5 steps", cycle_warmup="50%"),
+        "SGDR: cycle_warmup='50%' (10 steps) must be shorter than T_0='5 steps' (5 steps)",
+    ),
+    (
         lc.InverseSqrt(),
-        RUN,
         "InverseSqrt: timescale is not given and is the length of the warm-up by default, but no Warmup drives this"
         " group; write InverseSqrt(timescale=1000), or put a Warmup among the Trainer's callbacks",
     ),
     (
         lc.CyclicalLR(0.1),
-        RUN,
         "CyclicalLR: base_lr=0.1 must be below the top, which is the largest LR of the optimizer (0.1) where max_lr is"
         " not given; lower base_lr or give max_lr",
-    ),
-    (
-        lc.CosineAnnealing(),
-        ENDLESS,
-        f"CosineAnnealing: total_steps is not given and lasts to the end of the run by default, {WAYS_OUT}",
-    ),
-    (
-        lc.StepDecay("2 epochs", interval="epoch"),
-        ENDLESS,
-        f"StepDecay: interval='epoch' needs the length of an epoch, {WAYS_OUT}",
-    ),
-    (
-        lc.MultiStepDecay(["50%"], interval="epoch"),
-        Horizon(epochs=((0, 10),), why_unknown="the train dataloader has no length"),
-        f"MultiStepDecay: milestones[0]='50%' needs the length of the run, {WAYS_OUT}",
     ),
 ]
 
 
-@pytest.mark.parametrize(("callback", "run", "message"), AT_THE_START, ids=lambda v: repr(v)[:40])
-def test_what_the_run_cannot_give_is_refused_with_the_ways_out(callback, run, message):
+@pytest.mark.parametrize(("callback", "message"), AT_THE_START, ids=lambda v: repr(v)[:40])
+def test_what_does_not_fit_the_run_is_refused_with_the_lengths_in_its_ticks(callback, message):
     with pytest.raises(MisconfigurationException, match=f"^{re.escape(message)}$"):
-        callback.segment(run, Group(0, 0.1, 0.1, 0))
+        lc.preview([callback], 0.1, total_steps=20, steps_per_epoch=10)
+    with pytest.raises(MisconfigurationException, match=f"^{re.escape(message)}$"):
+        fit(callback, module=Net(sgd((0.1,))), batches=10, max_epochs=2)
+
+
+WAYS_OUT = (
+    ". Ways out: give the length in optimizer steps (500), set Trainer(max_steps=...), or give the train dataloader a"
+    " length (limit_train_batches=... does)."
+)
+UNKNOWN = [
+    (
+        lc.CosineAnnealing(),
+        {"max_epochs": 2},
+        "CosineAnnealing: total_steps is not given and lasts to the end of the run by default, which is not known here:"
+        " the train dataloader has no length",
+    ),
+    (
+        lc.StepDecay("2 epochs", interval="epoch"),
+        {"max_epochs": 2},
+        "StepDecay: interval='epoch' needs the length of an epoch, which is not known here: the train dataloader has no"
+        " length",
+    ),
+    (
+        lc.MultiStepDecay(["50%"], interval="epoch"),
+        {"max_epochs": -1, "limit_train_batches": 10},
+        "MultiStepDecay: milestones[0]='50%' needs the length of the run, which is not known here: the run has no end"
+        " (neither max_epochs nor max_steps is set)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("callback", "options", "message"), UNKNOWN, ids=lambda v: repr(v)[:40])
+def test_what_the_run_cannot_give_is_refused_with_the_ways_out(callback, options, message):
+    endless = DataLoader(Stream(100), batch_size=2)
+    with pytest.raises(MisconfigurationException, match=f"^{re.escape(message + WAYS_OUT)}$"):
+        trainer(callback, **options).fit(Net(sgd((0.1,))), endless)
 
 
 def test_bounds_cannot_scale_lrs_that_are_all_0():
@@ -269,11 +282,10 @@ def negative(step):
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -1.0, "x"])
 def test_a_function_that_gives_no_factor_is_named_with_the_step_and_the_value(value):
     def function(step):
-        return value
+        return value if step == 7 else 1.0
 
-    segment = lc.LambdaFactor(function).segment(RUN, Group(0, 0.1, 0.1, 0))
     with pytest.raises(ValueError, match=rf"function\(7\) must be a finite number of at least 0, got {value!r}$"):
-        segment.factor_at(7)
+        lc.preview([lc.LambdaFactor(function)], 0.1, total_steps=10)
 
 
 def test_a_function_that_turns_negative_stops_the_fit_at_that_step():

@@ -10,11 +10,10 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, adam, fit, sgd
+from terms import term_of
 
 import lr_callbacks as lc
-from lr_callbacks.callbacks.interval import IntervalSchedule
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group
+from lr_callbacks.core.run_length import RunLength
 
 LRS = (0.1, 0.02)
 
@@ -32,10 +31,17 @@ CALLBACKS = {
     "constant": lambda: lc.ConstantFactor("50%", factor=0.2),
     "cosine": lambda: lc.CosineAnnealing(eta_min=0.001),
     "cosine by epoch": lambda: lc.CosineAnnealing(interval="epoch"),
+    "one-cycle": lambda: lc.OneCycle(0.3, div_factor=10.0),
+    "one-cycle by epoch": lambda: lc.OneCycle(interval="epoch", anneal_strategy="linear"),
+    "restarts": lambda: lc.SGDR(4, T_mult=1.5, eta_min=0.001, cycle_decay=0.8, cycle_warmup=2),
+    "restarts by epoch": lambda: lc.SGDR("2 epochs", interval="epoch"),
     "cyclical": lambda: lc.CyclicalLR(0.01, step_size_up=3, mode="triangular2"),
     "inverse square root": lambda: lc.InverseSqrt(),
     "warm-up stable decay": lambda: lc.WarmupStableDecay(2, "25%", decay_shape="1-sqrt"),
     "rex": lambda: lc.Rex(),
+    "sequence": lambda: lc.Sequential([lc.LinearDecay(0.5), lc.CosineAnnealing(floor=0.01)], ["40%"], join="continue"),
+    "points": lambda: lc.Piecewise([[0, 0.2], ["1 epoch", 0.5], ["90%", 0.0]], "cosine", absolute=True),
+    "cycles": lambda: lc.Restarts(lc.Rex(), 3, T_mult=1.5, cycle_decay=0.8, cycle_warmup=1),
     "function": lambda: lc.LambdaFactor(fade, {"half_life": 9}),
     "product": lambda: lc.MultiplicativeFactor("math.tanh"),
 }
@@ -110,9 +116,8 @@ def test_the_momentum_that_a_cycle_has_moved_is_given_back_at_the_end():
 
 
 def test_the_phase_of_a_cycle_is_told_by_the_way_that_it_goes():
-    callback = lc.CyclicalLR(0.01, step_size_up=2, step_size_down=3, start=1)
-    segment = callback.segment(Horizon(20), Group(0, 0.1, 0.1, 0))
-    phases = [callback.phase_at(step, segment) for step in range(8)]
+    term = term_of(lc.CyclicalLR(0.01, step_size_up=2, step_size_down=3, start=1), RunLength(20))
+    phases = [term.phase_at(step) for step in range(8)]
     assert phases == ["waiting", "climbing", "climbing", "falling", "falling", "falling", "climbing", "climbing"]
 
 
@@ -131,10 +136,18 @@ def test_two_that_anneal_to_the_end_are_refused():
         fit(lc.Rex(), lc.CosineAnnealing())
 
 
-def test_every_schedule_that_counts_in_ticks_is_in_the_table():
+ELSEWHERE = {
+    lc.LRCallback,
+    lc.Warmup,  # it is what the others begin after
+    lc.ReduceLROnPlateau,  # tests/callbacks/test_plateau.py
+    lc.TorchScheduler,  # tests/callbacks/test_torch_scheduler.py
+}
+
+
+def test_every_schedule_that_is_a_function_of_time_is_in_the_table():
     public = [getattr(lc, name) for name in lc.__all__]
-    schedules = {cls for cls in public if isinstance(cls, type) and issubclass(cls, IntervalSchedule)}
-    assert {type(make()) for make in CALLBACKS.values()} == schedules
+    schedules = {cls for cls in public if isinstance(cls, type) and issubclass(cls, lc.LRCallback) and cls.drives}
+    assert {type(make()) for make in CALLBACKS.values()} == schedules - ELSEWHERE
 
 
 class StopsAtOnce(Callback):

@@ -108,7 +108,7 @@ def test_callbacks_are_found_by_short_name_on_the_command_line(workplace):
     )  # fmt: skip
     kinds = [type(callback).__name__ for callback in cli.trainer.callbacks]
     assert [kind for kind in kinds if kind in ("Warmup", "SGDR", "ReduceLROnPlateau")] == kinds[:3]
-    rates = list(scalars("runs/DigitsClassifier/version_0", "lr-SGD").values())
+    rates = list(scalars("runs/DigitsClassifier/version_0", "lr/SGD").values())
     assert rates[:3] == pytest.approx([0.02 / 3, 0.02 * 2 / 3, 0.02])
 
 
@@ -139,7 +139,7 @@ def test_callbacks_are_found_by_short_name_in_a_file(workplace):
 def test_the_optimizer_is_chosen_on_the_command_line(workplace):
     cli = run("fit", *SHORT, "--model.optimizer=AdamW", "--model.optimizer.lr=0.002")
     assert isinstance(cli.trainer.optimizers[0], torch.optim.AdamW)
-    assert list(scalars("runs/DigitsClassifier/version_0", "lr-AdamW").values()) == pytest.approx([0.002] * 4)
+    assert list(scalars("runs/DigitsClassifier/version_0", "lr/AdamW").values()) == pytest.approx([0.002] * 4)
 
 
 def test_a_users_own_module_and_data_are_found_in_the_working_folder(workplace):
@@ -147,7 +147,7 @@ def test_a_users_own_module_and_data_are_found_in_the_working_folder(workplace):
     cli = run("fit", *QUIET, "--trainer.max_epochs=1", "--model=own_with_data.Net", "--model.width=5",
               "--data=own_with_data.Data", "--trainer.callbacks+=Warmup", "--trainer.callbacks.duration=2")  # fmt: skip
     assert cli.model.layer.out_features == 5
-    assert list(scalars("runs/Net/version_0", "lr-SGD").values()) == pytest.approx([0.1 / 3, 0.2 / 3, 0.1, 0.1])
+    assert list(scalars("runs/Net/version_0", "lr/SGD").values()) == pytest.approx([0.1 / 3, 0.2 / 3, 0.1, 0.1])
 
 
 def test_a_module_with_loaders_of_its_own_needs_no_data(workplace):
@@ -172,7 +172,7 @@ def test_a_checkpoint_is_validated_tested_and_used(workplace, capsys):
     assert (guesses == labels.test_set.tensors[1]).float().mean() > 0.9
     said = capsys.readouterr().out
     assert "Predicted 270 samples. The first: " + " ".join(str(int(guess)) for guess in guesses[:20]) in said
-    assert "No --ckpt_path" not in said
+    assert "no --ckpt_path" not in said
     assert [path.name for path in Path("runs").iterdir()] == ["small"]
     assert [path.name for path in Path("runs/small").iterdir()] == ["version_0"]
 
@@ -180,7 +180,11 @@ def test_a_checkpoint_is_validated_tested_and_used(workplace, capsys):
 @pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
 def test_an_evaluation_without_a_checkpoint_says_that_the_network_is_untrained(workplace, capsys, subcommand):
     run(subcommand)
-    assert "No --ckpt_path: this is the network before any training." in capsys.readouterr().out
+    warning = "Warning: no --ckpt_path is given, so this evaluates an untrained model. "
+    assert f"{warning}To evaluate a trained one: --ckpt_path FILE\n" in capsys.readouterr().out
+    run("fit", *SHORT, "--name=some")
+    run(subcommand, "--name=some", "--trainer.logger=false")
+    assert f"{warning}Latest checkpoint: {the_checkpoint('runs/some/version_0')}\n" in capsys.readouterr().out
 
 
 def test_a_run_is_resumed_from_its_checkpoint_into_a_folder_of_its_own(workplace):
@@ -189,8 +193,8 @@ def test_a_run_is_resumed_from_its_checkpoint_into_a_folder_of_its_own(workplace
     checkpoint = the_checkpoint("runs/part/version_0")
     run("fit", *flags, "--trainer.max_epochs=2", "--name=part", f"--ckpt_path={checkpoint}")
     run("fit", *flags, "--trainer.max_epochs=2", "--name=whole")
-    resumed = scalars("runs/part/version_1", "lr-SGD")
-    whole = scalars("runs/whole/version_0", "lr-SGD")
+    resumed = scalars("runs/part/version_1", "lr/SGD")
+    whole = scalars("runs/whole/version_0", "lr/SGD")
     assert resumed == {step: rate for step, rate in whole.items() if step >= 5}
 
 
@@ -216,7 +220,7 @@ def test_the_users_own_monitor_stays_the_only_one(workplace):
     (monitor,) = [c for c in ours.trainer.callbacks if isinstance(c, LearningRateMonitor)]
     assert isinstance(monitor, LRMonitor)
     assert monitor.prog_bar
-    assert ours.trainer.progress_bar_metrics["lr-SGD"] == pytest.approx(0.02)
+    assert ours.trainer.progress_bar_metrics["lr"] == pytest.approx(0.02)
 
 
 def test_without_a_logger_a_run_leaves_its_checkpoint_only(workplace, capsys):

@@ -65,11 +65,6 @@ def test_an_unknown_option_is_named(workplace, capsys):
     assert said.endswith("--help\n")
 
 
-def test_a_scheduler_option_of_lightnings_is_refused_and_not_stepped_once_an_epoch_in_silence(workplace, capsys):
-    said = fails(capsys, "fit", "--lr_scheduler=OneCycleLR", "--lr_scheduler.total_steps=96")
-    assert "--lr_scheduler=OneCycleLR" in said
-
-
 @pytest.mark.parametrize(
     ("flags", "rule"),
     [
@@ -103,10 +98,3 @@ def test_a_missing_extra_is_named_instead_of_a_traceback(monkeypatch, capsys, mo
     assert fails(capsys, "fit") == (
         f'lr-callbacks: The command line needs {module}; install it with: pip install "lr-callbacks[cli]"'
     )
-
-
-def test_help_names_the_way_to_a_first_schedule(workplace, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["--help"])
-    assert ended.value.code == 0
-    assert "lr-callbacks fit --trainer.callbacks+=OneCycle" in capsys.readouterr().out

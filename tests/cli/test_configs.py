@@ -31,8 +31,11 @@ EXPECTED = {
     "one_cycle": (0.004, None, 0.1 / 25 / 1e4),
     "one_cycle_auto": (None, None, None),  # what the range test finds: tests/cli/test_range_test_command.py
     "plateau": (0.03, 0.03, None),
+    "piecewise": (0.003, 0.003 + 0.027 * 20 / 40, 0.003 * (1 + math.cos(math.pi * 47 / 48)) / 2),
     "polynomial_decay": (0.03, 0.0001 + 0.0299 * (5 / 6) ** 2, 0.0001 + 0.0299 / 120**2),
     "rex": (0.03, 0.03 * (5 / 6) / (11 / 12), 0.03 * (1 / 120) / (0.5 + 0.5 / 120)),
+    "restarts": (0.0005, 0.0005 + 0.0295 * (60 / 70) ** 2, 0.0005 + 0.0235 * (81 / 110) ** 2),
+    "sequential": (0.03, 0.01 + 0.02 * (1 + math.cos(math.pi * 20 / 48)) / 2, 0.01 / 36),
     "sgdr": (0.03, None, None),
     "step_decay": (0.03, 0.03, 0.03),
     "warmup": (0.003, 0.03, 0.03),
@@ -57,7 +60,7 @@ def test_every_torch_scheduler_has_a_configuration():
 def test_a_configuration_trains_with_the_learning_rates_that_plot_draws(path, workplace):
     short = (f"--config={path}", "--trainer.limit_train_batches=4", "--trainer.limit_val_batches=1", *FAST)
     cli = run("fit", *short)
-    rates, losses = (scalars(f"runs/{path.stem}/version_0", tag) for tag in ("lr-SGD", "val_loss"))
+    rates, losses = (scalars(f"runs/{path.stem}/version_0", tag) for tag in ("lr/SGD", "val_loss"))
     assert len(rates) == cli.trainer.global_step == 4 * len(losses)
     drawn = run("plot", *short, f"--metrics={list(losses.values())}").curves[0][1]
     assert list(rates.values()) == pytest.approx(drawn, rel=1e-6)
@@ -68,7 +71,7 @@ def test_a_configuration_trains_and_its_learning_rate_is_what_it_says(name, work
     cli = run("fit", f"--config={CONFIGS / name}.yaml", f"--trainer.max_epochs={EPOCHS}")
     assert cli.trainer.global_step == STEPS
     assert cli.trainer.callback_metrics["val_acc"] > 0.9
-    rates = scalars(f"runs/{name}/version_0", "lr-SGD")
+    rates = scalars(f"runs/{name}/version_0", "lr/SGD")
     assert list(rates) == list(range(STEPS))
     expected = dict(zip((0, 20, STEPS - 1), EXPECTED[name], strict=True))
     for step, rate in expected.items():
@@ -78,13 +81,13 @@ def test_a_configuration_trains_and_its_learning_rate_is_what_it_says(name, work
 
 def test_the_warmup_is_five_percent_of_whatever_length_the_run_has(workplace):
     run("fit", f"--config={CONFIGS / 'warmup.yaml'}", "--trainer.max_epochs=3")
-    rates = scalars("runs/warmup/version_0", "lr-SGD")
+    rates = scalars("runs/warmup/version_0", "lr/SGD")
     assert rates[5] < rates[6] == pytest.approx(0.03, rel=1e-6)
 
 
 def test_sgdr_restarts_at_the_steps_that_its_comments_name(workplace):
     run("fit", f"--config={CONFIGS / 'sgdr.yaml'}", "--trainer.max_epochs=7", "--trainer.limit_train_batches=8")
-    rates = scalars("runs/sgdr/version_0", "lr-SGD")
+    rates = scalars("runs/sgdr/version_0", "lr/SGD")
     restarts = [step for step in range(1, len(rates)) if rates[step] > rates[step - 1]]
     assert restarts == [2 * 8, 6 * 8]
     assert [rates[step] for step in restarts] == pytest.approx([0.03, 0.03], rel=1e-6)
@@ -92,7 +95,7 @@ def test_sgdr_restarts_at_the_steps_that_its_comments_name(workplace):
 
 def test_the_plateau_configuration_reduces_within_its_epochs(workplace):
     run("fit", f"--config={CONFIGS / 'plateau.yaml'}", "--trainer.limit_train_batches=20")
-    rates = list(scalars("runs/plateau/version_0", "lr-SGD").values())
+    rates = list(scalars("runs/plateau/version_0", "lr/SGD").values())
     assert rates[0] == pytest.approx(0.03, rel=1e-6)
     assert 1e-4 * 0.99 < rates[-1] < 0.03
     assert all(after in (before, pytest.approx(before / 2)) for before, after in pairwise(rates))
@@ -100,7 +103,7 @@ def test_the_plateau_configuration_reduces_within_its_epochs(workplace):
 
 def test_the_wall_clock_configuration_is_at_its_end_when_the_time_is_up(workplace):
     cli = run("fit", f"--config={CONFIGS / 'wall_clock.yaml'}", "--trainer.max_time=00:00:00:08")
-    rates = list(scalars("runs/wall_clock/version_0", "lr-SGD").values())
+    rates = list(scalars("runs/wall_clock/version_0", "lr/SGD").values())
     peak = rates.index(max(rates))
     assert len(rates) == cli.trainer.global_step
     assert rates[0] == pytest.approx(0.01, rel=1e-3)

@@ -46,10 +46,10 @@ def test_the_one_cycle_configuration_writes_the_series_of_torch(workplace):
     lrs, momenta = native(
         lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=400), 400
     )
-    rates = scalars("runs/one_cycle/version_0", "lr-SGD")
+    rates = scalars("runs/one_cycle/version_0", "lr/SGD")
     assert list(rates) == list(range(400))
     assert list(rates.values()) == pytest.approx([step[0] for step in lrs], rel=1e-6)
-    momentum = scalars("runs/one_cycle/version_0", "lr-SGD-momentum")
+    momentum = scalars("runs/one_cycle/version_0", "momentum/SGD")
     assert list(momentum.values()) == pytest.approx([step[0] for step in momenta], rel=1e-6)
     assert cli.trainer.callback_metrics["val_acc"] >= 0.97
 
@@ -58,9 +58,9 @@ def test_loss_accuracy_rate_and_momentum_appear_on_the_axis_of_optimizer_steps(w
     run("fit", "--trainer.max_epochs=2", "--trainer.accumulate_grad_batches=3")
     folder = "runs/DigitsClassifier/version_0"
     assert tags(folder) == {
-        "train_loss", "train_acc", "val_loss", "val_acc", "lr-SGD", "lr-SGD-momentum", "epoch"
+        "train_loss", "train_acc", "val_loss", "val_acc", "lr/SGD", "momentum/SGD", "epoch"
     }  # fmt: skip
-    for tag in ("train_loss", "lr-SGD", "lr-SGD-momentum"):
+    for tag in ("train_loss", "lr/SGD", "momentum/SGD"):
         assert list(scalars(folder, tag)) == list(range(28))
     for tag in ("train_acc", "val_loss", "val_acc"):
         assert list(scalars(folder, tag)) == [13, 27]
@@ -72,12 +72,12 @@ def test_the_rate_and_momentum_logged_at_a_step_are_those_used_at_it(workplace, 
     recorder = logged(
         Warmup(3), OneCycle(start=0), LRMonitor(), module=Net(optimizer), accumulate_grad_batches=accumulate
     )
-    name = "lr-SGD" if "SGD" in str(tags(RUN)) else "lr-Adam"
+    name = "lr/SGD" if "SGD" in str(tags(RUN)) else "lr/Adam"
     for group in (0, 1):
         rates = scalars(RUN, f"{name}/pg{group + 1}")
         assert list(rates) == list(range(len(recorder.lrs[0])))
         assert list(rates.values()) == as_stored(recorder.of_group(group))
-        momenta = scalars(RUN, f"{name}/pg{group + 1}-momentum")
+        momenta = scalars(RUN, f"{name.replace('lr/', 'momentum/')}/pg{group + 1}")
         assert list(momenta.values()) == as_stored(step[group] for step in recorder.momenta[0])
 
 
@@ -92,7 +92,7 @@ def test_a_reduction_between_two_batches_of_one_step_is_in_the_series(workplace)
     )
     used = recorder.of_group()
     assert len(set(used)) > 2
-    assert list(scalars(RUN, "lr-SGD").values()) == as_stored(used)
+    assert list(scalars(RUN, "lr/SGD").values()) == as_stored(used)
 
 
 def test_lightnings_own_monitor_writes_a_step_once_per_batch(workplace):
@@ -104,12 +104,12 @@ def test_lightnings_own_monitor_writes_a_step_once_per_batch(workplace):
 
 def test_log_every_n_steps_thins_the_series(workplace):
     logged(SGDR(5), LRMonitor(), log_every_n_steps=4)
-    assert list(scalars(RUN, "lr-SGD")) == [3, 7, 11, 15, 19]
+    assert list(scalars(RUN, "lr/SGD")) == [3, 7, 11, 15, 19]
 
 
 def test_epoch_as_interval_writes_at_the_start_of_each_epoch(workplace):
     recorder = logged(SGDR(30), LRMonitor("epoch"))
-    series = scalars(RUN, "lr-SGD")
+    series = scalars(RUN, "lr/SGD")
     assert list(series) == [0, 10]
     assert list(series.values()) == as_stored([recorder.of_group()[0], recorder.of_group()[10]])
 
@@ -122,7 +122,7 @@ def test_groups_are_called_by_their_names(workplace):
         return torch.optim.SGD(named, lr=0.1)
 
     logged(SGDR(5), LRMonitor(log_momentum=False), module=Net(build))
-    assert {tag for tag in tags(RUN) if tag.startswith("lr")} == {"lr-SGD/body", "lr-SGD/head"}
+    assert {tag for tag in tags(RUN) if tag.startswith("lr")} == {"lr/SGD/body", "lr/SGD/head"}
 
 
 def test_two_groups_of_one_name_are_refused_before_the_first_step(workplace):
@@ -135,7 +135,7 @@ def test_two_groups_of_one_name_are_refused_before_the_first_step(workplace):
 
 def test_an_optimizer_without_momentum_gets_no_momentum_series(workplace):
     logged(LRMonitor(), module=Net(lambda parts: torch.optim.Adagrad(nn.ModuleList(parts).parameters(), lr=0.1)))
-    assert {tag for tag in tags(RUN) if tag.startswith("lr")} == {"lr-Adagrad"}
+    assert {tag for tag in tags(RUN) if tag.startswith("lr")} == {"lr/Adagrad"}
 
 
 def test_a_rate_that_is_a_tensor_is_logged_as_the_number_that_it_was(workplace):
@@ -143,7 +143,7 @@ def test_a_rate_that_is_a_tensor_is_logged_as_the_number_that_it_was(workplace):
         return torch.optim.Adam(nn.ModuleList(parts).parameters(), lr=torch.tensor(0.1), foreach=False)
 
     recorder = logged(Warmup(10), LRMonitor(), module=Net(build))
-    assert list(scalars(RUN, "lr-Adam").values()) == as_stored(recorder.of_group())
+    assert list(scalars(RUN, "lr/Adam").values()) == as_stored(recorder.of_group())
 
 
 class TwoOptimizers(LightningModule):
@@ -170,8 +170,8 @@ class TwoOptimizers(LightningModule):
 
 def test_two_optimizers_under_manual_optimization_have_a_series_each(workplace):
     recorder = logged(SGDR(4, optimizer=0), SGDR(6, optimizer=1), LRMonitor(), module=TwoOptimizers())
-    assert list(scalars(RUN, "lr-SGD").values()) == as_stored(recorder.of_group(optimizer=0))
-    second = list(scalars(RUN, "lr-SGD-1").values())
+    assert list(scalars(RUN, "lr/SGD").values()) == as_stored(recorder.of_group(optimizer=0))
+    second = list(scalars(RUN, "lr/SGD-1").values())
     assert second[::2] == as_stored(recorder.of_group(optimizer=1))
 
 
@@ -192,7 +192,7 @@ def test_a_resumed_run_goes_on_where_the_series_stopped(workplace):
         enable_model_summary=False,
     )
     second.fit(Net(), loader(10), loader(2), ckpt_path="half.ckpt")
-    series = scalars("logs/run/version_1", "lr-SGD")
+    series = scalars("logs/run/version_1", "lr/SGD")
     assert list(series) == list(range(10, 20))
     assert list(series.values()) == as_stored(whole.of_group()[10:])
 
@@ -200,7 +200,7 @@ def test_a_resumed_run_goes_on_where_the_series_stopped(workplace):
 def test_without_a_logger_the_monitor_is_quiet_and_can_still_show_the_rate_in_the_progress_bar():
     made = trainer(Warmup(100), LRMonitor(prog_bar=True), max_epochs=1, num_sanity_val_steps=0)
     made.fit(Net(), loader(10), loader(2))
-    assert made.progress_bar_metrics["lr-SGD"] == pytest.approx(0.1 * (1 / 3 + 2 / 3 * 9 / 100))
+    assert made.progress_bar_metrics["lr"] == pytest.approx(0.1 * (1 / 3 + 2 / 3 * 9 / 100))
 
 
 def test_the_progress_bar_is_free_of_rates_unless_asked():
@@ -212,17 +212,15 @@ def test_the_progress_bar_is_free_of_rates_unless_asked():
 def test_the_monitor_keeps_the_latest_value_only(workplace):
     monitor = LRMonitor()
     recorder = logged(SGDR(7), monitor)
-    assert monitor.lrs == {"lr-SGD": [recorder.of_group()[-1]]}
+    assert monitor.lrs == {"lr/SGD": [recorder.of_group()[-1]]}
 
 
-def test_the_progress_bar_gets_rates_that_nobody_has_read_from_a_device():
-    """A number would be copied to the device and a tensor read from it, at each batch: Lightning gets tensors alone."""
-    given: list[tuple[object, object]] = []
+def test_the_progress_bar_shows_the_rate_of_each_group_as_it_is_and_logs_nothing():
+    logged_names = []
 
     class Notes(Net):
         def log(self, name, value, **kwargs):
-            if name.startswith("lr-"):
-                given.append((value, [group["lr"] for group in self.trainer.optimizers[0].param_groups]))
+            logged_names.append(name)
             super().log(name, value, **kwargs)
 
     def one_of_each(parts):
@@ -232,13 +230,17 @@ def test_the_progress_bar_gets_rates_that_nobody_has_read_from_a_device():
 
     made = trainer(Warmup(100), LRMonitor(prog_bar=True), max_epochs=1, num_sanity_val_steps=0)
     made.fit(Notes(one_of_each), loader(10), loader(2))
-    assert len(given) == 20
-    for number, (value, held) in enumerate(given):
-        assert isinstance(value, torch.Tensor)
-        if number % 2:
-            assert value is held[1]
-        else:
-            assert value.device.type == "cpu"
+    assert not [name for name in logged_names if name.startswith("lr")]
     shown = made.progress_bar_metrics
     last = 1 / 3 + 2 / 3 * 9 / 100
-    assert [shown["lr-SGD/pg1"], shown["lr-SGD/pg2"]] == pytest.approx([0.1 * last, 0.02 * last])
+    assert [shown["lr/SGD/pg1"], shown["lr/SGD/pg2"]] == pytest.approx([0.1 * last, 0.02 * last])
+    assert f"{shown['lr/SGD/pg2']:.3f}" == f"{0.02 * last:.2e}"
+
+
+def test_weight_decay_is_logged_in_a_group_of_its_own(workplace):
+    def build(parts):
+        return torch.optim.AdamW(nn.ModuleList(parts).parameters(), lr=0.1, weight_decay=0.3)
+
+    logged(LRMonitor(log_weight_decay=True), module=Net(build))
+    assert set(scalars(RUN, "weight_decay/AdamW").values()) == set(as_stored([0.3]))
+    assert {tag for tag in tags(RUN) if "AdamW" in tag} == {"lr/AdamW", "momentum/AdamW", "weight_decay/AdamW"}

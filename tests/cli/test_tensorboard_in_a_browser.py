@@ -10,7 +10,7 @@ from cli_support import QUIET, run
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 import screenshots
 
-SERIES = {"lr-SGD", "lr-SGD-momentum", "train_loss", "train_acc", "val_loss", "val_acc", "epoch"}
+SERIES = {"lr/SGD", "momentum/SGD", "train_loss", "train_acc", "val_loss", "val_acc", "epoch"}
 MISSING = [*screenshots.missing_programs(), *([] if find_spec("selenium") else ["selenium"])]
 
 
@@ -31,7 +31,7 @@ def test_tensorboard_lists_lr_momentum_losses_and_accuracies_of_a_finished_run(b
 
 
 def test_tensorboard_serves_the_lr_of_every_optimizer_step(board):
-    points = screenshots.ask(f"{board}/data/plugin/scalars/scalars?run=shown/version_0&tag=lr-SGD")
+    points = screenshots.ask(f"{board}/data/plugin/scalars/scalars?run=shown/version_0&tag=lr/SGD")
     assert [step for _, step, _ in points] == list(range(20))
     lrs = [lr for _, _, lr in points]
     assert lrs[0] == pytest.approx(0.1 / 25)
@@ -42,9 +42,9 @@ def test_tensorboard_serves_the_lr_of_every_optimizer_step(board):
 @pytest.mark.browser
 @pytest.mark.skipif(bool(MISSING), reason=f"no browser to look with: {', '.join(MISSING)} not installed")
 def test_the_page_shows_a_curve_in_the_charts_of_lr_and_loss(board):
-    wanted = ["lr-SGD", "train_loss", "val_loss"]
+    wanted = ["lr/SGD", "train_loss", "val_loss"]
     with screenshots.chromium(1180, 1010) as browser:
-        charts = screenshots.charts(browser, board, "^(lr-SGD|train_loss|val_loss)$", number=len(wanted))
+        charts = screenshots.charts(browser, board, "^(lr/SGD|train_loss|val_loss)$", number=len(wanted))
         assert sorted(charts) == wanted
         for tag, chart in charts.items():
             assert screenshots.curve(chart) > 200, f"{tag} is an empty chart"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -157,11 +158,13 @@ def test_under_manual_optimization_a_one_cycle_ends_with_the_run():
     assert recorder.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=10) for t in range(10)])
 
 
-def test_under_manual_optimization_a_wrong_assumption_about_the_length_is_told():
-    with pytest.warns(UserWarning, match=r"took 10 steps in epoch 0, where the LR plan assumed one per batch \(5\)"):
+def test_under_manual_optimization_the_steps_of_the_first_epoch_correct_the_length_of_the_run(caplog):
+    """One step per batch is assumed until then; the LR waits for the epoch to end, and reaches its end with the run."""
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
         recorder = fit(OneCycle(), module=Manual(steps_per_batch=2), batches=5, max_epochs=2)
-    factors = [one_cycle_factor(t, total_steps=10) for t in range(20)]
-    assert recorder.of_group() == pytest.approx([0.1 * factor for factor in factors])
+    positions = [0, 1, 2, 3, *[4] * 6, *[5 + 0.5 * t for t in range(10)]]
+    assert recorder.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=10) for t in positions])
+    assert "took 10 steps in epoch 0, where the LR plan assumed 5 (one per batch)" in caplog.text
 
 
 def test_an_epoch_in_which_an_optimizer_rests_is_not_taken_for_a_wrong_length():
@@ -183,15 +186,32 @@ def test_an_epoch_that_is_stopped_in_the_middle_is_not_taken_for_a_wrong_length(
     assert len(recorder.lrs[0]) == 8
 
 
-def test_a_native_scheduler_that_is_built_in_the_first_step_is_refused_after_it():
-    class BuildsItLate(Net):
-        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-            if self.trainer.global_step == 0:
-                self.late = torch.optim.lr_scheduler.StepLR(self.trainer.optimizers[0], 2)
-            return super().training_step(batch, batch_idx)
+class StepsItself(Net):
+    """Builds a torch scheduler on its optimizer, at once or in the first step, and steps it in each batch."""
 
-    with pytest.raises(MisconfigurationException, match=r"Two masters for the LR of optimizer 0 \(SGD\): StepLR"):
-        fit(SGDR(3), module=BuildsItLate(sgd((0.1,))), batches=3)
+    def __init__(self, late: bool) -> None:
+        super().__init__(sgd((0.1,)))
+        self.late = late
+
+    def configure_optimizers(self) -> Any:
+        optimizer = super().configure_optimizers()
+        self.scheduler = None if self.late else lr_scheduler.StepLR(optimizer, 1)
+        return optimizer
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        if self.scheduler is None:
+            self.scheduler = lr_scheduler.StepLR(self.trainer.optimizers[0], 1)
+        elif batch_idx > 0:
+            self.scheduler.step()
+        return super().training_step(batch, batch_idx)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_native_scheduler_that_lightning_does_not_know_is_named_when_it_writes(late):
+    says = r"A torch scheduler that was built on it, or other code, has set the LR of group 0 of optimizer 0 \(SGD\) to"
+    with pytest.warns(UserWarning, match=says) as told:
+        fit(SGDR(30), module=StepsItself(late), batches=6)
+    assert sum("has set the LR" in str(each.message) for each in told) == 1
 
 
 def test_an_optimizer_without_step_hooks_is_refused_by_name():
@@ -214,6 +234,15 @@ def test_an_optimizer_without_step_hooks_is_refused_by_name():
         fit(SGDR(5), module=Net(lambda parts: Wrapper(parts[0].parameters())))
 
 
+def test_an_optimizer_with_step_hooks_and_without_state_hooks_is_refused_by_name():
+    class Lookahead(torch.optim.SGD):
+        def register_state_dict_post_hook(self, hook: Any, prepend: bool = False) -> Any:
+            raise AttributeError("no such hooks")
+
+    with pytest.raises(MisconfigurationException, match=r"Lookahead has no state hooks .* cannot be kept; derive it"):
+        fit(SGDR(5), module=Net(lambda parts: Lookahead(parts[0].parameters(), lr=0.1)))
+
+
 def test_an_optimizer_that_steps_without_firing_its_hooks_is_an_error_and_not_a_frozen_lr():
     def bypassing(parts: list[nn.Module]) -> torch.optim.Optimizer:
         optimizer = torch.optim.SGD(parts[0].parameters(), lr=0.1)
@@ -225,24 +254,15 @@ def test_an_optimizer_that_steps_without_firing_its_hooks_is_an_error_and_not_a_
 
 
 class NativeScheduler(Net):
-    def __init__(self, scheduler: Any, returned: bool = True) -> None:
-        super().__init__(sgd((0.1,)))
-        self.build, self.returned = scheduler, returned
-
     def configure_optimizers(self) -> Any:
         optimizer = super().configure_optimizers()
-        self.scheduler = self.build(optimizer)
-        return ([optimizer], [self.scheduler]) if self.returned else optimizer
+        return [optimizer], [lr_scheduler.StepLR(optimizer, 1)]
 
 
-@pytest.mark.parametrize("returned", [True, False])
-def test_a_native_scheduler_is_refused_with_the_line_to_write_instead(returned):
-    module = NativeScheduler(lambda o: lr_scheduler.StepLR(o, 1), returned=returned)
-    with pytest.raises(
-        MisconfigurationException,
-        match=r"Two masters for the LR of optimizer 0 \(SGD\): StepLR.*TorchScheduler\(torch.optim.lr_scheduler.StepLR",
-    ):
-        fit(Warmup(3), module=module)
+def test_a_native_scheduler_is_refused_with_the_line_to_write_instead():
+    says = r"Two owners of the LR of optimizer 0 \(SGD\): StepLR.*TorchScheduler\(torch.optim.lr_scheduler.StepLR"
+    with pytest.raises(MisconfigurationException, match=says):
+        fit(Warmup(3), module=NativeScheduler(sgd((0.1,))))
 
 
 def test_weight_averaging_with_its_own_lr_is_refused():
@@ -260,9 +280,9 @@ def test_two_callbacks_that_anneal_to_the_end_are_refused_on_one_group_and_allow
 
 def test_two_callbacks_that_cycle_momentum_on_one_group_are_refused():
     class Second(OneCycle):
-        anneals_to_end = False
+        fills_run = False
 
-    with pytest.raises(MisconfigurationException, match=r"each of them cycles the momentum \(cycle_momentum=False"):
+    with pytest.raises(MisconfigurationException, match=r"each of them sets the momentum \(cycle_momentum=False"):
         fit(OneCycle(), Second())
     fit(OneCycle(), Second(cycle_momentum=False))
 
@@ -337,7 +357,7 @@ def test_a_bad_argument_is_refused_at_once_with_name_rule_and_value(build, error
         (SGDR(5, cycle_warmup=5), r"cycle_warmup=5 \(5 steps\) must be shorter than T_0=5 \(5 steps\)"),
         (
             ReduceLROnPlateau("x", min_lr=[0.1]),
-            r"min_lr has 1 values, but optimizer 0 \(SGD\) has 2 groups; give one for each",
+            r"min_lr has 1 value, but optimizer 0 \(SGD\) has 2 groups; give one for each",
         ),
         (OneCycle(max_lr=1.0, groups=1), r"max_lr=1.0 is to scale groups whose LRs are all 0"),
     ],
@@ -359,10 +379,11 @@ class TakesTheSecondStep(Net):
             optimizer_closure()
 
 
-def test_a_module_that_leaves_out_its_first_step_is_not_taken_for_an_optimizer_without_hooks():
-    with pytest.warns(UserWarning, match=r"optimizer 0 \(SGD\) took 3 steps in epoch 0, where the LR plan counted on"):
-        recorder = fit(SGDR(3), module=TakesTheSecondStep(sgd((0.1,))), batches=4, max_epochs=1)
-    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=3) for t in range(3)])
+def test_a_module_that_leaves_out_its_first_step_is_not_taken_for_an_optimizer_without_hooks(caplog):
+    with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
+        recorder = fit(SGDR(3), module=TakesTheSecondStep(sgd((0.1,))), batches=4, max_epochs=2)
+    assert recorder.of_group() == pytest.approx([0.1 * sgdr_factor(t, T_0=3) for t in range(6)])
+    assert "optimizer 0 (SGD) took 3 steps in epoch 0, where the LR plan assumed 4 (one per batch)" in caplog.text
 
 
 def test_a_module_that_never_lets_its_optimizer_step_is_told_after_the_first_epoch():

@@ -9,32 +9,35 @@ from support import Net, fit, sgd, trainer
 from torch.utils.data import DataLoader, IterableDataset
 
 import lr_callbacks as lc
-from lr_callbacks.core.durations import Duration
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.ticks import Ticks
+from lr_callbacks.core.run_length import RunLength
+from lr_callbacks.core.schedule_time import ScheduleTime
+from lr_callbacks.core.timeline import Timeline
 
-RUN = Horizon(total_steps=50, epochs=((0, 10),))
-UNEVEN = Horizon(total_steps=28, epochs=((0, 4), (2, 10)))
+RUN = RunLength(total_steps=50, epochs=((0, 10),))
+UNEVEN = RunLength(total_steps=28, epochs=((0, 4), (2, 10)))
+
+
+def time_of(run: RunLength, start: int) -> ScheduleTime:
+    return ScheduleTime(Timeline(run), "epochs", start, "epoch")
 
 
 @pytest.mark.parametrize("run", [RUN, UNEVEN], ids=str)
 @pytest.mark.parametrize("start", [0, 1, 4, 7, 8, 12])
 def test_the_first_step_of_a_tick_is_where_the_tick_begins(run, start):
-    ticks = Ticks(run, start, "epoch")
+    time = time_of(run, start)
     for tick in range(4):
-        since = ticks.steps(tick)
-        assert ticks.at(since) == tick
-        assert since == 0 or ticks.at(since - 1) == tick - 1
+        position = time.position_of(tick)
+        assert time.tick(position) == tick
+        assert position == start or time.tick(position - 1) == tick - 1
 
 
 def test_the_rest_of_the_run_counts_the_epoch_that_the_start_cuts():
-    assert [Ticks(RUN, start, "epoch").rest("x") for start in (0, 9, 10, 49, 50, 99)] == [5, 5, 4, 1, 1, 1]
-    assert [Ticks(UNEVEN, start, "epoch").rest("x") for start in (0, 4, 8, 18)] == [4, 3, 2, 1]
+    assert [time_of(RUN, start).length("x", None) for start in (0, 9, 10, 49, 50, 99)] == [5, 5, 4, 1, 1, 1]
+    assert [time_of(UNEVEN, start).length("x", None) for start in (0, 4, 8, 18)] == [4, 3, 2, 1]
 
 
 def test_a_duration_in_percent_is_a_share_of_the_epochs():
-    counts = [Ticks(UNEVEN, 0, "epoch").count(Duration.parse(value), "x") for value in ("50%", "100%", "3 epochs")]
-    assert counts == [2, 4, 3]
+    assert [time_of(UNEVEN, 0).length("x", value) for value in ("50%", "100%", "3 epochs")] == [2, 4, 3]
 
 
 def test_epochs_of_different_lengths_are_held_each_over_its_own():

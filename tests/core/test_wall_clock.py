@@ -31,8 +31,8 @@ from lr_callbacks import (
     Warmup,
     WarmupStableDecay,
     preview,
-    wall_clock,
 )
+from lr_callbacks.core import wall_clock
 
 BUDGET = 20.0  # seconds; a step of the fake clock takes one
 

@@ -57,7 +57,7 @@ FLAG: list[Row] = [(value, TypeError, "must be True or False") for value in ("fa
 TEXT: list[Row] = [(value, TypeError, "must be a text, or None") for value in (1, ["x"], True)]
 GROUPS: list[Row] = [
     (value, ValueError, "must be an index, a name or a list of them (None for all)")
-    for value in ([], True, 0.5, ("a",), [[0]], {"a": 1})
+    for value in ([], (), True, 0.5, [[0]], {"a": 1})
 ]
 FUNCTION: list[Row] = [
     (3, TypeError, "must be a function of one int, or the import path of one"),
@@ -69,30 +69,58 @@ FUNCTION: list[Row] = [
 ]
 OPTIONS: list[Row] = [(v, TypeError, "must be a dict of the function's arguments by name") for v in ([1], "a=1", 3)]
 AT_LEAST_0 = number("at least 0", -1)
+FLOOR: list[Row] = [row for row in AT_LEAST_0 if row[0] != "x"] + [
+    (value, ValueError, "must be at least 0, or a share of each group's base value from '0%' to '100%'")
+    for value in ("x", "0.1", "%", "-1%", "101%", "1 epoch")
+]
 FRACTION = number("between 0 and 1", -0.1, 1.1)
 GAMMA = number("above 0 and at most 1", 0.0, 1.5, -1)
 MOMENTUM = number("at least 0 and below 1", -0.1, 1.0)
 OFFSET = choice(0, 1)
-DRIVEN = {"optimizer": whole(0), "groups": GROUPS}
-STARTED = {"start": duration(0), **DRIVEN}
-TIMED = {"interval": choice("step", "epoch"), **STARTED}
+PARAM: list[Row] = [(v, ValueError, "must be the name of an entry of parameter groups") for v in ("", None, 3)]
+BOUND: list[Row] = [
+    *((value, TypeError, "must be a number") for value in (True, [0.1])),
+    *((value, ValueError, "must be finite") for value in (NAN, INF, HUGE)),
+    (-1, ValueError, "must be at least 0"),
+    *(
+        (value, ValueError, "must be at least 0, or a share of each group's base value from '0%' to '100%'")
+        for value in ("x", "1", "-1%", "%", "101%")
+    ),
+]
+PARTS: list[Row] = [
+    (3, TypeError, "must be a schedule of lr_callbacks"),
+    (lc.ReduceLROnPlateau("loss"), ValueError, "must be a function of time, which ReduceLROnPlateau is not"),
+    (lc.Rex(interval="epoch"), ValueError, "must have the interval of the whole, 'step'"),
+    (lc.Rex(groups="head", end=5), ValueError, "must leave end, groups to "),
+]
+OPTIONS_OF_ALL = {
+    "param": PARAM,
+    "interval": choice("step", "epoch"),
+    "start": duration(0),
+    "end": duration(),
+    "outside": choice("hold", "one"),
+    "floor": BOUND,
+    "ceiling": BOUND,
+    "optimizer": whole(0),
+    "groups": GROUPS,
+}
 
 ROWS: dict[str, dict[str, list[Row]]] = {
-    "LRCallback": DRIVEN,
+    "LRCallback": OPTIONS_OF_ALL,
     "Warmup": {
         "duration": duration(0, optional=False),
         "shape": choice("linear", "exponential", "cosine", "constant"),
         "start_factor": FRACTION,
         "end_factor": GAMMA,
-        **DRIVEN,
+        **OPTIONS_OF_ALL,
     },
     "SGDR": {
         "T_0": duration(optional=False),
         "T_mult": number("at least 1", 0.5, 0, -1),
-        "eta_min": AT_LEAST_0,
+        "eta_min": FLOOR,
         "cycle_decay": GAMMA,
         "cycle_warmup": duration(0, optional=False),
-        **STARTED,
+        **OPTIONS_OF_ALL,
     },
     "OneCycle": {
         "max_lr": number("above 0 (None for the optimizer's own LR)", 0, -1),
@@ -105,7 +133,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "div_factor": number("above 0", 0, -1),
         "final_div_factor": number("above 0", 0, -1),
         "three_phase": FLAG,
-        **STARTED,
+        **OPTIONS_OF_ALL,
     },
     "CyclicalLR": {
         "base_lr": AT_LEAST_0,
@@ -117,9 +145,9 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "cycle_momentum": FLAG,
         "base_momentum": MOMENTUM,
         "max_momentum": MOMENTUM,
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
-    "StepDecay": {"step_size": duration(optional=False), "gamma": GAMMA, "offset": OFFSET, **TIMED},
+    "StepDecay": {"step_size": duration(optional=False), "gamma": GAMMA, "offset": OFFSET, **OPTIONS_OF_ALL},
     "MultiStepDecay": {
         "milestones": [
             ([], ValueError, "must be a list of at least one duration"),
@@ -128,7 +156,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
             *[([5, value], error, f"[1] {rule}") for value, error, rule in duration(0, optional=False)],
         ],
         "gamma": GAMMA,
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
     "ExponentialDecay": {
         "gamma": GAMMA,
@@ -136,20 +164,20 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "step_size": duration(),
         "staircase": FLAG,
         "offset": OFFSET,
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
     "PolynomialDecay": {
         "power": number("above 0", 0, -1),
         "end_factor": AT_LEAST_0,
-        "end_lr": AT_LEAST_0,
+        "end_lr": FLOOR,
         "total_steps": duration(),
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
-    "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **TIMED},
-    "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **TIMED},
-    "CosineAnnealing": {"eta_min": AT_LEAST_0, "total_steps": duration(), **TIMED},
-    "InverseSqrt": {"timescale": duration(), **TIMED},
-    "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **TIMED},
+    "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
+    "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **OPTIONS_OF_ALL},
+    "CosineAnnealing": {"eta_min": FLOOR, "total_steps": duration(), **OPTIONS_OF_ALL},
+    "InverseSqrt": {"timescale": duration(), **OPTIONS_OF_ALL},
+    "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "WarmupStableDecay": {
         "warmup_steps": duration(0, optional=False),
         "decay_steps": duration(0, optional=False),
@@ -157,10 +185,52 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "start_factor": FRACTION,
         "end_factor": FRACTION,
         "total_steps": duration(),
-        **TIMED,
+        **OPTIONS_OF_ALL,
     },
-    "LambdaFactor": {"function": FUNCTION, "options": OPTIONS, **TIMED},
-    "MultiplicativeFactor": {"function": FUNCTION, "options": OPTIONS, **TIMED},
+    "Sequential": {
+        "schedules": [
+            *((value, ValueError, "must be a list of at least one schedule") for value in ([], 3, "Rex")),
+            *(([lc.Rex(), value], error, f"[1] {rule}") for value, error, rule in PARTS),
+        ],
+        "milestones": [
+            (3, TypeError, "must be a list of durations"),
+            ([1, 2], ValueError, "must be one fewer than the 2 schedules"),
+            ([0.5], TypeError, ""),
+        ],
+        "join": choice("jump", "continue", "meet"),
+        **OPTIONS_OF_ALL,
+    },
+    "Piecewise": {
+        "points": [
+            *((value, ValueError, "must be a list of pairs") for value in ([], 3, "x", [3], [[1, 2, 3]])),
+            ([[0, 1], [0.5, 1]], TypeError, "[1] must be an int or a string with a unit"),
+            ([[0, 1], [1, -1]], ValueError, "[1] must be at least 0"),
+        ],
+        "interpolation": [
+            *choice("linear", "cosine", "constant"),
+            (["linear", "cosine"], ValueError, "must be one for all, or one for each of the 1 legs"),
+        ],
+        "absolute": FLAG,
+        **OPTIONS_OF_ALL,
+    },
+    "Restarts": {
+        "schedule": PARTS,
+        "T_0": duration(),
+        "T_mult": number("at least 1", 0.5, 0, -1),
+        "lengths": [(value, ValueError, "must be a list of at least one, or None") for value in ([], 3, "5%")],
+        "num_cycles": whole(1),
+        "peaks": [
+            *((value, ValueError, "must be a list of at least one, or None") for value in ([], 3)),
+            ([1, -1], ValueError, "[1] must be at least 0"),
+        ],
+        "cycle_decay": number("above 0", 0, -1),
+        "scaled": choice("peak", "span", "all"),
+        "cycle_warmup": duration(0, optional=False),
+        "whole_steps": FLAG,
+        **OPTIONS_OF_ALL,
+    },
+    "LambdaFactor": {"function": FUNCTION, "options": OPTIONS, **OPTIONS_OF_ALL},
+    "MultiplicativeFactor": {"function": FUNCTION, "options": OPTIONS, **OPTIONS_OF_ALL},
     "ReduceLROnPlateau": {
         "monitor": [(value, ValueError, "must be the name of a logged metric") for value in ("", None, 3)],
         "mode": choice("min", "max"),
@@ -169,11 +239,14 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "threshold": AT_LEAST_0,
         "threshold_mode": choice("rel", "abs"),
         "cooldown": whole(0),
-        "min_lr": [*AT_LEAST_0[:2], *AT_LEAST_0[3:], ([], ValueError, "must be one number or one for each group")],
+        "min_lr": [
+            *(row for row in FLOOR if row[0] != [0.1]),
+            ([], ValueError, "must be one number or one for each group"),
+        ],
         "eps": AT_LEAST_0,
         "every_n_steps": whole(1),
         "name": TEXT,
-        **STARTED,
+        **OPTIONS_OF_ALL,
     },
     "TorchScheduler": {
         "scheduler": [
@@ -181,7 +254,6 @@ ROWS: dict[str, dict[str, list[Row]]] = {
             ("NoLR", ValueError, "must be a scheduler's class, or the import path of one"),
             ("math.pi", ValueError, "must be a scheduler's class, or the import path of one"),
         ],
-        "interval": choice("step", "epoch"),
         "frequency": whole(1),
         "monitor": TEXT,
         "schedulers": [
@@ -196,7 +268,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "name": TEXT,
         "kwargs": [({"step_sise": 3}, TypeError, "")],
-        **STARTED,
+        **{name: OPTIONS_OF_ALL[name] for name in ("param", "interval", "start", "optimizer", "groups")},
     },
     "LRMonitor": {
         "logging_interval": [("batch", Exception, "should be `step` or `epoch` or `None`")],
@@ -248,6 +320,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "metrics": [(["x"], TypeError, "must be a number"), ([True], TypeError, "must be a number")],
         "optimizer": whole(0),
+        "param": PARAM,
+        "base_values": [({"weight_decay": value}, TypeError, "must be a number") for value in ("x", True)],
     },
     "grid_search": {
         "build": [(value, TypeError, "must be a function") for value in (None, 3, "build")],
@@ -324,6 +398,9 @@ REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
     "ExponentialDecay": lambda: {"gamma": 0.9},
     "ConstantFactor": lambda: {"total_steps": 5},
     "WarmupStableDecay": lambda: {"warmup_steps": 1, "decay_steps": 1},
+    "Sequential": lambda: {"schedules": [lc.Rex(), lc.Rex()], "milestones": ["50%"]},
+    "Piecewise": lambda: {"points": [[0, 1.0], [5, 0.1]]},
+    "Restarts": lambda: {"schedule": lc.Rex(), "T_0": 5},
     "LambdaFactor": lambda: {"function": "math.exp"},
     "MultiplicativeFactor": lambda: {"function": "math.exp"},
     "ReduceLROnPlateau": lambda: {"monitor": "val_loss"},

@@ -70,9 +70,9 @@ def test_the_recipe_for_a_schedule_works_as_written(tmp_path):
     (tmp_path / "lr_callbacks/callbacks/inverse_time.py").write_text(schedule)
     (tmp_path / "tests/test_inverse_time.py").write_text(test)
     contents, table = tmp_path / "lr_callbacks/__init__.py", tmp_path / "tests/callbacks/test_shapes_in_a_trainer.py"
-    line = "from lr_callbacks.callbacks.inverse_time import InverseTime\n"
-    text = contents.read_text().replace("from lr_callbacks.preview", line + "from lr_callbacks.preview")
-    contents.write_text(text.replace("__all__ = [\n", '__all__ = [\n    "InverseTime",\n'))
+    line, home = re.search(r"`(from lr_callbacks\S+ import .*?)`, and\n`(.*?)` in `_MODULES`", RECIPE).groups()
+    text = contents.read_text().replace("if TYPE_CHECKING:\n", f"if TYPE_CHECKING:\n    {line}\n")
+    contents.write_text(text.replace("_MODULES = {\n", f"_MODULES = {{\n    {home},\n"))
     table.write_text(table.read_text().replace("CALLBACKS = {\n", "CALLBACKS = {\n" + entry))
     for file, name, line in (
         ("battery_schedules", "SCHEDULES", trained),

@@ -126,7 +126,9 @@ def test_the_wheel_has_the_package_and_nothing_else(built):
     assert {name.split("/")[0] for name in names} == {"lr_callbacks", f"lr_callbacks-{VERSION}.dist-info"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "lr_callbacks").rglob("*.py")}
     shipped = {name for name in names if name.startswith("lr_callbacks/")}
-    assert shipped == modules | {"lr_callbacks/py.typed"}
+    configs = {f"lr_callbacks/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
+    assert len(configs) > 30
+    assert shipped == modules | configs | {"lr_callbacks/py.typed"}
 
 
 def test_the_sdist_has_what_is_needed_to_work_on_the_project(built):

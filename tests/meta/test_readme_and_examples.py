@@ -70,8 +70,8 @@ def test_an_example_runs_and_prints_what_it_promises(name, tmp_path):
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("plot", ["Warmup 0-40", "CosineAnnealing 40-800", "Picture     lr_plot.png"]),
-        ("fit", ["Trained 25 epochs, 800 optimizer steps", "val_acc 0.9", "tensorboard --logdir runs"]),
+        ("plot", ["Warmup 0-25", "CosineAnnealing 25-500", "Picture     runs/plot/config.png"]),
+        ("fit", ["Trained 25 epochs, 500 optimizer steps", "val_acc 0.9", "tensorboard --logdir runs"]),
     ],
 )
 def test_the_example_of_an_own_module_runs_as_its_configuration_says(command, says, tmp_path):

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from trace_support import Busy, BusyManual, seed_all, shuffled
 
 from lr_callbacks import LRRangeTest, OneCycle, RangeTestResult, TorchScheduler, Warmup, lr_range_test
-from lr_callbacks.range_test.run import sweep_lrs
+from lr_callbacks.range_test.runner import sweep_lrs
 
 
 class Recorded(Net):
@@ -201,13 +201,6 @@ def test_without_a_descent_nothing_is_applied(loss, reason):
     assert set(recorder.of_group(0)) == {0.1}
 
 
-def test_one_batch_repeated_is_no_range_test():
-    result = find(data=loader(1, 8))
-    assert result.suggestion is None
-    assert "one batch" in result.verdict
-    assert result.suggestions["descent"] is not None
-
-
 def test_a_range_that_is_too_low_is_widened_once_by_itself():
     result = find(test=LRRangeTest(1e-6, 1e-2, 40))
     assert result.lrs[-1] > 1e-2
@@ -335,13 +328,13 @@ class Scheduled(Net):
 
 
 def test_a_native_scheduler_beside_an_applied_finding_is_refused():
-    with pytest.raises(MisconfigurationException, match=r"Two masters.*StepLR.*TorchScheduler.*apply=False"):
+    with pytest.raises(MisconfigurationException, match=r"Two owners.*StepLR.*TorchScheduler.*apply=False"):
         fit(LRRangeTest(), module=Scheduled())
 
 
 def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
     with pytest.raises(
-        MisconfigurationException, match=r"Two masters for the peak.*OneCycle\(max_lr=0.3\).*Remove max_lr=0.3"
+        MisconfigurationException, match=r"Two owners of the peak.*OneCycle\(max_lr=0.3\).*Remove max_lr=0.3"
     ):
         fit(LRRangeTest(), OneCycle(max_lr=0.3))
     assert fit(LRRangeTest(apply=False, num_steps=10), OneCycle(max_lr=0.3)).global_step == 40
@@ -358,7 +351,7 @@ def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
 )
 def test_an_absolute_max_lr_of_a_torch_scheduler_beside_an_applied_finding_is_refused(scheduler):
     with pytest.raises(
-        MisconfigurationException, match=r"Two masters for the peak.*OneCycleLR\(max_lr=0.3.*OneCycle or CyclicalLR"
+        MisconfigurationException, match=r"Two owners of the peak.*OneCycleLR\(max_lr=0.3.*OneCycle or CyclicalLR"
     ):
         fit(LRRangeTest(), scheduler)
 

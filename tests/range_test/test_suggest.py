@@ -15,12 +15,13 @@ from lr_callbacks.range_test.rules import (
     descent,
     edge,
     minimum,
+    slide,
     smith,
     smith_bounds,
     steepest,
     valley,
 )
-from lr_callbacks.range_test.suggest import DEFAULT_RULE, suggest
+from lr_callbacks.range_test.verdict import DEFAULT_RULE, suggest
 
 STEPS = 100
 LRS = [1e-7 * 1e8 ** (i / (STEPS - 1)) for i in range(STEPS)]
@@ -264,19 +265,27 @@ def test_a_collapse_to_chance_is_as_good_an_edge_as_an_explosion():
 def test_a_loss_that_flattens_and_never_rises_gets_a_suggestion_that_says_so():
     verdict = suggest(LRS, curve(middle=1e-3, edge_lr=20.0))
     assert verdict.suggestion == pytest.approx(blend(LRS, curve(middle=1e-3, edge_lr=20.0)).lr)
-    assert verdict.text.endswith("The loss flattens and does not rise up to LR 1.0e+01: no edge was seen.")
+    assert "The loss flattens and does not rise up to LR 1.0e+01: no edge was seen." in verdict.text
 
 
 # ---------------------------------------------------------------- verdicts
 
 
-def test_the_verdict_names_its_rule_and_the_neighbours():
+def test_the_verdict_names_its_rule_and_holds_what_all_rules_say():
     verdict = suggest(LRS, curve())
     assert (verdict.rule, verdict.reason, verdict.widen) == (DEFAULT_RULE, "found", None)
-    assert verdict.text == (
-        "Maximum LR 9.20e-03 (rule: blend; beside it: descent 3.5e-03, edge 9.1e-02, steepest 1.0e-02, "
-        "minimum 4.2e-02, valley 4.3e-04, smith 4.2e-01). The loss turns up again after LR 4.2e-01."
-    )
+    assert verdict.text == ("Maximum LR 9.20e-03 (rule blend). The loss turns up again after LR 4.2e-01.")
+    assert list(verdict.suggestions) == list(RULES)
+    assert verdict.suggestions["descent"] == pytest.approx(3.5e-3, rel=0.02)
+    assert verdict.suggestions["edge"] == pytest.approx(9.1e-2, rel=0.02)
+
+
+def test_slide_is_read_off_the_end_of_the_descent_whatever_the_losses_scale():
+    found = slide(LRS, curve())
+    assert found is not None
+    assert 1e-3 < found.lr < 1.0
+    assert slide(LRS, [1024 * loss - 7 for loss in curve()]).lr == pytest.approx(found.lr)
+    assert slide(LRS, [1.0] * len(LRS)) is None
 
 
 def test_another_rule_can_decide():

@@ -11,15 +11,15 @@ from battery_schedules import SCHEDULES
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from terms import factors, term_of
 
 import lr_callbacks as lc
 from lr_callbacks.core.durations import LONGEST, WAYS_OUT, Duration
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group
-from lr_callbacks.core.wall_clock import TimeHorizon
+from lr_callbacks.core.run_length import RunLength
+from lr_callbacks.core.wall_clock import TimeLimit
 from lr_callbacks.range_test.curve import should_stop
 from lr_callbacks.range_test.rules import RULES
-from lr_callbacks.range_test.suggest import suggest
+from lr_callbacks.range_test.verdict import suggest
 from lr_callbacks.schedules.plateau import PlateauRule, PlateauState, plateau_factor
 
 # ---------------------------------------------------------------------- durations
@@ -32,8 +32,8 @@ texts = st.one_of(
     st.builds("{}{}".format, numbers, units),
     st.builds("{}{}{}{}".format, numbers, units, numbers, units),
 )
-RUN = Horizon(total_steps=450, epochs=((0, 50),))
-BY_TIME = TimeHorizon(total_steps=60_000)
+RUN = RunLength(total_steps=450, epochs=((0, 50),))
+BY_TIME = TimeLimit(total_steps=60_000)
 
 
 @given(st.one_of(texts, st.integers(), st.none(), st.booleans(), st.floats(), st.binary(), st.lists(st.integers())))
@@ -81,7 +81,7 @@ def test_a_duration_is_read_back_from_what_is_shown_of_it(number, unit):
 @given(st.floats(0, 100), st.floats(0, 100), st.sampled_from(["epochs", "percent"]))
 def test_a_longer_duration_never_has_fewer_steps(one, other, unit):
     short, long = sorted((one, other))
-    uneven = Horizon(total_steps=28, epochs=((0, 4), (2, 10)))
+    uneven = RunLength(total_steps=28, epochs=((0, 4), (2, 10)))
     for run in (RUN, uneven):
         assert run.steps(Duration(short, unit), "x") <= run.steps(Duration(long, unit), "x")
 
@@ -97,26 +97,29 @@ CURVES = {
 @pytest.mark.parametrize("name", CURVES)
 @given(total=st.sampled_from([0, 1, 2, 3, 4, 5, 17, 1000]), warm=st.integers(0, 1100), beyond=st.integers(0, 5000))
 def test_a_schedule_on_a_run_of_any_length_is_finite_bounded_and_holds_past_its_end(name, total, warm, beyond):
-    run, group = Horizon(total, ((0, max(1, total // 3)),)), Group(0, 0.1, 0.1, warm)
+    run = RunLength(total, ((0, max(1, total // 3)),))
     for callback in CURVES[name].make():
         if not isinstance(callback, lc.LRCallback):
             continue
         try:
-            segment = callback.segment(run, group)
+            term = term_of(callback, run, warmup=warm)
+            seen = factors(term, 0, 1, 2, 3, max(total - 1, 0), total, total + 1, total + beyond, warm)
         except MisconfigurationException as error:
             too_short = "comes out as 0" in str(error) or "together longer than" in str(error)
             if not too_short:
                 raise
             continue
-        seen = [segment.factor_at(step) for step in (0, 1, 2, 3, total - 1, total, total + 1, total + beyond, warm)]
         assert all(math.isfinite(factor) and 0 <= factor <= 1 + 1e-12 for factor in seen)
-        if segment.end is not None:
-            last = segment.factor_at(segment.end)
-            assert segment.factor_at(segment.end + 1) == segment.factor_at(segment.end + beyond) == last
-        if segment.momentum is not None:
-            assert all(
-                0.79 <= segment.momentum(max(0, step - segment.start)) <= 0.96 for step in (0, 1, total, total + 9)
-            )
+        if term.end is not None:
+            assert len(set(factors(term, term.end, term.end + 1, term.end + beyond))) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in CURVES if "Cycl" in name])
+@given(total=st.integers(4, 1000))
+def test_a_cycle_moves_the_momentum_within_its_bounds_from_the_highest(name, total):
+    (callback,) = CURVES[name].make()
+    momenta = lc.preview([callback], 0.1, total_steps=total, param="momentum")[:, 0]
+    assert 0.79 <= float(momenta.min()) < float(momenta.max()) == float(momenta[0]) <= 0.96
 
 
 @pytest.mark.parametrize(
@@ -125,9 +128,8 @@ def test_a_schedule_on_a_run_of_any_length_is_finite_bounded_and_holds_past_its_
 @given(total=st.integers(40, 3000))
 def test_a_smooth_schedule_has_no_jump(name, total):
     (callback,) = CURVES[name].make()
-    segment = callback.segment(Horizon(total, ((0, 10),)), Group(0, 0.1, 0.1, 0))
-    factors = [segment.factor_at(step) for step in range(total + 3)]
-    assert max(abs(one - other) for one, other in pairwise(factors)) < 12 / total
+    values = factors(term_of(callback, RunLength(total, ((0, 10),))), *range(total + 3))
+    assert max(abs(one - other) for one, other in pairwise(values)) < 12 / total
 
 
 # ---------------------------------------------------------------------- plateau reduction

@@ -7,18 +7,18 @@ import pickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from terms import factors, term_of
 
 import lr_callbacks as lc
 from lr_callbacks import schedules as s
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.segment import Group
+from lr_callbacks.core.run_length import RunLength
 
 lengths = st.integers(1, 2000)
 steps = st.integers(0, 6000)
 fractions = st.floats(0, 1)
 gammas = st.floats(0.001, 1)
 
-ENDS = {
+FALLING = {
     "linear": lambda t, n, end: s.linear_factor(t, total_steps=n, end_factor=end),
     "polynomial": lambda t, n, end: s.polynomial_factor(t, total_steps=n, power=1.5, end_factor=end),
     "polynomial below 1": lambda t, n, end: s.polynomial_factor(t, total_steps=n, power=0.3, end_factor=end),
@@ -42,10 +42,10 @@ ENDLESS = {
 }
 
 
-@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("name", FALLING)
 @given(step=steps, length=lengths, end=fractions)
 def test_a_schedule_with_an_end_falls_from_1_to_its_end_and_stays_there(name, step, length, end):
-    factor = ENDS[name]
+    factor = FALLING[name]
     here, after = factor(step, length, end), factor(step + 1, length, end)
     assert factor(0, length, end) == pytest.approx(1.0, rel=1e-15)
     assert end - 1e-15 <= after <= here + 1e-15 <= 1 + 2e-15
@@ -105,8 +105,11 @@ def test_triangular_cycles_stay_within_their_bounds_and_come_again_after_each_pe
     assert (factor(step + 1) >= factor(step) - 1e-12) if rises else (factor(step + 1) <= factor(step) + 1e-12)
 
 
-RUN = Horizon(total_steps=200, epochs=((0, 20),))
+RUN = RunLength(total_steps=200, epochs=((0, 20),))
 ALL = [
+    lc.Warmup(30, shape="cosine"),
+    lc.OneCycle(0.2),
+    lc.SGDR("10%", T_mult=1.5, eta_min=0.001, cycle_decay=0.9),
     lc.StepDecay("10%", gamma=0.5),
     lc.MultiStepDecay(["50%", 120, "7 epochs"]),
     lc.ExponentialDecay(gamma=0.99),
@@ -122,46 +125,47 @@ ALL = [
     lc.ConstantFactor("10%"),
     lc.CyclicalLR(0.01, step_size_up="1 epoch"),
 ]
-JOINS = [c for c in ALL if not isinstance(c, lc.ConstantFactor | lc.CyclicalLR)]
+RISING = lc.Warmup | lc.OneCycle | lc.ConstantFactor | lc.CyclicalLR
+ENDS = [c for c in ALL if c.fills_run and not isinstance(c, lc.OneCycle)]
 
 
-@pytest.mark.parametrize("callback", JOINS, ids=repr)
-@given(warmup_end=st.integers(0, 199))
-def test_a_schedule_joins_the_warm_up_without_a_jump(callback, warmup_end):
-    segment = callback.segment(RUN, Group(0, 0.1, 0.1, warmup_end))
-    assert segment.start == warmup_end
-    assert segment.factor_at(warmup_end) == pytest.approx(1.0, rel=1e-15)
+@pytest.mark.parametrize("callback", [c for c in ALL if not isinstance(c, RISING)], ids=repr)
+@given(warmup=st.integers(0, 199))
+def test_a_schedule_joins_the_warm_up_without_a_jump(callback, warmup):
+    term = term_of(callback, RUN, warmup=warmup)
+    assert term.start == warmup
+    assert factors(term, warmup) == pytest.approx([1.0], rel=1e-15)
 
 
-@pytest.mark.parametrize("callback", [c for c in ALL if c.anneals_to_end], ids=repr)
-@given(warmup_end=st.integers(0, 199), beyond=st.integers(0, 10_000))
-def test_a_schedule_that_anneals_to_the_end_is_there_at_the_end_of_the_run_and_stays(callback, warmup_end, beyond):
-    segment = callback.segment(RUN, Group(0, 0.1, 0.1, warmup_end))
-    assert segment.end == 200
-    assert segment.factor_at(200 + beyond) == pytest.approx(0.01 if "0.001" in repr(callback) else 0.0, rel=1e-12)
+@pytest.mark.parametrize("callback", ENDS, ids=repr)
+@given(warmup=st.integers(0, 199), beyond=st.integers(0, 10_000))
+def test_a_schedule_that_anneals_to_the_end_is_there_at_the_end_of_the_run_and_stays(callback, warmup, beyond):
+    term = term_of(callback, RUN, warmup=warmup)
+    assert term.end == 200
+    assert factors(term, 200 + beyond) == pytest.approx([0.01 if "0.001" in repr(callback) else 0.0], rel=1e-12)
 
 
 @pytest.mark.parametrize("callback", ALL, ids=repr)
 def test_a_callback_survives_pickling_with_its_arguments_and_its_lrs(callback):
     copy = pickle.loads(pickle.dumps(callback))
-    group = Group(0, 0.1, 0.1, 0)
-    ours, theirs = callback.segment(RUN, group), copy.segment(RUN, group)
     assert repr(copy) == repr(callback)
-    assert [ours.factor_at(t) for t in range(5)] == [theirs.factor_at(t) for t in range(5)]
+    ours, theirs = (lc.preview([each], 0.1, total_steps=60, steps_per_epoch=20) for each in (callback, copy))
+    assert ours.tolist() == theirs.tolist()
 
 
 @pytest.mark.parametrize("callback", ALL, ids=repr)
 def test_a_factor_can_be_asked_for_any_step_in_any_order(callback):
-    forward = callback.segment(RUN, Group(0, 0.1, 0.1, 0))
-    backward = callback.segment(RUN, Group(0, 0.1, 0.1, 0))
-    expected = {t: backward.factor_at(t) for t in (20, 7, 13, 0, 19, 3)}
-    assert {t: forward.factor_at(t) for t in sorted(expected)} == expected
+    forward, backward, steps = term_of(callback, RUN), term_of(callback, RUN), (20, 7, 13, 0, 19, 3)
+    expected = {step: factors(backward, step) for step in steps}
+    assert {step: factors(forward, step) for step in sorted(steps)} == expected
+    if not forward.live:
+        assert factors(forward, *steps) == [expected[step][0] for step in steps]
 
 
 @pytest.mark.parametrize("callback", ALL, ids=repr)
-def test_a_group_whose_lr_is_0_gets_a_factor_all_the_same(callback):
-    segment = callback.segment(RUN, Group(1, 0.0, 0.1, 0))
-    assert all(0.0 * segment.factor_at(t) == 0 for t in (0, 1, 100, 500) if not isinstance(callback, lc.LambdaFactor))
+def test_a_group_whose_lr_is_0_stays_there(callback):
+    lrs = lc.preview([callback], [0.1, 0.0], total_steps=200, steps_per_epoch=20)
+    assert lrs[:, 1].tolist() == [0.0] * 200
 
 
 @pytest.mark.parametrize("callback", ALL, ids=repr)

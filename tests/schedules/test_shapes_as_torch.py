@@ -138,6 +138,22 @@ EPOCHWISE = {
         lambda: lc.MultiplicativeFactor(shrink, interval="epoch"),
         lambda o: torch_lr.MultiplicativeLR(o, shrink),
     ),
+    "warm-up as LinearLR": (
+        lambda: lc.Warmup("3 epochs", start_factor=0.1, interval="epoch"),
+        lambda o: torch_lr.LinearLR(o, 0.1, total_iters=3),
+    ),
+    "warm-up as ConstantLR": (
+        lambda: lc.Warmup("50%", "constant", 0.2, interval="epoch"),
+        lambda o: torch_lr.ConstantLR(o, 0.2, total_iters=3),
+    ),
+    "OneCycleLR": (
+        lambda: lc.OneCycle(interval="epoch", three_phase=True, pct_start=0.4),
+        lambda o: torch_lr.OneCycleLR(o, max_lr=list(LRS), total_steps=6, three_phase=True, pct_start=0.4),
+    ),
+    "CosineAnnealingWarmRestarts": (
+        lambda: lc.SGDR("1 epoch", T_mult=2, eta_min=0.001, interval="epoch"),
+        lambda o: torch_lr.CosineAnnealingWarmRestarts(o, T_0=1, T_mult=2, eta_min=0.001),
+    ),
     "CyclicLR": (
         lambda: lc.CyclicalLR(0.01, step_size_up="2 epochs", step_size_down="1 epoch", interval="epoch"),
         lambda o: torch_lr.CyclicLR(o, [0.01, 0.002], list(LRS), 2, 1),

@@ -1,0 +1,95 @@
+"""Hooks on an optimizer: after each real step, when a state is made of it, after a state has been loaded into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.optim import Optimizer
+
+from lr_callbacks.core.param_groups import ParamGroup
+
+
+def stepping(optimizer: Optimizer) -> Optimizer:
+    """The optimizer whose hooks see the steps: itself, or the one inside a wrapper that was not built as an optimizer.
+
+    Wrappers such as Lookahead often leave out ``Optimizer.__init__``, so their own hooks are missing or never called;
+    they step the optimizer inside, whose groups are theirs.
+
+    Raises:
+        MisconfigurationException: If it has no hooks, and no optimizer inside that has.
+    """
+    try:
+        optimizer.register_state_dict_post_hook(_nothing).remove()
+        optimizer.register_step_post_hook(_nothing).remove()
+    except AttributeError:
+        for inside in vars(optimizer).values():
+            if isinstance(inside, Optimizer) and _same_groups(inside, optimizer):
+                return stepping(inside)
+        raise MisconfigurationException(
+            f"{type(optimizer).__name__} has no step hooks (it does not call torch.optim.Optimizer.__init__), so its"
+            " steps cannot be counted; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
+        ) from None
+    return optimizer
+
+
+def _nothing(*arguments: Any) -> None:
+    return None
+
+
+def _same_groups(one: Optimizer, other: Optimizer) -> bool:
+    pairs = zip(one.param_groups, other.param_groups, strict=False)
+    return len(one.param_groups) == len(other.param_groups) and all(mine is theirs for mine, theirs in pairs)
+
+
+def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
+    """Call `hook` after each real step of the optimizer; the returned function takes the hook off again.
+
+    A compiled ``optimizer.step`` stays one graph: the hook itself is never traced. A fused optimizer under a GradScaler
+    decides on the device whether to step and calls its hooks either way; there, and only there, the scaler's
+    ``found_inf`` is read from the device.
+    """
+
+    def unless_skipped(stepped: Optimizer) -> None:
+        found_inf = getattr(stepped, "found_inf", None)
+        if found_inf is None or not bool(found_inf):
+            hook(stepped)
+
+    untraced = torch.compiler.disable(unless_skipped)  # type: ignore[no-untyped-call,unused-ignore]
+
+    def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
+        if torch.compiler.is_compiling():
+            untraced(stepped)  # what keeps the compiler out costs half as much as an update, so only where it compiles
+        elif getattr(stepped, "found_inf", None) is None:
+            hook(stepped)
+        else:
+            unless_skipped(stepped)
+
+    return optimizer.register_step_post_hook(after_step).remove
+
+
+def on_save(optimizer: Optimizer, hook: Callable[[list[ParamGroup]], None]) -> Callable[[], None]:
+    """Call `hook` with the groups of each state that is made of the optimizer; returns what takes it off again."""
+
+    def after_state_dict(saved: Optimizer, state: dict[str, Any]) -> None:
+        hook(state["param_groups"])
+
+    return optimizer.register_state_dict_post_hook(after_state_dict).remove
+
+
+def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable[[], None]:
+    """Call `hook` after a state has been loaded into the optimizer; returns what takes it off again."""
+    return optimizer.register_load_state_dict_post_hook(hook).remove
+
+
+def has_scheduler(optimizer: Optimizer) -> bool:
+    """Whether a torch scheduler has ever been built on the optimizer: torch marks its ``step`` then."""
+    return hasattr(optimizer.step, "_wrapped_by_lr_sched")
+
+
+def forget_scheduler(optimizer: Optimizer) -> None:
+    """Take off the mark that a torch scheduler has left on the optimizer's ``step``."""
+    if hasattr(vars(optimizer).get("step"), "_wrapped_by_lr_sched"):
+        del optimizer.step
