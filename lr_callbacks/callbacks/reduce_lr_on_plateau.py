@@ -173,6 +173,15 @@ class ReduceLROnPlateau(EvaluationCallback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on from the step that was restored."""
         super().on_train_start(trainer, pl_module)
+        self.check_floors()
+        self._judged_at = self._step()
+
+    def check_floors(self) -> None:
+        """Refuse fewer floors than there are groups.
+
+        Raises:
+            MisconfigurationException: If `min_lr` is a list that is too short.
+        """
         for controller in self._session.controllers if self._session else []:
             groups = [controller.optimizer.param_groups[n] for t in controller.terms_of(self) for n in t.groups]
             count = sum(not pg.was_added_later(group) for group in groups)
@@ -181,7 +190,6 @@ class ReduceLROnPlateau(EvaluationCallback):
                     f"ReduceLROnPlateau: min_lr has {len(self.min_lr)} value{'s' * (len(self.min_lr) != 1)}, but"
                     f" {controller.name} has {count} groups; give one for each"
                 )
-        self._judged_at = self._step()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -47,7 +47,9 @@ ELAPSED = "lr_callbacks_elapsed"
 """First group only, and only in a saved state of a run by the wall clock: milliseconds that it has lasted."""
 LEFT_LR = "lr_callbacks_left_lr"
 """Only in a saved state: the LR then, so that one that a user has changed since can be told from it."""
-_OF_A_STATE = (STEP, PLAN, TIMELINE, ELAPSED, LEFT_LR)
+FEEDBACK = "lr_callbacks_feedback"
+"""First group only, and only in a saved state of a loop without a Trainer: what schedules with feedback have learnt."""
+_OF_A_STATE = (STEP, PLAN, TIMELINE, ELAPSED, LEFT_LR, FEEDBACK)
 NUMBERS = ("lr", BASE_LR, CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, LEFT_LR)
 """What must be numbers in a group that carries anything of ours."""
 
