@@ -1,26 +1,32 @@
 """What a step costs: an LR update of each callback beside torch's schedulers and beside the floor, in one run.
 
-    python benchmarks/overhead.py [--markdown | --quick]
+    python benchmarks/overhead.py [--markdown | --quick | --against /path/to/an/older/checkout]
 
 An update of ours is what the optimizer's hook does after a step; torch's is ``scheduler.step()`` (which its users call
 beside the optimizer's step). The floor is a Python loop that writes one float into each group. All are timed in turns,
 by the CPU time of this thread: a time is the smallest of some turns, taken several times, and its median is shown; a
 ratio is the median of the ratios of neighbours. Whole fits are wall-clock time. Each bar is checked with PASS or MISS;
-``--markdown`` prints the text of the section "What a step costs" of the README instead.
+``--markdown`` prints the text of the section "What a step costs" of the README instead; ``--against`` compares the
+updates with those of another checkout, each in processes of its own, in turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import json
 import logging
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 import tracemalloc
 import warnings
 from collections.abc import Callable
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,11 +36,17 @@ from overhead_fits import NONE, Make, Times, fit_ratios, measure_fits, print_fit
 from torch.optim import Optimizer, lr_scheduler
 
 import lr_callbacks as lrc
-from lr_callbacks.core.driver import Driver
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.writer import STEPS_AHEAD
+
+try:
+    from lr_callbacks.core.controller import Controller
+    from lr_callbacks.core.run_length import RunLength
+except ModuleNotFoundError:  # a checkout from before these modules, which another one is compared with
+    from lr_callbacks.driver import Driver as Controller
+    from lr_callbacks.horizon import Horizon as RunLength
 
 TOTAL, EPOCH, LOW = 10**8, 1000, 1e-3
+TURN = 256
+"""A turn is a multiple of so many updates: of the steps that are worked out at once, on either side of a comparison."""
 FLOOR, ONE_CYCLE_LR = "floor: a Python loop that writes one float into each group", "torch `OneCycleLR.step()`"
 TORCH: dict[str, Callable[[Optimizer], Any]] = {
     ONE_CYCLE_LR: lambda o: lr_scheduler.OneCycleLR(o, max_lr=[g["lr"] for g in o.param_groups], total_steps=TOTAL),
@@ -94,8 +106,8 @@ def optimizer(groups: int, *, differ: bool = False) -> Optimizer:
 
 def update_of(callbacks: list[Any], built: Optimizer) -> Callable[[], None]:
     """One LR update of ours, hook and all."""
-    driver = Driver(built, 0, callbacks)
-    driver.start(Horizon(TOTAL, ((0, EPOCH),)), resumed=False, finetuned=False, steps_if_not_restored=0)
+    controller = Controller(built, 0, callbacks)
+    controller.start(RunLength(TOTAL, ((0, EPOCH),)), resumed=False, finetuned=False, steps_if_not_restored=0)
     hook = next(iter(built._optimizer_step_post_hooks.values()))
     return lambda: hook(built, (), {})
 
@@ -131,7 +143,7 @@ def microseconds(updates: dict[str, Callable[[], None]], rounds: int, turns: int
             update()
             once = min(once, time.thread_time() - begun)
         number = min(2000, int(3e-3 / once) + 1)
-        calls[name] = number if number < STEPS_AHEAD / 4 else -(-number // STEPS_AHEAD) * STEPS_AHEAD
+        calls[name] = number if number < TURN / 4 else -(-number // TURN) * TURN
     gc.collect()
     gc.disable()
     for _ in range(rounds):
@@ -176,11 +188,14 @@ def print_bars(measured: dict[int, Times]) -> None:
     )
     for name in [*OURS, *ABSOLUTE]:
         for size, times in measured.items():
-            share, most = ratio(times[name], times[ONE_CYCLE_LR]), 1.0 if size < 100 else 0.125
+            share = ratio(times[name], times[ONE_CYCLE_LR])
+            most = 1.0 if size < 100 else 0.1 if "momentum" in name else 1 / 15
             above = ratio(times[name], times[FLOOR]) / (2 if "momentum" in name else 1)
             bar, fine = (f"{5:.0f}", above <= 5) if size >= 100 else ("", True)
             both = verdict(share <= most and fine)
-            print(f"| {name} | {size} | {share:.3f} | {most} | {above:.1f} | {bar} | {both} |")
+            print(f"| {name} | {size} | {share:.3f} | {most:.3f} | {above:.1f} | {bar} | {both} |")
+    one = statistics.median(ratio(measured[1][name], measured[1][ONE_CYCLE_LR]) for name in [*OURS, *ABSOLUTE])
+    print(f"\nmedian of one group / OneCycleLR at most 0.6: {verdict(one <= 0.6)} ({one:.3f})")
     if {100, 10000} <= set(measured):
         print("\n| update | per group, 10000 / 100 | the same of the floor | |\n|---|---|---|---|")
         few, many = measured[100], measured[10000]
@@ -188,6 +203,32 @@ def print_bars(measured: dict[int, Times]) -> None:
         for name in [*OURS, *ABSOLUTE]:
             grown = ratio(many[name], few[name]) / 100
             print(f"| {name} | {grown:.2f} | {floor:.2f} | {verdict(grown <= max(1.0, floor))} |")
+
+
+def compare(other: str, sizes: list[int], turns: int) -> None:
+    """Print the ratio of each of our updates to that of another checkout."""
+    here = str(Path(__file__).parents[1])
+    times: dict[str, list[Times]] = {here: [], other: []}
+    for turn in range(turns):
+        for checkout in (here, other) if turn % 2 else (other, here):
+            environment = {**os.environ, "PYTHONPATH": checkout}
+            command = [sys.executable, __file__, "--json", *map(str, sizes)]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            times[checkout].append(json.loads(done.stdout.splitlines()[-1]))
+    print("| update | " + " | ".join(f"{size} group{'s' * (size > 1)}" for size in sizes) + " |")
+    print("|---" * (len(sizes) + 1) + "|")
+    shares = {
+        name: [
+            ratio(*([median(each[str(size)][name]) for each in times[side]] for side in (here, other)))
+            for size in sizes
+        ]
+        for name in [*OURS, *ABSOLUTE]
+    }
+    for name, of_sizes in shares.items():
+        print(f"| {name} | " + " | ".join(f"{share:.2f}" for share in of_sizes) + " |")
+    every = [share for of_sizes in shares.values() for share in of_sizes]
+    print(f"\nmedian at most 1.0: {verdict(median(every) <= 1)} ({median(every):.3f})")
+    print(f"no row above 1.2: {verdict(max(every) <= 1.2)} ({max(every):.3f})")
 
 
 def bytes_kept(updates: int) -> int:
@@ -230,11 +271,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="Few sizes and rounds, to see that it runs.")
     parser.add_argument("--markdown", action="store_true", help="Print the section of the README only.")
+    parser.add_argument("--against", metavar="FOLDER", help="Another checkout, whose updates are to be compared.")
+    parser.add_argument("--json", nargs="+", type=int, metavar="GROUPS", help=argparse.SUPPRESS)
     given = parser.parse_args()
     quick = given.quick
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
+    if given.json:
+        print(json.dumps(measure_updates(given.json, 1)))
+        return
+    if given.against:
+        compare(given.against, [1, 100] if quick else [1, 10, 100, 1000], 3 if quick else 5)
+        return
     fits = measure_fits(20 if quick else 200, 1 if quick else 60)
     measured = measure_updates([1, 100] if quick else [1, 10, 100, 1000, 10000], 2 if quick else 7)
     updates = 1000 if quick else 1_000_000

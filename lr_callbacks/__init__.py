@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     )
     from lr_callbacks.callbacks.lr_monitor import LRMonitor as LRMonitor
     from lr_callbacks.callbacks.one_cycle import OneCycle as OneCycle
+    from lr_callbacks.callbacks.piecewise import Piecewise as Piecewise
     from lr_callbacks.callbacks.polynomial_decay import LinearDecay as LinearDecay
     from lr_callbacks.callbacks.polynomial_decay import PolynomialDecay as PolynomialDecay
     from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
     from lr_callbacks.callbacks.replace_schedulers import ReplaceSchedulers as ReplaceSchedulers
+    from lr_callbacks.callbacks.restarts import Restarts as Restarts
     from lr_callbacks.callbacks.rex import Rex as Rex
+    from lr_callbacks.callbacks.sequential import Sequential as Sequential
     from lr_callbacks.callbacks.sgdr import SGDR as SGDR
     from lr_callbacks.callbacks.snapshots import SnapshotCheckpoint as SnapshotCheckpoint
     from lr_callbacks.callbacks.step_decay import MultiStepDecay as MultiStepDecay
@@ -35,10 +38,10 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay as WarmupStableDecay
     from lr_callbacks.layerwise import param_groups as param_groups
     from lr_callbacks.plain_loop import attach as attach
+    from lr_callbacks.previews import preview as preview
     from lr_callbacks.range_test.call import lr_range_test as lr_range_test
     from lr_callbacks.range_test.callback import LRRangeTest as LRRangeTest
     from lr_callbacks.range_test.result import RangeTestResult as RangeTestResult
-    from lr_callbacks.rehearsal import preview as preview
     from lr_callbacks.sweep import grid_search as grid_search
 
 __version__ = "0.1.0"
@@ -61,12 +64,15 @@ _MODULES = {
     "MultiStepDecay": "lr_callbacks.callbacks.step_decay",
     "OneCycle": "lr_callbacks.callbacks.one_cycle",
     "param_groups": "lr_callbacks.layerwise",
+    "Piecewise": "lr_callbacks.callbacks.piecewise",
     "PolynomialDecay": "lr_callbacks.callbacks.polynomial_decay",
-    "preview": "lr_callbacks.rehearsal",
+    "preview": "lr_callbacks.previews",
     "RangeTestResult": "lr_callbacks.range_test.result",
     "ReduceLROnPlateau": "lr_callbacks.callbacks.reduce_lr_on_plateau",
     "ReplaceSchedulers": "lr_callbacks.callbacks.replace_schedulers",
+    "Restarts": "lr_callbacks.callbacks.restarts",
     "Rex": "lr_callbacks.callbacks.rex",
+    "Sequential": "lr_callbacks.callbacks.sequential",
     "SGDR": "lr_callbacks.callbacks.sgdr",
     "SnapshotCheckpoint": "lr_callbacks.callbacks.snapshots",
     "StepDecay": "lr_callbacks.callbacks.step_decay",

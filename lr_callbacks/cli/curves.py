@@ -17,7 +17,7 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.run_length import RunLength, run_length_of
 from lr_callbacks.core.wall_clock import TimeLimit, goes_by_time, time_limit
 from lr_callbacks.plotting import STEPS
-from lr_callbacks.rehearsal import rehearse
+from lr_callbacks.previews import rehearse
 
 SHOWS_ONLY = (Checkpoint, LearningRateMonitor, ModelSummary, ProgressBar)
 """Callbacks that a fit without batches does not need."""

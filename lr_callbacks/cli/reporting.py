@@ -24,7 +24,7 @@ import lr_callbacks
 from lr_callbacks import LRCallback
 from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
 from lr_callbacks.cli.help import shortened
-from lr_callbacks.core.schedule import parameters_of
+from lr_callbacks.core.parameters import parameters_of
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
@@ -146,12 +146,9 @@ def _short(message: str) -> str:
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
     factories = re.findall(r"callable class: (.+)\. Got value: \w+\(class_path=('[^']+')", message)
     reasons += [(factory, reason) for reason, factory in factories]
-    early = (
-        re.match(r"'lightning\.(?:pytorch\.)?Callback': Option '(\w+)' is not", ": ".join(reasons[0]))
-        if reasons
-        else None
-    )
-    if early:
+    if early := re.match(
+        r"'lightning\.(?:pytorch\.)?Callback': Option '(\w+)' is not", ": ".join((*reasons, ("",))[0])
+    ):
         return f"--trainer.callbacks.{early[1]} comes before any callback; put it after --trainer.callbacks+=OneCycle"
     return f"{key[1]}, class {reasons[0][0]}: {reasons[0][1]}" if key and reasons else message
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, get_args
 
@@ -84,7 +85,7 @@ def number(name: str, value: object, *, finite: bool = True) -> float:
         TypeError: If it is no number.
         ValueError: If it is NaN or infinite.
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool | Fraction) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     require(not finite or is_finite(value), name, "finite", value)
     return float(value)

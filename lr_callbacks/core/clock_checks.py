@@ -7,7 +7,6 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -15,6 +14,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from lr_callbacks.core.conflicts import refuse_other_owners
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.lightning_internals import batches_of_epoch
+from lr_callbacks.core.lightning_names import overrides
 from lr_callbacks.core.run_length import scales_gradients
 
 BATCHES = 16
@@ -99,7 +99,7 @@ class ClockChecks:
 
 def _must_have_stepped(trainer: Trainer) -> bool:
     """Whether ``trainer.global_step`` counts real steps: not of several optimizers, nor where some may be skipped."""
-    decides = is_overridden("optimizer_step", trainer.lightning_module)
+    decides = overrides("optimizer_step", trainer.lightning_module)
     return len(trainer.optimizers) == 1 and not decides and not scales_gradients(trainer)
 
 

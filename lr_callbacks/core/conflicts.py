@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.core.native_schedulers import native_configs
 from lr_callbacks.core.replacement_lines import replacement_line
 from lr_callbacks.core.terms import Term
@@ -39,7 +40,7 @@ def refuse_other_owners(trainer: Trainer, controllers: Sequence[Controller]) -> 
                 f" add {replacement_line(config)} too. Or remove {ours}."
             )
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, StochasticWeightAveraging):
+            if is_a(callback, StochasticWeightAveraging):
                 raise MisconfigurationException(
                     f"Two owners of the LR of {controller.name}: StochasticWeightAveraging anneals it to its own"
                     f" swa_lrs, and {ours}. Use lightning's WeightAveraging, which leaves the LR alone, or remove"

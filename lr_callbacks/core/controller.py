@@ -171,7 +171,7 @@ class Controller:
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the values of the next one are written before anybody looks."""
         groups = optimizer.param_groups
-        if self._look or self._has_new_groups():
+        if self._look or len(groups) != len(self._bases) or (groups and pg.BASE_LR not in groups[-1]):
             self.adopt()
         self.step = now = self.step + 1
         self.taken += 1
@@ -199,6 +199,7 @@ class Controller:
         pg.forget_carried(optimizer)
         for group, base in zip(optimizer.param_groups, self._bases, strict=False):
             group.setdefault(pg.BASE_LR, base)
+        self.resolve()  # absolute LRs are other factors of other base LRs
         mark_scales(self.optimizer, self.scales, self._configured)
         self.adopt()
         self.write()

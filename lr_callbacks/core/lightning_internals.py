@@ -25,10 +25,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
+from lr_callbacks.core.lightning_names import is_a
+
 
 def has_no_optimizer(trainer: Trainer) -> bool:
     """Whether ``configure_optimizers`` returned None: Lightning then puts a mock in the optimizer's place."""
-    return any(isinstance(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
+    return any(is_a(optimizer, _MockOptimizer) for optimizer in trainer.optimizers)
 
 
 def batches_left_of_epoch(trainer: Trainer) -> float | None:
@@ -135,7 +137,7 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
             f"The range test needs a {stage.dataloader_prefix}_dataloader, and there is none"
         )
     loader = _request_dataloader(loop._data_source)
-    if not isinstance(loader, CombinedLoader):
+    if not is_a(loader, CombinedLoader):
         loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
 

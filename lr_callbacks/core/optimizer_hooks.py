@@ -61,8 +61,10 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
 
     def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
         if torch.compiler.is_compiling():
-            untraced(stepped)
-        else:  # what keeps the compiler out costs half as much as an update, so it is left out where nothing compiles
+            untraced(stepped)  # what keeps the compiler out costs half as much as an update, so only where it compiles
+        elif getattr(stepped, "found_inf", None) is None:
+            hook(stepped)
+        else:
             unless_skipped(stepped)
 
     return optimizer.register_step_post_hook(after_step).remove

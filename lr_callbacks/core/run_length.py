@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import is_a, overrides
 
 EpochLengths = tuple[tuple[int, int], ...]
 """``((first epoch, steps per epoch), ...)``: from that epoch on an epoch has that many optimizer steps."""
@@ -165,7 +165,7 @@ def run_length_of(trainer: Trainer) -> RunLength:
         total_steps=min(limits) if limits else None,
         epochs=epochs,
         why_unknown="the run has no end (neither max_epochs nor max_steps is set)",
-        assumed=not module.automatic_optimization or is_overridden("optimizer_step", module),
+        assumed=not module.automatic_optimization or overrides("optimizer_step", module),
         max_epochs=None if max_epochs is None else max(max_epochs, 1),
         max_steps=max_steps,
         all_steps=all_steps,
@@ -176,7 +176,7 @@ def run_length_of(trainer: Trainer) -> RunLength:
 def accumulation_of(trainer: Trainer) -> list[tuple[int, int]]:
     """``[(from this epoch on, micro-batches per optimizer step), ...]``."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, GradientAccumulationScheduler):
+        if is_a(callback, GradientAccumulationScheduler):
             return sorted(callback.scheduling.items())
     return [(0, trainer.accumulate_grad_batches)]
 

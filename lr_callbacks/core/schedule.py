@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypedDict, cast
+from typing import Any, ClassVar, Literal, TypedDict, cast
 
 import numpy as np
 
+from lr_callbacks.core.arguments import floor as check_floor
 from lr_callbacks.core.arguments import one_of, require, whole
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.parameters import equal, parameters_of
 from lr_callbacks.core.schedule_time import Array, GroupRows, Interval, ScheduleTime
 from lr_callbacks.core.timeline import Axis
 from lr_callbacks.schedules.arrays import lookahead as lookahead
 
 Groups = int | str | list[int | str] | None
-NO_LENGTHS = ("groups", "monitor", "name", "start", "param", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr")
+Outside = Literal["hold", "one"]
+NO_LENGTHS = (
+    *("groups", "monitor", "name", "start", "end", "param"),
+    *("floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr"),
+)
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
 
 
@@ -25,6 +30,10 @@ class ScheduleOptions(TypedDict, total=False):
     param: str
     interval: Interval
     start: int | str | None
+    end: int | str | None
+    outside: Outside
+    floor: float | str | None
+    ceiling: float | str | None
     optimizer: int | None
     groups: Groups
 
@@ -38,7 +47,12 @@ class LRSchedule:
         interval: ``"step"``: it moves at every optimizer step. ``"epoch"``: its time counts epochs, and the factor is
             held over each; the epoch in which it begins is the first. Lengths are then given in epochs or %.
         start: Where it begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``, ``"10%"``
-            or ``"30 min"``; None for the end of the warm-up of its groups. Before it, the first value holds.
+            or ``"30 min"``; None for the end of the warm-up of its groups.
+        end: Where it ends, counted from the start of the run, in the same units; None for no end but its own. A length
+            that is not given is that from `start` to `end`.
+        outside: What its factor is before `start` and from `end` on. ``"hold"``: its first and its last. ``"one"``: 1.
+        floor: Lowest value that it leads to: absolute, or ``"1%"`` of each group's base value; None for none.
+        ceiling: Highest value that it leads to, in the same way.
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``), a pattern of names (``"backbone*"``) or
             a list of them; None for all.
@@ -57,7 +71,7 @@ class LRSchedule:
         ValueError: If an option is outside its range.
     """
 
-    fills_run: ClassVar[bool] = False
+    fills_run: bool = False
     is_warmup: ClassVar[bool] = False
     drives: ClassVar[bool] = True
     advances: ClassVar[bool] = False
@@ -71,6 +85,10 @@ class LRSchedule:
         param: str = "lr",
         interval: Interval = "step",
         start: int | str | None = None,
+        end: int | str | None = None,
+        outside: Outside = "hold",
+        floor: float | str | None = None,
+        ceiling: float | str | None = None,
         optimizer: int | None = None,
         groups: Groups = None,
     ) -> None:
@@ -78,6 +96,15 @@ class LRSchedule:
         one_of("interval", interval, Interval)
         if start is not None:
             Duration.parse(start, name="start")
+        if end is not None:
+            Duration.parse(end, name="end", minimum=1)
+        one_of("outside", outside, Outside)
+        for name, bound in (("floor", floor), ("ceiling", ceiling)):
+            if bound is not None:
+                check_floor(name, bound)
+        if floor is not None and ceiling is not None and isinstance(floor, str) == isinstance(ceiling, str):
+            low, high = (float(str(bound).strip(" %")) for bound in (floor, ceiling))
+            require(low <= high, "floor", f"at most ceiling={ceiling!r}", floor)
         if optimizer is not None:
             whole("optimizer", optimizer)
         several = isinstance(groups, Sequence) and not isinstance(groups, str)
@@ -87,6 +114,10 @@ class LRSchedule:
         self.param = param
         self.interval = interval
         self.start = start
+        self.end = end
+        self.outside = outside
+        self.floor = floor
+        self.ceiling = ceiling
         self.optimizer = optimizer
         self.groups = cast(Groups, wanted) if several else groups
 
@@ -120,8 +151,14 @@ class LRSchedule:
         """Other entries of the groups that it sets, to absolute values: functions such as `factors`, by their names."""
         return {}
 
+    def between_bounds(self, factors: Any, groups: GroupRows) -> Any:
+        """Its factors between `floor` and `ceiling`."""
+        if self.floor is not None:
+            factors = np.maximum(factors, groups.factor_of(self.floor))
+        return factors if self.ceiling is None else np.minimum(factors, groups.factor_of(self.ceiling))
+
     def unreached(self, left: float, time: ScheduleTime) -> str | None:
-        """What a run that leaves it `left` ticks does not reach, and lengths that would fit; None if all is reached."""
+        """What a run that leaves it `left` ticks does not reach, and what lengths would fit; None if it reaches all."""
         end = self.ends_at(time)
         if end is None or end <= left + self._rounding():
             return None
@@ -217,7 +254,7 @@ class LRSchedule:
         """The constructor's arguments that differ from their defaults, in their order."""
         given = {}
         for name, parameter in parameters_of(type(self)).items():
-            if hasattr(self, name) and not _equal(getattr(self, name), parameter.default):
+            if hasattr(self, name) and not equal(getattr(self, name), parameter.default):
                 given[name] = getattr(self, name)
         return given
 
@@ -253,31 +290,3 @@ class LRSchedule:
         if value is None:
             return "the rest of the run"
         return f"{value} step{'s' * (value != 1)}" if isinstance(value, int) else value
-
-
-_PARAMETERS: dict[type, dict[str, inspect.Parameter]] = {}
-
-
-def parameters_of(kind: type) -> dict[str, inspect.Parameter]:
-    """The parameters of a class's constructor, and those that it passes on to its base classes as ``**options``."""
-    if kind not in _PARAMETERS:
-        found: dict[str, inspect.Parameter] = {}
-        for each in kind.__mro__:
-            if "__init__" not in vars(each) or each is object:
-                continue
-            own = list(inspect.signature(vars(each)["__init__"]).parameters.values())[1:]
-            for parameter in own:
-                if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-                    found.setdefault(parameter.name, parameter)
-            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
-                break
-        _PARAMETERS[kind] = found
-    return _PARAMETERS[kind]
-
-
-def _equal(value: object, default: object) -> bool:
-    return (
-        value is default
-        or (type(value) is type(default) and value == default)
-        or (isinstance(value, int | float) and isinstance(default, int | float) and value == default)
-    )

@@ -69,6 +69,7 @@ class ScheduleTime:
         interval: What a tick is.
         schedule: Name of the schedule, for error messages.
         warmup_end: Where the warm-up of its groups ends, on that axis; 0 without one.
+        end: Where it ends, on that axis; None for the end of the run.
 
     Example:
         >>> run = RunLength(total_steps=100, epochs=((0, 10),))
@@ -83,6 +84,7 @@ class ScheduleTime:
     interval: Interval = "step"
     schedule: str = "schedule"
     warmup_end: float = 0
+    end: float | None = None
 
     @property
     def run(self) -> RunLength:
@@ -101,7 +103,7 @@ class ScheduleTime:
             MisconfigurationException: If it needs a length of the run that is not known, or is shorter than `minimum`.
         """
         if value is None:
-            left = self.run.rest(self.start, f"{self.schedule}: {name}")
+            left = self.run.rest(self.start, f"{self.schedule}: {name}") if self.end is None else self.end - self.start
             if left <= 0:
                 return 1
             return left if self.interval == "step" else self.tick(self.start + left - 1) + 1
@@ -111,6 +113,18 @@ class ScheduleTime:
                 f"{self.schedule}: {name}={value!r} comes out as {self.text(count)} of {self.run}; make it longer"
             )
         return count
+
+    def rising(self, name: str, times: list[float]) -> list[float]:
+        """Times in ticks as they are.
+
+        Raises:
+            MisconfigurationException: If they are not in rising order.
+        """
+        if times != sorted(times):
+            raise MisconfigurationException(
+                f"{self.schedule}: {name} must be in rising order, got {', '.join(map(self.text, times))}"
+            )
+        return times
 
     def _count(self, duration: Duration, name: str) -> int:
         if self.interval == "step":
@@ -136,7 +150,7 @@ class ScheduleTime:
 
     def ticks(self, positions: Any) -> Any:
         """The ticks of an array of positions, at least 0."""
-        since = np.maximum(positions - self.start, 0)
+        since = np.maximum((positions if self.end is None else np.minimum(positions, self.end)) - self.start, 0)
         if self.interval == "step":
             return since
         return np.array([self.tick(p) for p in (since + self.start).ravel().tolist()]).reshape(positions.shape)

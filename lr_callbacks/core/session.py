@@ -21,6 +21,7 @@ from lr_callbacks.core.lightning_internals import (
     begins_epoch,
     has_no_optimizer,
 )
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
@@ -65,7 +66,7 @@ class Session:
 
     @property
     def trainer(self) -> Trainer | None:
-        """The trainer of the fit; None in a preview."""
+        """The trainer of the fit; it may be gone, as a session does not keep it alive."""
         return None if self._trainer is None else self._trainer()
 
     # ------------------------------------------------------------------ the beginning
@@ -84,7 +85,7 @@ class Session:
             controller.start(
                 run,
                 resumed=trainer.global_step > 0,
-                finetuned=any(isinstance(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
+                finetuned=any(is_a(callback, BaseFinetuning) for callback in trainer.callbacks),  # type: ignore[attr-defined]
                 steps_if_not_restored=trainer.global_step if countable else None,
                 clock=clock,
                 before=self._before.carried.get(controller.index) if goes_on and self._before is not None else None,
@@ -172,9 +173,11 @@ class Session:
     def end(self) -> None:
         """Take all hooks off; safe to call at any time and more than once."""
         if not self.is_over:
-            self.is_over, trainer = True, self.trainer
-            self.global_step = 0 if trainer is None else trainer.global_step
-            self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else {}
+            self.is_over = True
+            self.global_step = self.trainer.global_step if self.trainer is not None else 0
+            before = {} if self._before is None else self._before.carried
+            self.carried = {c.index: c.carried() for c in self.controllers} if self._is_started else before
+            self._before = None
         self._checks.close()
         for controller in self.controllers:
             controller.end()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby, repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.schedule_time import Array, same
@@ -189,11 +191,11 @@ class HyperTable:
     # ------------------------------------------------------------------ writing
     def write(self, groups: list[pg.ParamGroup], step: int) -> None:
         """Write what step `step` uses into the groups."""
-        row = step - self._first
-        if not 0 <= row < len(self._rows):
+        place = step - self._first
+        if not 0 <= place < len(self._rows):
             self._fill(step)
-            row = 0
-        values = self._live_row(step) if self.is_live else self._rows[row]
+            place = 0
+        values = self._live_row(step) if self.is_live else self._rows[place]
         mine = groups if self._all else [groups[number] for number in self.driven]
         key, written = self.param, self._written
         if not self._is_plain:
@@ -201,24 +203,29 @@ class HyperTable:
                 pg.set_value(group, key, value)
         elif values.__class__ is float and written.__class__ is float:
             for group in mine:
-                if group[key] is not written:
-                    self._tell(group, written)
-                group[key] = values
+                if group[key] is written:
+                    group[key] = values
+                else:
+                    self._replace(group, values, written)
         else:
-            values = values if values.__class__ is list else [values] * len(mine)
+            row = values if values.__class__ is list else [values] * len(mine)
             lasts = written if written.__class__ is list else [written] * len(mine)
-            if [group[key] for group in mine] != lasts:
-                for group, last in zip(mine, lasts, strict=True):
-                    self._tell(group, last)
-            for group, value in zip(mine, values, strict=True):
-                group[key] = value
+            if all(map(is_, [group[key] for group in mine], lasts)):
+                for group, value in zip(mine, row, strict=True):
+                    group[key] = value
+            else:
+                for group, value, last in zip(mine, row, lasts, strict=True):
+                    self._replace(group, value, last)
         self._written = values
 
-    def _tell(self, group: pg.ParamGroup, last: float | None) -> None:
-        """Tell of a value that is not the one that was written last."""
+    def _replace(self, group: pg.ParamGroup, value: float, last: float | None) -> None:
+        """Write over what may not be the very object that was written last: a value of other code, or a tensor."""
         held = group[self.param]
-        if last is not None and held != last and self._on_foreign is not None:
+        if isinstance(held, Tensor):
+            self._is_plain = False
+        elif last is not None and held != last and self._on_foreign is not None:
             self._on_foreign(group, float(held), last)
+        pg.set_value(group, self.param, value)
 
 
 def rows_of(values: Array) -> list[Any]:

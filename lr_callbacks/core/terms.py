@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
@@ -45,7 +46,8 @@ class Term:
 
     def values(self, steps: Any) -> Any:
         """Factors (or values) at a column of steps: (n, 1), or (n, groups) where groups differ."""
-        return self.function(self.time.ticks(self.time.timeline.positions(self.time.axis, steps)))
+        positions = self.time.timeline.positions(self.time.axis, steps)
+        return self._bounded(self.function(self.time.ticks(positions)), positions)
 
     def at(self, step: int) -> Any:
         """The factor of one step, or a row with one for each group, of a live term.
@@ -55,11 +57,23 @@ class Term:
         if self.last is not None and step > self.last:
             step = self.last
         position = self.time.timeline.position(self.time.axis, step)
-        start = self.time.start
-        tick: Any = self.time.tick(position) if self.time.interval == "epoch" else max(position - start, 0)
+        start, end = self.time.start, self.time.end
+        held = position if end is None else min(position, end)
+        tick: Any = self.time.tick(held) if self.time.interval == "epoch" else max(held - start, 0)
         if self.absolute:
             return self.function(tick)
-        return self.schedule.factor_at(tick, self.time, self.rows)
+        return self._bounded(self.schedule.factor_at(tick, self.time, self.rows), position)
+
+    def _bounded(self, own: Any, positions: Any) -> Any:
+        """Factors between floor and ceiling, and outside of the window those that hold there."""
+        time = self.time
+        if self.absolute:
+            return own
+        own = self.schedule.between_bounds(own, self.rows)
+        if self.schedule.outside == "one":
+            ends = np.inf if time.end is None else time.end
+            own = np.where((positions >= time.start) & (positions < ends), own, 1.0)
+        return own
 
     @property
     def start(self) -> int:
@@ -69,8 +83,15 @@ class Term:
     @property
     def end(self) -> int | None:
         """The step from which the factor no longer moves; None without an end."""
-        end = None if self.absolute else self.schedule.ends_at(self.time)
-        return None if end is None else self.time.timeline.step(self.time.axis, self.time.position_of(end))
+        at = None if self.absolute else self.ends_at
+        return None if at is None else self.time.timeline.step(self.time.axis, at)
+
+    @property
+    def ends_at(self) -> float | None:
+        """The position from which the factor no longer moves; None without an end."""
+        end = self.schedule.ends_at(self.time)
+        ends = [at for at in (None if end is None else self.time.position_of(end), self.time.end) if at is not None]
+        return min(ends, default=None)
 
     @property
     def landmarks(self) -> list[int]:
@@ -116,8 +137,7 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
                 live = not getattr(values, "lookahead", False)
                 terms.append(Term(schedule, param, mine, time, rows, moved, live, absolute=True, last=last))
             if schedule.is_warmup:
-                end = schedule.ends_at(time)
-                at = time.position_of(end or 0)
+                at = terms[-1].ends_at or time.start
                 ends = (timeline.step(time.axis, at), time.axis, at)
                 for number in mine:
                     key = (schedule.param, number)
@@ -140,23 +160,29 @@ def _by_start(
         warmup = warmups.get((schedule.param, number))
         warmup_end = 0.0 if warmup is None else _on(axis, warmup, timeline)
         if schedule.start is not None:
-            start = _start(schedule.start, name, axis, timeline)
+            start = _position(schedule.start, "start", name, axis, timeline)
         else:
             start = 0 if schedule.is_warmup or warmup is None else warmup_end
         of_start.setdefault((start, warmup_end), []).append(number)
     if schedule.starts_together and len(of_start) > 1:
         of_start = {max(of_start): sorted(number for mine in of_start.values() for number in mine)}
+    end = None if schedule.end is None else _position(schedule.end, "end", name, axis, timeline)
+    if end is not None and end <= max(of_start)[0]:
+        raise MisconfigurationException(
+            f"{name}: end={schedule.end!r} ({timeline.run.moment(end)}) must be after its start"
+            f" ({timeline.run.moment(max(of_start)[0])}); make it later, or give an earlier start"
+        )
     return [
-        (ScheduleTime(timeline, axis, start, schedule.tick, name, warmup_end), tuple(mine))
+        (ScheduleTime(timeline, axis, start, schedule.tick, name, warmup_end, end), tuple(mine))
         for (start, warmup_end), mine in of_start.items()
     ]
 
 
-def _start(start: int | str, name: str, axis: Axis, timeline: Timeline) -> float:
-    """A `start` that a user gave, on the axis of the schedule."""
-    duration = Duration.parse(start, name="start")
+def _position(given: int | str, argument: str, name: str, axis: Axis, timeline: Timeline) -> float:
+    """A `start` or `end` that a user gave, on the axis of the schedule."""
+    duration = Duration.parse(given, name=argument)
     axes: dict[str, Axis] = {"epochs": "epochs", "percent": "run"}
-    at = timeline.run.steps(duration, f"{name}: start")
+    at = timeline.run.steps(duration, f"{name}: {argument}")
     own = axes.get(duration.unit, "steps")
     return _on(axis, (timeline.step(own, at), own, at), timeline)
 

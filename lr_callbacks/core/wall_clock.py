@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core.durations import Duration, time_text
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.schedule import LRSchedule
 
@@ -178,7 +179,7 @@ def refuse_steppers(callbacks: Sequence[LRSchedule]) -> None:
 def time_limit(trainer: Trainer) -> int | None:
     """The time limit of ``Trainer(max_time=...)`` or of a ``Timer``, in milliseconds."""
     for timer in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(timer, Timer):
+        if is_a(timer, Timer):
             left = timer.time_remaining()
             if left is not None:
                 return round(1000 * (left + timer.time_elapsed()))
@@ -193,7 +194,7 @@ def clock_of(trainer: Trainer, restored: int | None) -> WallClock:
         restored: Milliseconds that a checkpoint brings; None where it brings none, and a restored ``Timer`` counts.
     """
     if restored is None:
-        timers = [callback for callback in trainer.callbacks if isinstance(callback, Timer)]  # type: ignore[attr-defined]
+        timers = [callback for callback in trainer.callbacks if is_a(callback, Timer)]  # type: ignore[attr-defined]
         fresh = [timer.time_elapsed() for timer in timers if timer.end_time() is None]
         restored = round(1000 * fresh[0]) if fresh and trainer.global_step > 0 else 0
     strategy = trainer.strategy

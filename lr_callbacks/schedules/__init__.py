@@ -19,6 +19,14 @@ from lr_callbacks.schedules.decay import (
     natural_exponential_factor,
     step_decay_factor,
 )
+from lr_callbacks.schedules.joined import (
+    Interpolation,
+    Join,
+    Scaled,
+    cycles_factor,
+    piecewise_factor,
+    sequence_factor,
+)
 from lr_callbacks.schedules.one_cycle import one_cycle_factor, one_cycle_momentum, one_cycle_phases
 from lr_callbacks.schedules.ramp import WarmupShape, warmup_factor
 from lr_callbacks.schedules.restarts import restart_cycle, sgdr_factor
@@ -35,10 +43,14 @@ __all__ = [
     "AnnealStrategy",
     "CyclicalMode",
     "DecayShape",
+    "Interpolation",
+    "Join",
+    "Scaled",
     "WarmupShape",
     "constant_factor",
     "cosine_anneal",
     "cosine_factor",
+    "cycles_factor",
     "cyclical_factor",
     "cyclical_momentum",
     "exponential_factor",
@@ -50,9 +62,11 @@ __all__ = [
     "one_cycle_factor",
     "one_cycle_momentum",
     "one_cycle_phases",
+    "piecewise_factor",
     "polynomial_factor",
     "restart_cycle",
     "rex_factor",
+    "sequence_factor",
     "sgdr_factor",
     "step_decay_factor",
     "warmup_factor",

@@ -11,16 +11,23 @@ from numpy.typing import NDArray
 
 from lr_callbacks.schedules.arrays import Array, Times, Value, between, cos, lookahead, power
 
+EDGE = 1e-9
+"""How close to the start of a cycle a time counts as being there, where cycles are no whole numbers."""
 
-def restart_cycle(t: Times, *, T_0: float, T_mult: float = 1.0) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+
+def restart_cycle(
+    t: Times, *, T_0: float, T_mult: float = 1.0, whole: bool = True
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Find the cycle of warm restarts that each time is in: its number, the time within it, its length.
 
-    Cycle n lasts ``T_0 * T_mult ** n``, rounded to whole numbers (halves up), so that each begins on a step.
+    Cycle n lasts ``T_0 * T_mult ** n``, rounded to whole numbers (halves up), so that each begins on a step; or, if not
+    `whole`, just that.
 
     Args:
         t: Time since the first cycle began, >= 0: a number, or an array of any shape.
         T_0: Length of the first cycle, in the unit of `t`, > 0.
         T_mult: Length of each cycle over that of the one before, >= 1.
+        whole: Whether lengths are rounded to whole numbers.
 
     Returns:
         Number of the cycle, counted from 0; time since it began; its length. Each has the shape of `t`.
@@ -35,20 +42,24 @@ def restart_cycle(t: Times, *, T_0: float, T_mult: float = 1.0) -> tuple[NDArray
     """
     t = np.asarray(t)
     if T_mult == 1:
-        return t // T_0, t % T_0, np.full(t.shape, T_0)
-    starts = _starts(T_0, T_mult, int(t.max(initial=0)).bit_length())
-    number = np.searchsorted(starts, t, side="right") - 1
-    return number, t - starts[number], starts[number + 1] - starts[number]
+        if whole:
+            return t // T_0, t % T_0, np.full(t.shape, T_0)
+        number = np.floor(t / T_0 + EDGE)
+        return number, np.maximum(t - number * T_0, 0), np.full(t.shape, T_0)
+    starts = _starts(T_0, T_mult, int(t.max(initial=0)).bit_length(), whole)
+    number = np.searchsorted(starts, t if whole else t + EDGE, side="right") - 1
+    return number, np.maximum(t - starts[number], 0), starts[number + 1] - starts[number]
 
 
 @lru_cache(maxsize=64)
-def _starts(T_0: float, T_mult: float, bits: int) -> NDArray[Any]:
+def _starts(T_0: float, T_mult: float, bits: int, whole: bool) -> NDArray[Any]:
     """When cycles begin, up to the first that begins at ``2 ** bits`` or later."""
     starts: list[float] = [0]
     length = T_0
     while starts[-1] < 2**bits:
         starts.append(starts[-1] + length)
-        length = math.floor(T_0 * T_mult ** (len(starts) - 1) + 0.5)
+        length = T_0 * T_mult ** (len(starts) - 1)
+        length = math.floor(length + 0.5) if whole else length
     return np.array(starts)
 
 

@@ -39,6 +39,9 @@ CALLBACKS = {
     "inverse square root": lambda: lc.InverseSqrt(),
     "warm-up stable decay": lambda: lc.WarmupStableDecay(2, "25%", decay_shape="1-sqrt"),
     "rex": lambda: lc.Rex(),
+    "sequence": lambda: lc.Sequential([lc.LinearDecay(0.5), lc.CosineAnnealing(floor=0.01)], ["40%"], join="continue"),
+    "points": lambda: lc.Piecewise([[0, 0.2], ["1 epoch", 0.5], ["90%", 0.0]], "cosine", absolute=True),
+    "cycles": lambda: lc.Restarts(lc.Rex(), 3, T_mult=1.5, cycle_decay=0.8, cycle_warmup=1),
     "function": lambda: lc.LambdaFactor(fade, {"half_life": 9}),
     "product": lambda: lc.MultiplicativeFactor("math.tanh"),
 }

@@ -31,8 +31,11 @@ EXPECTED = {
     "one_cycle": (0.004, None, 0.1 / 25 / 1e4),
     "one_cycle_auto": (None, None, None),  # what the range test finds: tests/cli/test_range_test_command.py
     "plateau": (0.03, 0.03, None),
+    "piecewise": (0.003, 0.003 + 0.027 * 20 / 40, 0.003 * (1 + math.cos(math.pi * 47 / 48)) / 2),
     "polynomial_decay": (0.03, 0.0001 + 0.0299 * (5 / 6) ** 2, 0.0001 + 0.0299 / 120**2),
     "rex": (0.03, 0.03 * (5 / 6) / (11 / 12), 0.03 * (1 / 120) / (0.5 + 0.5 / 120)),
+    "restarts": (0.0005, 0.0005 + 0.0295 * (60 / 70) ** 2, 0.0005 + 0.0235 * (81 / 110) ** 2),
+    "sequential": (0.03, 0.01 + 0.02 * (1 + math.cos(math.pi * 20 / 48)) / 2, 0.01 / 36),
     "sgdr": (0.03, None, None),
     "step_decay": (0.03, 0.03, 0.03),
     "warmup": (0.003, 0.03, 0.03),

@@ -41,13 +41,13 @@ def own(workplace):
 
 def test_a_configuration_trains_it(own):
     run("fit", *own)
-    lrs = scalars("runs/packaged/version_0", "lr-SGD")
+    lrs = scalars("runs/packaged/version_0", "lr/SGD")
     assert list(lrs.values()) == pytest.approx([0.1, 0.1, 0.05, 0.05])
 
 
 def test_plot_draws_it(own):
-    run("plot", *own, "--csv=lr_plot.csv")
-    rows = list(csv.DictReader(Path("lr_plot.csv").read_text(encoding="utf-8").splitlines()))
+    run("plot", *own)
+    rows = list(csv.DictReader(Path("runs/plot/packaged.csv").read_text(encoding="utf-8").splitlines()))
     assert [float(row["packaged"]) for row in rows] == [0.1, 0.1, 0.05, 0.05]
 
 
@@ -60,5 +60,5 @@ def test_without_it_the_refusal_has_the_line_to_write(own):
 
 def test_a_sweep_trains_it_at_each_lr(own):
     main(["sweep", *SHORT, *own, "--grid", "model.lr", "0.2", "0.4", "--metric=loss"])
-    first = [next(iter(scalars(each.parent, "lr-SGD").values())) for each in Path("runs").rglob("events.out*")]
+    first = [next(iter(scalars(each.parent, "lr/SGD").values())) for each in Path("runs").rglob("events.out*")]
     assert sorted(set(first)) == pytest.approx([0.2, 0.4])

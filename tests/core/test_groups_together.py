@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from driven import drive, driven, lrs_of
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit, native, sgd
 from torch.optim import lr_scheduler
@@ -19,12 +21,8 @@ from lr_callbacks import (
     Warmup,
     preview,
 )
-from lr_callbacks.callbacks.base import ScheduleCallback
-from lr_callbacks.core.conductor import Conductor
-from lr_callbacks.core.driver import Driver
-from lr_callbacks.core.horizon import Horizon
-from lr_callbacks.core.param_groups import get_momentum
-from lr_callbacks.core.segment import Segment
+from lr_callbacks.core.param_groups import get_value
+from lr_callbacks.core.run_length import RunLength
 
 LRS = [0.1, 0.07, 0.1, 0.0, 0.013, 0.0004]
 METRICS = [1.0, 1.0, 1.0, 1.0]
@@ -87,7 +85,7 @@ def test_a_plan_of_many_groups_does_not_list_them_all(caplog):
         return torch.optim.SGD([{"params": [p], "lr": 0.1 * (1 + i)} for i, p in enumerate(_parameters(parts, 30))])
 
     fit(CosineAnnealing(eta_min=1e-4), module=Net(many), batches=3)
-    assert "... and 26 more groups on the same schedule" in caplog.text
+    assert "... and 26 more groups" in caplog.text
     assert "group 29" not in caplog.text
 
 
@@ -103,12 +101,11 @@ def _parameters(parts, number):
     return parameters + [torch.nn.Parameter(torch.zeros(1)) for _ in range(number - len(parameters))]
 
 
-class Floored(ScheduleCallback):
-    """A schedule as a user may write it: a closure over what depends on the group's LR."""
+class Floored(LRCallback):
+    """A schedule as a user may write it, with a floor that is another factor in each group."""
 
-    def segment(self, horizon, group):
-        floor = group.factor_of(1e-3)
-        return Segment(start=0, factor=lambda step: max(floor, 1 - step / 20))
+    def factors(self, t, time, groups):
+        return np.maximum(groups.factor_of(1e-3), 1 - t / 20)
 
 
 def test_a_schedule_of_ones_own_with_an_absolute_lr_goes_to_it_in_each_group():
@@ -125,29 +122,20 @@ FLOORED = [
 ]
 
 
-def driven(lrs, *callbacks, kind=torch.optim.SGD, **kwargs):
-    """An optimizer of groups of these LRs, driven as in a fit, and its driver."""
-    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in lrs]
-    optimizer = kind(groups, **kwargs)
-    driver = Driver(optimizer, 0, callbacks)
-    Conductor.without_trainer([driver], callbacks)
-    driver.start(Horizon(40, ((0, 10),)), resumed=False, finetuned=False, steps_if_not_restored=0)
-    return optimizer, driver
+RUN = RunLength(40, ((0, 10),))
 
 
 @pytest.mark.parametrize("callback", FLOORED)
 def test_a_tensor_that_takes_the_place_of_an_lr_in_mid_training_stays_and_is_filled(callback):
-    optimizer, _ = driven(LRS, callback)
-    reference, _ = driven(LRS, callback)
+    optimizer, _ = driven([callback], LRS, run=RUN)
+    reference, _ = driven([callback], LRS, run=RUN)
     for step in range(40):
         if step == 5:
             put = torch.tensor(optimizer.param_groups[1]["lr"], dtype=torch.float64)
             optimizer.param_groups[1]["lr"] = put
         optimizer.step()
         reference.step()
-        assert [float(group["lr"]) for group in optimizer.param_groups] == [
-            group["lr"] for group in reference.param_groups
-        ]
+        assert lrs_of(optimizer) == lrs_of(reference)
         assert step < 5 or optimizer.param_groups[1]["lr"] is put
         assert all(type(group["lr"]) is float for group in optimizer.param_groups[2:])
 
@@ -158,27 +146,25 @@ def test_momentum_moves_in_the_groups_that_have_one_and_nowhere_else(kind):
     if kind is torch.optim.SGD:
         for group, momentum in zip(groups, (0.9, 0.0, 0.8, 0.0), strict=True):
             group["momentum"] = momentum
-    optimizer = kind(groups)
-    driver = Driver(optimizer, 0, [OneCycle(anneal_strategy="linear")])
-    driver.start(Horizon(40, ((0, 10),)), resumed=False, finetuned=False, steps_if_not_restored=0)
+    optimizer, controller = drive(kind(groups), [OneCycle(anneal_strategy="linear")], run=RUN)
     seen = []
     for _ in range(40):
         optimizer.step()
-        seen.append([get_momentum(group) for group in optimizer.param_groups])
+        seen.append([get_value(group, "momentum") for group in optimizer.param_groups])
     still = (1, 3) if kind is torch.optim.SGD else ()
     for place in range(4):
         values = [of_step[place] for of_step in seen]
         assert values == ([None] * 40 if place in still else [of_step[0] for of_step in seen])
     assert min(of_step[0] for of_step in seen) == pytest.approx(0.85)
-    driver.end()
-    assert [get_momentum(group) for group in optimizer.param_groups] == (
+    controller.end()
+    assert [get_value(group, "momentum") for group in optimizer.param_groups] == (
         [0.9, None, 0.8, None] if kind is torch.optim.SGD else [0.9] * 4
     )
 
 
 @pytest.mark.parametrize("callback", FLOORED)
 def test_a_group_that_is_added_in_mid_training_keeps_its_ratio_to_the_first(callback):
-    optimizer, _ = driven([0.1, 0.3], callback)
+    optimizer, _ = driven([callback], [0.1, 0.3], run=RUN)
     for _ in range(5):
         optimizer.step()
     lr = optimizer.param_groups[0]["lr"] / 4
@@ -192,7 +178,7 @@ def test_a_group_that_is_added_in_mid_training_keeps_its_ratio_to_the_first(call
 @pytest.mark.parametrize("floor", [0.0, 1e-3])
 def test_a_group_that_is_added_before_a_reduction_and_the_next_step_is_taken_up_by_the_reduction(floor):
     callback = ReduceLROnPlateau("val_loss", patience=0, factor=0.5, min_lr=floor)
-    optimizer, _ = driven([0.1, 0.02], callback)
+    optimizer, _ = driven([callback], [0.1, 0.02], run=RUN)
     optimizer.step()
     callback.judge(1.0)
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.3})
@@ -203,12 +189,11 @@ def test_a_group_that_is_added_before_a_reduction_and_the_next_step_is_taken_up_
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.025, 0.005, 0.15])
 
 
-class Sunk(ScheduleCallback):
+class Sunk(LRCallback):
     """A schedule whose factor is below 0 in groups of a small LR."""
 
-    def segment(self, horizon, group):
-        factor = 1 - group.factor_of(0.05)
-        return Segment(start=0, factor=lambda step: factor)
+    def factors(self, t, time, groups):
+        return 1 - np.full(t.shape, 1.0) * groups.factor_of(0.05)
 
 
 def test_a_factor_below_0_is_refused_in_whatever_group_it_is():

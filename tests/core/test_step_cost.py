@@ -10,6 +10,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 import lr_callbacks as lc
-from lr_callbacks.core.driver import Driver
-from lr_callbacks.core.horizon import Horizon
+from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.run_length import RunLength
 
 
 def fade(step: int) -> float:
@@ -60,15 +61,17 @@ def spread(groups: int) -> list[float]:
     return [0.1 * (1 + group / groups) for group in range(groups)]
 
 
-def driven(lrs: Sequence[float], callbacks: list[Any]) -> Driver:
-    driver = Driver(optimizer(lrs), 0, callbacks)
-    driver.start(Horizon(10**8, ((0, 1000),)), resumed=False, finetuned=False, steps_if_not_restored=0)
-    return driver
+def driven_at(step: int, lrs: Sequence[float], callbacks: list[Any]) -> Controller:
+    """A controller that goes on after so many steps."""
+    built = optimizer(lrs)
+    controller = Controller(built, 0, callbacks)
+    controller.start(RunLength(10**8, ((0, 1000),)), resumed=step > 0, steps_if_not_restored=step)
+    return controller
 
 
-def ours(lrs: Sequence[float], callbacks: list[Any]) -> Callable[[], None]:
+def ours(lrs: Sequence[float], callbacks: list[Any], step: int = 0) -> Callable[[], None]:
     """One update, hook and all."""
-    built = driven(lrs, callbacks).optimizer
+    built = driven_at(step, lrs, callbacks).optimizer
     hook = next(iter(built._optimizer_step_post_hooks.values()))
     return lambda: hook(built, (), {})
 
@@ -80,7 +83,8 @@ def torchs(lrs: Sequence[float]) -> Callable[[], None]:
     return scheduler.step
 
 
-UPDATES = 64
+HERE = str(Path(lc.__file__).parent)
+UPDATES = 256
 """A multiple of how many are worked out at once."""
 
 
@@ -152,12 +156,31 @@ def test_work_grows_no_faster_than_the_number_of_groups(name):
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_an_update_far_into_the_run_is_no_more_work_than_one_at_its_beginning(name):
-    driver = driven([0.1], SCHEDULES[name]())
-    counts = []
-    for step in (5, 99_999_000):
-        driver.step = step
-        counts.append(instructions(lambda: driver._after_step(driver.optimizer)))
-    assert counts[1] < counts[0] + 60
+    early, late = (instructions(ours([0.1], SCHEDULES[name](), step)) for step in (5, 99_999_000))
+    assert late < early + 60
+
+
+def calls(update: Callable[[], None]) -> int:
+    """How many of our functions an update calls, at most, where nothing is worked out for later steps."""
+    most: list[int] = []
+
+    def profile(frame: Any, event: str, arg: Any) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(HERE):
+            most[-1] += 1
+
+    for _ in range(20):
+        most.append(0)
+        sys.setprofile(profile)
+        try:
+            update()
+        finally:
+            sys.setprofile(None)
+    return sorted(most)[-2]  # in one of them, the values of the next steps are worked out
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "LambdaFactor"])
+def test_an_update_calls_at_most_five_of_our_functions(name):
+    assert calls(ours([0.1], SCHEDULES[name]())) <= 5
 
 
 @pytest.mark.parametrize("name", ["OneCycle", "OneCycle, linear", "CosineAnnealing", "CyclicalLR"])

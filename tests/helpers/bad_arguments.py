@@ -69,15 +69,38 @@ FUNCTION: list[Row] = [
 ]
 OPTIONS: list[Row] = [(v, TypeError, "must be a dict of the function's arguments by name") for v in ([1], "a=1", 3)]
 AT_LEAST_0 = number("at least 0", -1)
+FLOOR: list[Row] = [row for row in AT_LEAST_0 if row[0] != "x"] + [
+    (value, ValueError, "must be at least 0, or a share of each group's base value from '0%' to '100%'")
+    for value in ("x", "0.1", "%", "-1%", "101%", "1 epoch")
+]
 FRACTION = number("between 0 and 1", -0.1, 1.1)
 GAMMA = number("above 0 and at most 1", 0.0, 1.5, -1)
 MOMENTUM = number("at least 0 and below 1", -0.1, 1.0)
 OFFSET = choice(0, 1)
 PARAM: list[Row] = [(v, ValueError, "must be the name of an entry of parameter groups") for v in ("", None, 3)]
+BOUND: list[Row] = [
+    *((value, TypeError, "must be a number") for value in (True, [0.1])),
+    *((value, ValueError, "must be finite") for value in (NAN, INF, HUGE)),
+    (-1, ValueError, "must be at least 0"),
+    *(
+        (value, ValueError, "must be at least 0, or a share of each group's base value from '0%' to '100%'")
+        for value in ("x", "1", "-1%", "%", "101%")
+    ),
+]
+PARTS: list[Row] = [
+    (3, TypeError, "must be a schedule of lr_callbacks"),
+    (lc.ReduceLROnPlateau("loss"), ValueError, "must be a function of time, which ReduceLROnPlateau is not"),
+    (lc.Rex(interval="epoch"), ValueError, "must have the interval of the whole, 'step'"),
+    (lc.Rex(groups="head", end=5), ValueError, "must leave end, groups to "),
+]
 OPTIONS_OF_ALL = {
     "param": PARAM,
     "interval": choice("step", "epoch"),
     "start": duration(0),
+    "end": duration(),
+    "outside": choice("hold", "one"),
+    "floor": BOUND,
+    "ceiling": BOUND,
     "optimizer": whole(0),
     "groups": GROUPS,
 }
@@ -94,7 +117,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "SGDR": {
         "T_0": duration(optional=False),
         "T_mult": number("at least 1", 0.5, 0, -1),
-        "eta_min": AT_LEAST_0,
+        "eta_min": FLOOR,
         "cycle_decay": GAMMA,
         "cycle_warmup": duration(0, optional=False),
         **OPTIONS_OF_ALL,
@@ -146,13 +169,13 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "PolynomialDecay": {
         "power": number("above 0", 0, -1),
         "end_factor": AT_LEAST_0,
-        "end_lr": AT_LEAST_0,
+        "end_lr": FLOOR,
         "total_steps": duration(),
         **OPTIONS_OF_ALL,
     },
     "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **OPTIONS_OF_ALL},
-    "CosineAnnealing": {"eta_min": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
+    "CosineAnnealing": {"eta_min": FLOOR, "total_steps": duration(), **OPTIONS_OF_ALL},
     "InverseSqrt": {"timescale": duration(), **OPTIONS_OF_ALL},
     "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "WarmupStableDecay": {
@@ -162,6 +185,48 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "start_factor": FRACTION,
         "end_factor": FRACTION,
         "total_steps": duration(),
+        **OPTIONS_OF_ALL,
+    },
+    "Sequential": {
+        "schedules": [
+            *((value, ValueError, "must be a list of at least one schedule") for value in ([], 3, "Rex")),
+            *(([lc.Rex(), value], error, f"[1] {rule}") for value, error, rule in PARTS),
+        ],
+        "milestones": [
+            (3, TypeError, "must be a list of durations"),
+            ([1, 2], ValueError, "must be one fewer than the 2 schedules"),
+            ([0.5], TypeError, ""),
+        ],
+        "join": choice("jump", "continue", "meet"),
+        **OPTIONS_OF_ALL,
+    },
+    "Piecewise": {
+        "points": [
+            *((value, ValueError, "must be a list of pairs") for value in ([], 3, "x", [3], [[1, 2, 3]])),
+            ([[0, 1], [0.5, 1]], TypeError, "[1] must be an int or a string with a unit"),
+            ([[0, 1], [1, -1]], ValueError, "[1] must be at least 0"),
+        ],
+        "interpolation": [
+            *choice("linear", "cosine", "constant"),
+            (["linear", "cosine"], ValueError, "must be one for all, or one for each of the 1 legs"),
+        ],
+        "absolute": FLAG,
+        **OPTIONS_OF_ALL,
+    },
+    "Restarts": {
+        "schedule": PARTS,
+        "T_0": duration(),
+        "T_mult": number("at least 1", 0.5, 0, -1),
+        "lengths": [(value, ValueError, "must be a list of at least one, or None") for value in ([], 3, "5%")],
+        "num_cycles": whole(1),
+        "peaks": [
+            *((value, ValueError, "must be a list of at least one, or None") for value in ([], 3)),
+            ([1, -1], ValueError, "[1] must be at least 0"),
+        ],
+        "cycle_decay": number("above 0", 0, -1),
+        "scaled": choice("peak", "span", "all"),
+        "cycle_warmup": duration(0, optional=False),
+        "whole_steps": FLAG,
         **OPTIONS_OF_ALL,
     },
     "LambdaFactor": {"function": FUNCTION, "options": OPTIONS, **OPTIONS_OF_ALL},
@@ -174,7 +239,10 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "threshold": AT_LEAST_0,
         "threshold_mode": choice("rel", "abs"),
         "cooldown": whole(0),
-        "min_lr": [*AT_LEAST_0[:2], *AT_LEAST_0[3:], ([], ValueError, "must be one number or one for each group")],
+        "min_lr": [
+            *(row for row in FLOOR if row[0] != [0.1]),
+            ([], ValueError, "must be one number or one for each group"),
+        ],
         "eps": AT_LEAST_0,
         "every_n_steps": whole(1),
         "name": TEXT,
@@ -200,7 +268,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "name": TEXT,
         "kwargs": [({"step_sise": 3}, TypeError, "")],
-        **OPTIONS_OF_ALL,
+        **{name: OPTIONS_OF_ALL[name] for name in ("param", "interval", "start", "optimizer", "groups")},
     },
     "LRMonitor": {
         "logging_interval": [("batch", Exception, "should be `step` or `epoch` or `None`")],
@@ -330,6 +398,9 @@ REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
     "ExponentialDecay": lambda: {"gamma": 0.9},
     "ConstantFactor": lambda: {"total_steps": 5},
     "WarmupStableDecay": lambda: {"warmup_steps": 1, "decay_steps": 1},
+    "Sequential": lambda: {"schedules": [lc.Rex(), lc.Rex()], "milestones": ["50%"]},
+    "Piecewise": lambda: {"points": [[0, 1.0], [5, 0.1]]},
+    "Restarts": lambda: {"schedule": lc.Rex(), "T_0": 5},
     "LambdaFactor": lambda: {"function": "math.exp"},
     "MultiplicativeFactor": lambda: {"function": "math.exp"},
     "ReduceLROnPlateau": lambda: {"monitor": "val_loss"},

@@ -177,6 +177,15 @@ SCHEDULES: dict[str, Schedule] = {
     ),
     "LRMonitor": Schedule(lambda: [lc.LRMonitor()], lambda m: 1.0, drives=False),
     "LRRangeTest": Schedule(lambda: [lc.LRRangeTest(num_steps=10, apply=False)], lambda m: 1.0, drives=False),
+    "Sequential": Schedule(
+        lambda: [lc.Sequential([lc.LinearDecay(0.5, total_steps=3), lc.SGDR(3, T_mult=2)])],
+        lambda m: ref.linear(m.step, 3, 1.0, 0.5) if m.step < 3 else restarts(m.step - 3),
+    ),
+    "Piecewise": Schedule(
+        lambda: [lc.Piecewise([[0, 0.2], [4, 1.0], [8, 0.1]])],
+        lambda m: 0.2 + 0.2 * m.step if m.step < 4 else 1.0 - 0.225 * min(m.step - 4, 4),
+    ),
+    "Restarts": Schedule(lambda: [lc.Restarts(lc.CosineAnnealing(), 3, T_mult=2)], lambda m: restarts(m.step)),
 }
 
 

@@ -22,6 +22,7 @@ import torch
 from fsspec.implementations.local import LocalFileOpener
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from support import loader
 
 from lr_callbacks import LRCallback
@@ -46,9 +47,10 @@ class Bomb:
 class Loader:
     """Batches in another order each epoch, and a place in it that a checkpoint brings back."""
 
-    def __init__(self) -> None:
+    def __init__(self, batches: int = BATCHES) -> None:
         generator = torch.Generator().manual_seed(0)
-        self.x = torch.randn(BATCHES * BATCH_SIZE, 4, generator=generator)
+        self.batches = batches
+        self.x = torch.randn(batches * BATCH_SIZE, 4, generator=generator)
         self.sampler = self  # Lightning tells samplers the epoch
         self.epoch = self.started = self.batch = 0
 
@@ -56,7 +58,7 @@ class Loader:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return BATCHES
+        return self.batches
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if self.started != self.epoch:
@@ -211,7 +213,8 @@ def live(job: Any, folder: str, point: str | None = None, nth: int = 0) -> None:
         **{name: made() if callable(made) else made for name, made in options.items()},
     )
     module = job.module()
-    trainer.fit(module, Loader(), loader(2), ckpt_path="last")
+    data = None if is_overridden("train_dataloader", module) else Loader()
+    trainer.fit(module, data, loader(2), ckpt_path="last")
     optimizers = [optimizer.state_dict() for optimizer in trainer.optimizers]
     for group in (group for state in optimizers for group in state["param_groups"]):
         for momentum in ("momentum", "betas"):  # a life that finds nothing left to train has none to give back

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from crash_child import Bomb
+from crash_child import Bomb, Loader
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import BackboneFinetuning
 from lightning.pytorch.plugins import MixedPrecision
@@ -24,10 +24,11 @@ from lr_callbacks import (
     OneCycle,
     ReduceLROnPlateau,
     SnapshotCheckpoint,
+    StepDecay,
     TorchScheduler,
     Warmup,
-    wall_clock,
 )
+from lr_callbacks.core import wall_clock
 
 
 class Net(LightningModule):
@@ -74,6 +75,21 @@ class ByHand(Net):
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
+
+
+class Growing(Net):
+    """Its training set grows in each epoch."""
+
+    def train_dataloader(self) -> Any:
+        return Loader(3 + 2 * self.trainer.current_epoch)
+
+
+class ThreeByHand(ByHand):
+    """Three steps a batch, so that the length of an epoch is known only after the first."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        for _ in range(3):
+            super().training_step(batch, batch_idx)
 
 
 class Gan(Net):
@@ -206,6 +222,11 @@ _ALL = [
                                                   plateau(name="b", patience=1, factor=0.5)], lambda: Net(adam=True)),
     Job("one-cycle, tensor LR", lambda _: [OneCycle()], lambda: Net(adam=True, tensor_lr=True), save_every=2),
     Job("by hand", lambda _: [Warmup(3), CosineAnnealing(total_steps=27), plateau()], ByHand),
+    Job("epochs that grow", lambda _: [Warmup("10%"), CosineAnnealing(), plateau(), StepDecay("1 epoch", gamma=0.9),
+                                       TorchScheduler(lr_scheduler.StepLR, interval="epoch", step_size=2)],
+        Growing, trainer={"reload_dataloaders_every_n_epochs": 1}),
+    Job("by hand, three steps a batch", lambda _: [Warmup("10%"), LinearDecay(), plateau()], ThreeByHand,
+        save_every=3),
     Job("two optimizers", lambda _: [SGDR(6, optimizer=0), OneCycle(total_steps=12, optimizer=1), plateau(),
                                      TorchScheduler(lr_scheduler.ExponentialLR, gamma=0.97)], Gan),
     Job("accumulation", lambda _: [Warmup("20%"), CosineAnnealing(), plateau()],

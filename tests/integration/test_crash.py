@@ -124,6 +124,7 @@ QUICK = [
     "range test",
     "wall clock",
     "warm-up, SGDR, two plateaus",
+    "epochs that grow",
     "two optimizers",
     "accumulation",
     "skipped steps",

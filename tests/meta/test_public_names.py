@@ -17,3 +17,8 @@ def test_every_public_name_is_imported_for_type_checkers_from_where_it_is_define
 def test_every_public_name_can_be_used():
     assert [name for name in lr_callbacks.__all__ if not callable(getattr(lr_callbacks, name))] == []
     assert set(lr_callbacks.__all__) <= set(dir(lr_callbacks))
+
+
+def test_no_public_name_is_that_of_a_module_which_would_take_its_place_once_it_is_imported():
+    modules = {path.stem for path in Path(lr_callbacks.__file__).parent.iterdir()}
+    assert modules & set(lr_callbacks.__all__) == set()

@@ -198,6 +198,7 @@ def test_the_suggestion_of_the_range_test_is_found_once_and_marked_in_the_pictur
 
 def test_a_range_test_that_this_version_lacks_is_one_line(workplace, capsys, monkeypatch):
     monkeypatch.delattr(lr_callbacks, "lr_range_test", raising=False)
+    monkeypatch.delitem(lr_callbacks._MODULES, "lr_range_test")
     said = fails(capsys, "sweep", *TINY, "--lr", "0.1", "--with-range-test")
     assert "--with-range-test needs the LR range test, which this version does not have; leave it out" in said
 
@@ -218,7 +219,7 @@ def test_help_and_the_import_of_the_package_do_not_wait_for_optuna():
         "lr_callbacks.grid_search\nassert 'optuna' in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CONFIGS.parent, check=True)
-    assert "--lr LR [LR ...]" in done.stdout
+    assert "\n  --lr " in done.stdout
 
 
 def test_an_entry_is_found_without_init_args_and_in_lists():
@@ -240,13 +241,13 @@ def test_a_model_without_a_learning_rate_to_set_is_told_how_to_name_it():
 
 
 def test_workers_of_one_command_share_the_trials_and_one_of_them_reports(workplace, capsys):
-    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=2", "--trainer.max_epochs=30")
+    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=2")
     said = capsys.readouterr().out
     assert said.count("Best: ") == 1
     own = said.count("seed 42: val_loss")
     assert len(list(Path("runs/DigitsClassifier").glob("lr=*,seed=42"))) == 4
     assert 1 <= own <= 4
-    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=0", "--trainer.max_epochs=30")
+    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=0")
     assert "Best: " not in capsys.readouterr().out
 
 

@@ -21,6 +21,7 @@ from lr_callbacks.core.arguments import number, require, whole
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.session import Session
 from lr_callbacks.core.wall_clock import EvenPace, TimeLimit, goes_by_time, refuse_steppers
@@ -104,7 +105,7 @@ def preview(
         [0.0, 0.05, 0.1, 0.1]
     """
     several = isinstance(callbacks, Sequence) and not isinstance(callbacks, str)
-    if not several or not all(isinstance(each, Callback) for each in callbacks):
+    if not several or not all(is_a(each, Callback) for each in callbacks):
         raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}; write preview([...], ...)")
     for metric in metrics:
         number("metrics", metric, finite=False)
