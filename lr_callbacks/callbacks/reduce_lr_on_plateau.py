@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import floor, number, one_of, optional_name, require, state_of, whole
+from lr_callbacks.core.arguments import floor, number, one_of, optional_name, plain_container, require, state_of, whole
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
@@ -99,6 +99,8 @@ class ReduceLROnPlateau(EvaluationCallback):
         require(number("threshold", threshold) >= 0, "threshold", "at least 0", threshold)
         one_of("threshold_mode", threshold_mode, ThresholdMode)
         whole("cooldown", cooldown)
+        min_lr = plain_container(min_lr)
+        min_lr = list(min_lr) if isinstance(min_lr, tuple) else min_lr
         require(min_lr != [], "min_lr", "one number or one for each group", min_lr)
         for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
             floor("min_lr", lowest)

@@ -22,6 +22,7 @@ from lr_callbacks.core.arguments import (
     is_finite,
     one_of,
     optional_name,
+    plain_container,
     require,
     require_near,
     state_of,
@@ -120,8 +121,13 @@ class TorchScheduler(EvaluationCallback):
         whole("frequency", frequency, minimum=1)
         optional_name("monitor", monitor)
         optional_name("name", name)
+        schedulers, milestones, kwargs = (
+            plain_container(schedulers),
+            plain_container(milestones),
+            plain_container(kwargs),
+        )
         if schedulers is not None:
-            if not isinstance(schedulers, list):
+            if not isinstance(schedulers, list | tuple):
                 raise TypeError(f"schedulers must be a list of schedulers, got {schedulers!r}")
             require(len(schedulers) > 0, "schedulers", "a list of at least one scheduler", schedulers)
             require(not kwargs, "the keyword arguments", "given to each of schedulers on its own", kwargs)
@@ -130,7 +136,7 @@ class TorchScheduler(EvaluationCallback):
             inside = ", ".join(in_words(each) for each in schedulers)
             self._scheduler = f"ChainedScheduler([{inside}])"
             if milestones is not None:
-                self._scheduler = f"SequentialLR([{inside}], milestones={milestones})"
+                self._scheduler = f"SequentialLR([{inside}], milestones={list(milestones)})"
         else:
             factory = _called(scheduler)
             given = kwargs if milestones is None else {**kwargs, "milestones": milestones}
@@ -392,11 +398,11 @@ def _called(scheduler: Any) -> Callable[..., Any]:
 
 def _check_milestones(milestones: list[int] | None, schedulers: int) -> None:
     if milestones is not None:
-        if not isinstance(milestones, list):
+        if not isinstance(milestones, list | tuple):
             raise TypeError(f"milestones must be a list of numbers of steps, got {milestones!r}")
         for milestone in milestones:
             whole("milestones", milestone, minimum=1)
-        require(milestones == sorted(set(milestones)), "milestones", "increasing", milestones)
+        require(list(milestones) == sorted(set(milestones)), "milestones", "increasing", milestones)
         require(
             len(milestones) == schedulers - 1, "milestones", f"one fewer than the {schedulers} schedulers", milestones
         )
