@@ -8,7 +8,8 @@ run at that maximum LR (mean of three seeds on a quarter-decade grid, interpolat
 loss). 0 is perfect, 1 is untrained, diverged or no suggestion.
 
 The default rule was chosen on the problems of `suggestion_problems.py` and changed once for those of
-`suggestion_later_problems.py`; `--held-out` measures it on the seven that came after that.
+`suggestion_later_problems.py`; `--held-out` measures it on the seven that came after that. The constants of the trials
+were chosen on every second problem, in the order of their names; `--not-looked-at` measures them on the others.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import logging
 import math
 import statistics
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -34,13 +37,32 @@ from suggestion_problems import problems
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from lr_callbacks import lr_range_test
-from lr_callbacks.range_test.rules import DEFAULT_RULE, EDGE_DIVISOR, RULES, Suggestion
+from lr_callbacks import LRRangeTest, RangeTestResult, lr_range_test
+from lr_callbacks.range_test.rules import DEFAULT_RULE
 
 TRUTH = Path(__file__).with_name("suggestion_truth.json")
 TRUTH_SEEDS = (0, 1, 2)
 QUICK = ("mlp_tanh_adam", "groups_sgd", "nll_sgd")
-Found = dict[str, float | None]
+SHOWN = ("descent", "edge", "minimum", "valley")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a finder says about a problem.
+
+    Args:
+        finder: Its name.
+        lr: The suggested maximum LR.
+        steps: Optimizer steps that it took.
+        seconds: Time that it took.
+        interval: LRs that train about as well, if it says.
+    """
+
+    finder: str
+    lr: float | None
+    steps: int
+    seconds: float
+    interval: tuple[float, float] | None = None
 
 
 # ---------------------------------------------------------------- finders
@@ -55,6 +77,10 @@ class Module(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
+        return self.problem.loss(self.net, *batch)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss on all validation data."""
         return self.problem.loss(self.net, *batch)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -79,38 +105,50 @@ def lightning_view(problem: Problem, seed: int) -> tuple[Module, DataLoader[tupl
     return Module(problem, seed), loader, trainer
 
 
-def range_test(problem: Problem, seed: int) -> Found:
-    """Return what each of our rules suggests, from a range test with its default arguments; the first is the default.
+def range_test(problem: Problem, seed: int) -> list[Finding]:
+    """Return what our rules suggest, from a range test with its default arguments; the first is the default."""
+    result, cost = _find(problem, seed, LRRangeTest())
+    rules = {f"**{DEFAULT_RULE} (default)**": result.suggestion} | {name: result.suggestions[name] for name in SHOWN}
+    return [Finding(name, lr, *cost, interval=result.interval) for name, lr in rules.items()]
 
-    The last three read the losses of the training batches, where the others read those of the probe.
-    """
-    module, loader, trainer = lightning_view(problem, seed)
-    torch.manual_seed(seed)
-    result = lr_range_test(trainer, module, train_dataloaders=loader, verbose=False)
-    found: Found = {f"**{DEFAULT_RULE} (default)**": result.suggestion}
-    found |= {name: lr for name, lr in result.suggestions.items() if name != DEFAULT_RULE}
-    found["edge, else the end of the range / 5.6"] = found["edge"] or result.lrs[-1] / EDGE_DIVISOR
-    found |= {
-        f"{name}, training loss": _lr(RULES[name](result.lrs, result.training_losses))
-        for name in (DEFAULT_RULE, "steepest", "minimum")
-    }
+
+def trials(problem: Problem, seed: int) -> list[Finding]:
+    """Return what a sweep and up to five trials suggest, each a tenth or a quarter of the run, at least 50 steps."""
+    found = []
+    for share in ("10%", "25%"):
+        result, cost = _find(problem, seed, LRRangeTest(trials=5, trial_steps=share))
+        found.append(Finding(f"**trials=5 of {share}**", result.suggestion, *cost, interval=result.interval))
     return found
 
 
-def lightning_finder(problem: Problem, seed: int) -> Found:
+def _find(problem: Problem, seed: int, test: LRRangeTest) -> tuple[RangeTestResult, tuple[int, float]]:
+    """Run a test; its result, and what it cost in steps and seconds."""
+    module, loader, trainer = lightning_view(problem, seed)
+    val = DataLoader(TensorDataset(*problem.val), len(problem.val[0]))
+    torch.manual_seed(seed)
+    begin = time.perf_counter()
+    result = lr_range_test(trainer, module, train_dataloaders=loader, val_dataloaders=val, test=test, verbose=False)
+    steps = len(result.lrs) + sum(trial.steps for trial in result.trials)
+    return result, (steps, time.perf_counter() - begin)
+
+
+def lightning_finder(problem: Problem, seed: int) -> list[Finding]:
     """Return what Lightning's own finder suggests with its default arguments."""
     module, loader, trainer = lightning_view(problem, seed)
     torch.manual_seed(seed)
+    begin = time.perf_counter()
     with contextlib.redirect_stderr(io.StringIO()):  # its progress bar cannot be switched off
         finder = Tuner(trainer).lr_find(module, loader)
-    return {"Lightning `lr_find`": finder.suggestion() if finder is not None else None}
+    steps = 0 if finder is None else len(finder.results["lr"])
+    lr = finder.suggestion() if finder is not None else None
+    return [Finding("Lightning `lr_find`", lr, steps, time.perf_counter() - begin)]
 
 
-FINDERS: tuple[Callable[[Problem, int], Found], ...] = (range_test, lightning_finder)
-
-
-def _lr(suggestion: Suggestion | None) -> float | None:
-    return None if suggestion is None else suggestion.lr
+FINDERS: dict[str, Callable[[Problem, int], list[Finding]]] = {
+    "sweep": range_test,
+    "trials": trials,
+    "lightning": lightning_finder,
+}
 
 
 # ---------------------------------------------------------------- ground truth
@@ -191,40 +229,52 @@ def regret(entry: dict[str, list[float]], lr: float | None) -> float:
 # ---------------------------------------------------------------- the table
 
 
-def measure(names: Sequence[str], seeds: Sequence[int]) -> dict[str, dict[str, list[float | None]]]:
-    """Return finder -> problem -> suggested LR per seed."""
-    found: dict[str, dict[str, list[float | None]]] = {}
+Found = dict[str, dict[str, list[Finding]]]
+
+
+def measure(names: Sequence[str], seeds: Sequence[int], finders: Sequence[str]) -> Found:
+    """Return finder -> problem -> what was found with each seed."""
+    found: Found = {}
     for name in names:
         for seed in seeds:
-            for finder in FINDERS:
-                for rule, lr in finder(problems()[name], seed).items():
-                    found.setdefault(rule, {}).setdefault(name, []).append(lr)
+            for finder in finders:
+                for finding in FINDERS[finder](problems()[name], seed):
+                    found.setdefault(finding.finder, {}).setdefault(name, []).append(finding)
     return found
 
 
-def table(found: dict[str, dict[str, list[float | None]]], truth: dict[str, dict[str, list[float]]]) -> str:
-    """Return a markdown table: regret per finder over problems (mean over seeds first), spread in decades."""
+def table(found: Found, truth: dict[str, dict[str, list[float]]]) -> str:
+    """Return a markdown table: regret per finder over problems (mean over seeds first), spread in decades.
+
+    "In the interval" is how often the LR interval of a finding holds the best LR of the grid.
+    """
     lines = [
-        "| finder | mean | median | worst | share < 0.05 | none | spread over seeds |",
-        "|---|---|---|---|---|---|---|",
+        "| finder | mean | median | worst | share < 0.05 | none | spread | in the interval | steps | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for rule, per_problem in found.items():
-        regrets = [statistics.fmean(regret(truth[name], lr) for lr in lrs) for name, lrs in per_problem.items()]
-        logs = [[math.log10(lr) for lr in lrs if lr] for lrs in per_problem.values()]
+    for finder, per_problem in found.items():
+        regrets = [statistics.fmean(regret(truth[name], f.lr) for f in each) for name, each in per_problem.items()]
+        logs = [[math.log10(f.lr) for f in each if f.lr] for each in per_problem.values()]
         spreads = [statistics.pstdev(values) for values in logs if len(values) > 1]
         spread = f"{statistics.fmean(spreads):.2f}" if spreads else "-"
-        none = statistics.fmean(lr is None for lrs in per_problem.values() for lr in lrs)
+        findings = [(name, finding) for name, each in per_problem.items() for finding in each]
+        none = statistics.fmean(finding.lr is None for _, finding in findings)
+        held = [i[0] <= 10 ** best(truth[name]) <= i[1] for name, f in findings if (i := f.interval) is not None]
+        inside = f"{statistics.fmean(held):.0%}" if held else "-"
         good = statistics.fmean(r < 0.05 for r in regrets)
         numbers = f"{statistics.fmean(regrets):.3f} | {statistics.median(regrets):.3f} | {max(regrets):.2f}"
-        lines.append(f"| {rule} | {numbers} | {good:.0%} | {none:.0%} | {spread} |")
+        steps, seconds = (statistics.fmean(getattr(f, cost) for _, f in findings) for cost in ("steps", "seconds"))
+        lines.append(
+            f"| {finder} | {numbers} | {good:.0%} | {none:.0%} | {spread} | {inside} | {steps:.0f} | {seconds:.1f} |"
+        )
     return "\n".join(lines)
 
 
-def per_problem_table(found: dict[str, dict[str, list[float | None]]], truth: dict[str, dict[str, list[float]]]) -> str:
-    """Return a markdown table of the default rule, Lightning and the simple rules on each problem."""
+def per_problem_table(found: Found, truth: dict[str, dict[str, list[float]]]) -> str:
+    """Return a markdown table of every finder on each problem."""
     lines = ["| problem | best LR | " + " | ".join(found) + " |", "|---|---|" + "---|" * len(found)]
     for name in next(iter(found.values())):
-        regrets = (statistics.fmean(regret(truth[name], lr) for lr in lrs[name]) for lrs in found.values())
+        regrets = (statistics.fmean(regret(truth[name], f.lr) for f in each[name]) for each in found.values())
         lines.append(f"| {name} | {10 ** best(truth[name]):.2g} | " + " | ".join(f"{r:.2f}" for r in regrets) + " |")
     return "\n".join(lines)
 
@@ -235,6 +285,8 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--problems", help="comma-separated names; default all")
     parser.add_argument("--held-out", action="store_true", help="only the problems made after the default rule")
+    parser.add_argument("--not-looked-at", action="store_true", help="only problems that no trial was tuned on")
+    parser.add_argument("--finders", default=",".join(FINDERS), help="of sweep, trials, lightning")
     parser.add_argument("--per-problem", action="store_true", help="print regrets per problem as well")
     parser.add_argument("--quick", action="store_true", help="three problems, one seed")
     parser.add_argument("--truth", action="store_true", help="recompute the ground truth instead")
@@ -244,6 +296,8 @@ def main() -> None:
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     if arguments.held_out:
         names = list(HELD_OUT)
+    if arguments.not_looked_at:
+        names = sorted(problems())[1::2]
     if arguments.quick:
         names, seeds = list(QUICK), seeds[:1]
     if arguments.truth:
@@ -252,7 +306,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     truth = json.loads(TRUTH.read_text())
-    found = measure(names, seeds)
+    found = measure(names, seeds, arguments.finders.split(","))
     print(table(found, truth))
     if arguments.per_problem:
         print("\n" + per_problem_table(found, truth))

@@ -40,10 +40,19 @@ def main() -> None:
     for rule, lr in result.suggestions.items():
         print(f"  {rule:9} {'none' if lr is None else format(lr, '.2e')}")
     print(f"\n{result.verdict}")
+    low, high = result.interval or (0.0, 0.0)
+    print(f"LRs that may train about as well: {low:.1e} to {high:.1e}; constant LR: {result.constant_lr:.1e}")
     result.plot("range_test.png")
 
     after = torch.nn.utils.parameters_to_vector(model.parameters())
     print(f"weights as before the test: {bool((before == after).all())}")
+
+    # Short trainings around it, a quarter of the run each, cost more and know more.
+    trainer = Trainer(accelerator="cpu", max_epochs=4, **QUIET)
+    tried = lr_range_test(trainer, model, data, test=LRRangeTest(trials=3, trial_steps="25%"), verbose=False)
+    for trial in sorted(tried.trials, key=lambda trial: trial.lr):
+        print(f"trial of {trial.steps} steps at LR {trial.lr:.1e}: validation loss {trial.validation_loss:.3f}")
+    print(f"{tried.verdict}\n")
 
     # The same in a fit: the test runs first, and its suggestion becomes the peak of the one-cycle.
     trainer = Trainer(accelerator="cpu", max_epochs=4, callbacks=[LRRangeTest(), OneCycle()], **QUIET)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.warmup import Warmup as Warmup
     from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay as WarmupStableDecay
     from lr_callbacks.layerwise import param_groups as param_groups
+    from lr_callbacks.plain_loop import attach as attach
     from lr_callbacks.previews import preview as preview
     from lr_callbacks.range_test.call import lr_range_test as lr_range_test
     from lr_callbacks.range_test.callback import LRRangeTest as LRRangeTest
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
+    "attach": "lr_callbacks.plain_loop",
     "ConstantFactor": "lr_callbacks.callbacks.constant_factor",
     "CosineAnnealing": "lr_callbacks.callbacks.cosine_annealing",
     "CyclicalLR": "lr_callbacks.callbacks.cyclical_lr",

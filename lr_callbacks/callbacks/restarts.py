@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.composite import Composite
-from lr_callbacks.core.arguments import flag, number, one_of, require, whole
+from lr_callbacks.core.arguments import flag, number, one_of, plain_container, require, whole
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import Scaled, cycles_factor, restart_cycle
@@ -80,6 +80,7 @@ class Restarts(Composite):
         self.check_part("schedule", schedule)
         self.check_length("T_0", T_0, optional=True)
         require(number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
+        lengths, peaks = plain_container(lengths), plain_container(peaks)
         for name, several in (("lengths", lengths), ("peaks", peaks)):
             right = several is None or (isinstance(several, list | tuple) and len(several) > 0)
             require(right, name, "a list of at least one, or None", several)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import textwrap
@@ -25,6 +26,13 @@ MEANINGS = {
     "smith": "the loss turns up",
 }
 """Rule -> where on the curve it reads its LR, for the table."""
+SURE = {
+    "guess": "a guess, from the sweep alone (--trials 5 would measure it)",
+    "low": "not very: the trials disagree, or the best is the outermost",
+    "fair": "fairly: the trials' two losses, or they and the sweep, disagree",
+    "high": "quite: the trials' losses and the sweep agree",
+}
+"""Confidence of a result, in words."""
 
 
 def range_test(
@@ -35,9 +43,14 @@ def range_test(
     min_lr: float | None = None,
     max_lr: float | None = None,
     num_steps: int | None = None,
-    rule: Literal["blend", "descent", "edge", "steepest", "minimum", "valley", "smith"] | None = None,
+    rule: Literal["blend", "descent", "edge", "steepest", "minimum", "valley", "slide", "smith"] | None = None,
     judge: Literal["probe", "training", "validation"] | None = None,
     optimizer: int | None = None,
+    widen: bool | None = None,
+    trials: int | None = None,
+    trial_steps: int | str | None = None,
+    trial_limit: str | None = None,
+    rules: bool = False,
 ) -> None:
     """Find the largest learning rate that trains, and show why, without training.
 
@@ -50,20 +63,27 @@ def range_test(
         min_lr: Begin the sweep at this LR (default 1e-7).
         max_lr: End the sweep at this LR (default 10).
         num_steps: Take this many optimizer steps (default 100).
-        rule: Read the LR off the curve by this rule (default blend); the table shows what all of them say.
+        rule: Read the LR off the curve by this rule (default blend).
         judge: Judge by the loss of fixed training batches (probe, the default), of each training batch (training), or
             of the validation batches (validation).
         optimizer: Sweep the optimizer with this index, counted from 0; needed where there are several.
+        widen: Whether the range may be widened once where it turns out too narrow (default true).
+        trials: After the sweep, train for a short while with up to so many LRs around its answer (default 0: none; 5 is
+            usual). It costs what it says beforehand, and the answer is better, with an interval that is measured.
+        trial_steps: Make each trial so long, in steps, epochs or % of the fit (default 10%; at least 50 steps).
+        trial_limit: Begin and continue no trial after this time, such as "10 min".
+        rules: Show what every rule reads off the sweep.
     """
     from lightning.pytorch.cli import SaveConfigCallback
 
     from lr_callbacks.extras import require_extra
     from lr_callbacks.range_test.call import lr_range_test
-    from lr_callbacks.range_test.log import log_to_tensorboard
+    from lr_callbacks.range_test.log import log_result
 
     require_extra("plot", "matplotlib", what="The picture of the range test")
     trainer = cli.trainer
-    asked = {"min_lr": min_lr, "max_lr": max_lr, "num_steps": num_steps, "rule": rule, "judge": judge}
+    asked: dict[str, Any] = {"min_lr": min_lr, "max_lr": max_lr, "num_steps": num_steps, "rule": rule, "judge": judge}
+    asked |= {"widen": widen, "trials": trials, "trial_steps": trial_steps, "trial_limit": trial_limit}
     test = asked_for(trainer.callbacks, optimizer, {name: value for name, value in asked.items() if value is not None})
     result = lr_range_test(trainer, model, datamodule, test=test, verbose=False)
     folder = Path(trainer.log_dir)  # every rank asks: it is broadcast
@@ -76,10 +96,10 @@ def range_test(
     files = [folder / f"range_test{suffix}" for suffix in (".png", ".csv", ".json")]
     for write, file in zip((result.plot, result.to_csv, result.to_json), files, strict=True):
         write(file)
-    log_to_tensorboard(trainer, result)
+    log_result(trainer, result)
     for logger in trainer.loggers:
         logger.finalize("success")
-    lines = [*report(result), "", *where(files, boards(trainer.loggers))]
+    lines = [*report(result, rules=rules), "", *where(files, boards(trainer.loggers))]
     sys.stdout.write("\n".join(["", *lines, ""]))
 
 
@@ -114,14 +134,14 @@ def asked_for(callbacks: Sequence[Any], optimizer: int | None, changes: dict[str
 
 
 # ---------------------------------------------------------------------- what is shown
-def report(result: RangeTestResult) -> list[str]:
-    """Verdict and a table of what every rule says, as wide as the terminal.
+def report(result: RangeTestResult, *, rules: bool = False) -> list[str]:
+    """Verdict, interval, trials and, if asked for, what every rule says, as wide as the terminal.
 
     Example:
         >>> from lr_callbacks import RangeTestResult
-        >>> rules = {"descent": 0.3, "smith": None}
-        >>> result = RangeTestResult([0.1, 1.0], [2.0, 1.0], [2.0, 1.0], 0.3, rules, "Maximum LR 3.0e-01.", "descent")
-        >>> for line in report(result):
+        >>> found = {"descent": 0.3, "smith": None}
+        >>> result = RangeTestResult([0.1, 1.0], [2.0, 1.0], [2.0, 1.0], 0.3, found, "Maximum LR 3.0e-01.", "descent")
+        >>> for line in report(result, rules=True):
         ...     print(line)
         Maximum LR 3.0e-01.
         <BLANKLINE>
@@ -131,12 +151,27 @@ def report(result: RangeTestResult) -> list[str]:
     """
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     lines = [line for text in (result.verdict, *result.notes) for line in textwrap.wrap(text, width)]
-    lines += ["", "   Rule      LR        The LR at which"]
-    for rule, lr in result.suggestions.items():
-        mark = "*" if rule == result.rule and result.suggestion is not None else " "
-        value = "none" if lr is None else f"{lr:.2e}"
-        lines.append(f" {mark} {rule:<8}  {value:<8}  {MEANINGS[rule]}{bounds(lr) if rule == 'smith' else ''}")
+    if result.interval is not None and result.suggestion is not None:
+        low, high = result.interval
+        lines += ["", f"   Peak LR         {result.suggestion:.2e}", f"   Good range      {low:.1e} to {high:.1e}"]
+        lines += [f"   Constant LR     {result.constant_lr:.1e}", f"   How sure        {SURE[result.confidence]}"]
+    if result.trials:
+        lines += ["", "   Trial LR   Training loss   Validation loss"]
+        for trial in sorted(result.trials, key=lambda trial: trial.lr):
+            lines.append(f"   {trial.lr:.2e}   {_loss(trial.loss):<13}   {_loss(trial.validation_loss)}")
+    if rules:
+        lines += ["", "   Rule      LR        The LR at which"]
+        for rule, lr in result.suggestions.items():
+            mark = "*" if rule == result.rule and result.suggestion is not None else " "
+            value = "none" if lr is None else f"{lr:.2e}"
+            lines.append(f" {mark} {rule:<8}  {value:<8}  {MEANINGS[rule]}{bounds(lr) if rule == 'smith' else ''}")
     return lines
+
+
+def _loss(loss: float | None) -> str:
+    if loss is None:
+        return "none"
+    return f"{loss:.4g}" if math.isfinite(loss) else "diverged"
 
 
 def bounds(lr: float | None) -> str:

@@ -242,9 +242,12 @@ def companions(command_line: list[str], number: int) -> Iterator[None]:
     started = [subprocess.Popen(command, stdin=null, stdout=null, stderr=null) for _ in range(number)]
     try:
         yield
-        for process in started:
-            process.wait()
+        failed = [process.returncode for process in started if process.wait()]
+        if failed:
+            say([f"{len(failed)} of {number} further workers ended with an error; the others did their work."])
     finally:
         for process in started:
             process.terminate()
-            process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+            process.kill()

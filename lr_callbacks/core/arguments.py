@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, get_args
@@ -65,6 +65,26 @@ def require_near(steps: int, who: str) -> None:
             f"{who} goes step by step and must make up for at most {MOST_TO_CATCH_UP} steps, got {steps}; if that is"
             " the step count of a checkpoint, it is damaged"
         )
+
+
+def plain_container(value: Any) -> Any:
+    """Any sequence as a list and any mapping as a dict, at every depth; what is a list, tuple or dict stays itself.
+
+    Configuration libraries have containers of their own: Hydra's ``ListConfig`` and ``DictConfig``.
+
+    Example:
+        >>> from collections import UserDict, UserList
+        >>> plain_container(UserDict(milestones=UserList([1, 2]))), plain_container((3, 4)), plain_container("ab")
+        ({'milestones': [1, 2]}, (3, 4), 'ab')
+    """
+    if isinstance(value, Mapping):
+        found = {key: plain_container(held) for key, held in value.items()}
+        return value if type(value) is dict and all(found[key] is held for key, held in value.items()) else found
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        held = [plain_container(each) for each in value]
+        same = isinstance(value, list | tuple) and all(one is other for one, other in zip(held, value, strict=True))
+        return value if same else held
+    return value
 
 
 def state_of(what: str, state: object) -> dict[str, Any]:

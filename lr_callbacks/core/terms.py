@@ -57,8 +57,8 @@ class Term:
         """
         if self.last is not None and step > self.last:
             step = self.last
-        position = self.time.timeline.position(self.time.axis, step)
-        start, end = self.time.start, self.time.end
+        timeline, start, end = self.time.timeline, self.time.start, self.time.end
+        position = step if timeline.is_straight else timeline.position(self.time.axis, step)
         held = position if end is None else min(position, end)
         tick: Any = self.time.tick(held) if self.time.interval == "epoch" else max(held - start, 0)
         if self.absolute:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -24,20 +27,23 @@ def lr_range_test(
     train_dataloaders: Any = None,
     val_dataloaders: Any = None,
     test: LRRangeTest | None = None,
+    ckpt_path: str | Path | None = None,
     verbose: bool = True,
 ) -> RangeTestResult:
     """Run a range test and train nothing: trainer and module are afterwards as before.
 
     The trainer's strategy, precision, accumulation and limits hold; its callbacks (but for the progress bar) and its
-    loggers are left out.
+    loggers are left out. Trials go through the schedule of its callbacks. Between two fits, the module is tested with
+    the weights that it has; from a checkpoint, with the weights and the optimizer state (momentum) that were saved.
 
     Args:
         trainer: A trainer that is not running.
         module: The module to test.
         datamodule: Its data, if the module does not bring them.
         train_dataloaders: Training data, instead of `datamodule`.
-        val_dataloaders: Validation data, for ``LRRangeTest(judge="validation")``.
+        val_dataloaders: Validation data, for ``LRRangeTest(judge="validation")`` and for trials.
         test: The arguments of the test; None for the defaults. It is not changed.
+        ckpt_path: A Lightning checkpoint to test from, of any step; None for the module as it is.
         verbose: Whether to log the verdict.
 
     Returns:
@@ -65,6 +71,7 @@ def lr_range_test(
     options = {**test.arguments(), "apply": False}
     finder = _OnlyTest(**options)
     finder.verbose = verbose
+    finder.schedules = list(trainer.callbacks)  # type: ignore[attr-defined]
     data = {} if datamodule is None else {"datamodule": datamodule}
     snapshot = StateSnapshot({"module": module, **dict(module.named_parameters())}, leave=[trainer, *data.values()])
     finder.known = snapshot
@@ -82,6 +89,10 @@ def lr_range_test(
         bars = [callback for callback in trainer.callbacks if isinstance(callback, ProgressBar)]  # type: ignore[attr-defined]
         trainer.callbacks = [*bars, finder]  # type: ignore[attr-defined]
         trainer.loggers = []
+        if ckpt_path is not None:
+            checkpoint = torch.load(ckpt_path, map_location="cpu", weights_only=True)
+            module.load_state_dict(checkpoint["state_dict"])
+            finder.optimizer_states = checkpoint.get("optimizer_states", [])
         trainer.fit(module, train_dataloaders=train_dataloaders, val_dataloaders=val_dataloaders, datamodule=datamodule)
     finally:
         failed = snapshot.restore() + others.restore()
@@ -102,6 +113,13 @@ class _OnlyTest(LRRangeTest):
         """No training follows, whose LRs would have to stay as they are: layer-wise scales are part of the sweep."""
         return True
 
+    optimizer_states: Sequence[dict[str, Any]] = ()
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for optimizer, state in zip(trainer.optimizers, self.optimizer_states, strict=False):
+            configured = [dict(group) for group in optimizer.param_groups]
+            optimizer.load_state_dict(state)  # type: ignore[arg-type,unused-ignore]
+            for group, entries in zip(optimizer.param_groups, configured, strict=True):
+                group.update(entries)  # those that were saved are in the middle of a schedule
         super().on_fit_start(trainer, pl_module)
         trainer.limit_train_batches = trainer.limit_val_batches = 0

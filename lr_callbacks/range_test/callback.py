@@ -14,7 +14,7 @@ from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import state_of
-from lr_callbacks.range_test.log import log_to_tensorboard
+from lr_callbacks.range_test.log import log_result
 from lr_callbacks.range_test.refusals import refuse_before_the_test
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.range_test.runner import run_range_test
@@ -91,6 +91,8 @@ class LRRangeTest(LRCallback):
     verbose = True
     known: StateSnapshot | None = None
     """A snapshot whose copies of the weights the test may share."""
+    schedules: list[Any] | None = None
+    """Callbacks whose schedule the trials go through; None for the Trainer's."""
 
     def __init__(
         self,
@@ -154,6 +156,8 @@ class LRRangeTest(LRCallback):
         if private.step_to_resume_at(trainer) > 0:
             kept = "no result" if self._result is None else f"LR {self._result.suggestion}"
             rank_zero_info(f"LRRangeTest: the fit is resumed, the test is skipped; its checkpoint holds {kept}.")
+            if self._result is not None and trainer.is_global_zero:
+                self._shared.write(self._result.to_dict())
             return
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             rank_zero_info("LRRangeTest: fast_dev_run, the test is skipped.")
@@ -162,13 +166,16 @@ class LRRangeTest(LRCallback):
         optimizer = self._swept(trainer)
         refuse_before_the_test(self, trainer, optimizer, applies=self.apply)
         try:
-            self._result = result = run_range_test(self.settings(), trainer, pl_module, optimizer, self.known)
+            schedules = trainer.callbacks if self.schedules is None else self.schedules  # type: ignore[attr-defined]
+            self._result = result = run_range_test(
+                self.settings(), trainer, pl_module, optimizer, schedules=schedules, known=self.known
+            )
         except SignalCameError:
             rank_zero_info("LRRangeTest: a signal has come; the test has ended without a result, all is as before it.")
             return
         if trainer.is_global_zero:
             self._shared.write(result.to_dict())
-            log_to_tensorboard(trainer, result)
+            log_result(trainer, result)
         if self.apply and result.suggestion is not None:
             set_largest_lr(optimizer, result.suggestion)
         if self.verbose:
@@ -181,6 +188,9 @@ class LRRangeTest(LRCallback):
                 " optimizer=0 (counted from 0), and use one LRRangeTest for each if all are to be tested"
             )
         return trainer.optimizers[self.optimizer or 0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "known": None}
 
     # ------------------------------------------------------------------ state: what was found
     @property

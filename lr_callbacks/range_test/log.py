@@ -1,4 +1,4 @@
-"""The curve of a range test in TensorBoard, where the Trainer logs there."""
+"""What a range test found, in the Trainer's loggers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,35 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lr_callbacks.range_test.result import RangeTestResult
 
 
-def log_to_tensorboard(trainer: Trainer, result: RangeTestResult) -> None:
-    """Write ``range_test/loss``, ``range_test/lr`` (x axis: step of the sweep), the verdict, and a figure.
+def log_result(trainer: Trainer, result: RangeTestResult) -> None:
+    """Write the curve to TensorBoard and the outcome to all loggers.
 
-    Other loggers get nothing: their steps are shared with the training, which begins at step 0 after this. The figure
-    needs matplotlib and is left out without it.
+    TensorBoard gets ``range_test/loss`` and ``range_test/lr`` (x axis: step of the sweep), the same of the trials (in
+    the order of their LRs), the verdict, and a figure, which needs matplotlib and is left out without it. Others, whose
+    steps are shared with the training, get one entry: ``range_test/suggestion``, ``range_test/low`` and
+    ``range_test/high``.
     """
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            board = logger.experiment
-            for step, (lr, loss) in enumerate(zip(result.lrs, result.losses, strict=True)):
-                board.add_scalar("range_test/lr", lr, step)
-                board.add_scalar("range_test/loss", loss, step)
-            board.add_text("range_test/verdict", str(result))
-            if importlib.util.find_spec("matplotlib") is not None:
-                board.add_figure("range_test", result.plot())
+            _to_tensorboard(logger, result)
+        elif result.suggestion is not None and result.interval is not None:
+            low, high = result.interval
+            found = {"range_test/suggestion": result.suggestion, "range_test/low": low, "range_test/high": high}
+            logger.log_metrics(found, step=trainer.global_step)
+
+
+def _to_tensorboard(logger: TensorBoardLogger, result: RangeTestResult) -> None:
+    board = logger.experiment
+    for step, (lr, loss) in enumerate(zip(result.lrs, result.losses, strict=True)):
+        board.add_scalar("range_test/lr", lr, step)
+        board.add_scalar("range_test/loss", loss, step)
+    for place, trial in enumerate(sorted(result.trials, key=lambda trial: trial.lr)):
+        board.add_scalar("range_test/trial_lr", trial.lr, place)
+        board.add_scalar("range_test/trial_loss", trial.loss, place)
+        if trial.validation_loss is not None:
+            board.add_scalar("range_test/trial_validation_loss", trial.validation_loss, place)
+    if result.suggestion is not None and result.interval is not None:
+        board.add_scalar("range_test/suggestion", result.suggestion, 0)
+    board.add_text("range_test/verdict", str(result))
+    if importlib.util.find_spec("matplotlib") is not None:
+        board.add_figure("range_test", result.plot())

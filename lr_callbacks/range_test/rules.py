@@ -149,8 +149,9 @@ def valley(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
 def slide(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
     """LR where a window that slides down from the end of the curve first finds it bending no more (fastai's `slide`).
 
-    The window's two ends are 15 % of the steps apart. It slides towards lower LRs while the slopes of the loss, per
-    step, differ there by more than 0.5 % of the gain; the answer is the LR at its left end.
+    The window's two ends are 15 % of the steps apart. It slides towards lower LRs while the slopes of the smoothed loss
+    (0.98, debiased), per step, differ there by more than 0.5 % of its fall; the answer is the LR at its left end. As
+    `valley` it is meant for the losses of training batches.
 
     Example:
         >>> slide([10.0 ** (i - 6) for i in range(7)], [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 90.0])
@@ -159,14 +160,15 @@ def slide(lrs: Sequence[float], losses: Sequence[float]) -> Suggestion | None:
     curve = read_curve(losses)
     if not curve.learned:
         return None
-    values, last = curve.losses, len(curve.losses) - 1
+    values = smooth([loss - curve.start for loss in curve.losses])
+    last, fall = len(values) - 1, values[0] - min(values)
     slopes = [
         (values[min(i + 1, last)] - values[max(i - 1, 0)]) / max(1, min(i + 1, last) - max(i - 1, 0))
         for i in range(last + 1)
     ]
     width = max(1, round(SLIDE_WINDOW * curve.recorded))
     left = max(0, last - width)
-    while left > 0 and abs(slopes[min(left + width, last)] - slopes[left]) > SLIDE_BEND * curve.gain:
+    while left > 0 and abs(slopes[min(left + width, last)] - slopes[left]) > SLIDE_BEND * fall:
         left -= 1
     return _within(lrs, left, 1.0)
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from torch.optim import Optimizer
@@ -34,6 +34,8 @@ def run_range_test(
     trainer: Trainer,
     module: LightningModule,
     optimizer: Optimizer,
+    *,
+    schedules: Sequence[Any] = (),
     known: StateSnapshot | None = None,
 ) -> RangeTestResult:
     """Run a test; afterwards trainer and module are as before.
@@ -43,9 +45,10 @@ def run_range_test(
         trainer: A trainer in ``on_fit_start``.
         module: Its module.
         optimizer: The optimizer to sweep.
+        schedules: Callbacks; trials go through the schedule of those that anneal the LR.
         known: A snapshot whose copies of the weights are shared.
     """
-    return _RangeTest(settings, trainer, module, optimizer, known).run()
+    return _RangeTest(settings, trainer, module, optimizer, schedules, known).run()
 
 
 class _RangeTest:
@@ -57,10 +60,11 @@ class _RangeTest:
         trainer: Trainer,
         module: LightningModule,
         optimizer: Optimizer,
+        schedules: Sequence[Any],
         known: StateSnapshot | None,
     ) -> None:
         self.settings, self.trainer, self.module, self.optimizer = settings, trainer, module, optimizer
-        self.known, self.bar = known, trainer.progress_bar_callback
+        self.schedules, self.known, self.bar = schedules, known, trainer.progress_bar_callback
         judge: Judged = settings.judge
         self.judge: Judged = "training" if judge == "probe" and not module.automatic_optimization else judge
         self.reader = LossReader(settings.monitor)
@@ -132,7 +136,7 @@ class _RangeTest:
         steps, share = trial_length(settings.trial_steps, total, per_epoch)
         announce(settings.trials, steps, total)
         number = trainer.optimizers.index(self.optimizer)
-        factors = factors_of(trainer.callbacks, number, steps)  # type: ignore[attr-defined]
+        factors = factors_of(self.schedules, number, steps)
         made, untrained = self.make_trials(sweep_lr, factors)
         found = settle(sweep_lr, made, untrained, share) if made else None
         if found is None:

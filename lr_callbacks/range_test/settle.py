@@ -21,8 +21,8 @@ SWEEP, WHOLE = 0.5, 0.25
 """Weight of the sweep's LR in the answer, in log LR, beside trials of no length; none from a quarter of the run."""
 TOO_HIGH = 1 / 3
 """Decades by which a run of a tenth of the steps likes LRs that are too high."""
-WIDER = 0.45
-"""Decades by which the interval is made wider on both sides."""
+LOWER, HIGHER = 0.7, 0.6
+"""Decades by which the interval goes beyond that stretch: short runs know the best LR of long ones no better."""
 WORST = 2.0
 """Share of the gain that counts as missed where a trial diverged."""
 
@@ -109,8 +109,8 @@ def settle(sweep_lr: float, trials: Sequence[Trial], untrained: Sequence[float |
 
     With a the middle, in log LR, of the stretch around the best trial that misses at most 5 % of the gain, s the
     sweep's LR and q the trials' share of the run: ``log10 lr = (1 - w) * a + w * s - b`` with ``w = 0.5 * (1 - q /
-    0.25)``, at least 0, and ``b = log10(1 / q) / 3``. The interval is the stretch that misses at most 10 %, moved by
-    -b / 2 and made wider by 0.45 decades at both ends. What is missed is the mean over training and validation samples.
+    0.25)``, at least 0, and ``b = log10(1 / q) / 3``. The interval is the stretch that misses at most 10 %,
+    made wider by 0.7 decades below and 0.6 above. What is missed is the mean over training and validation samples.
 
     Args:
         sweep_lr: The sweep's suggestion.
@@ -131,7 +131,7 @@ def settle(sweep_lr: float, trials: Sequence[Trial], untrained: Sequence[float |
     low, high = _stretch(trials, missed, GOOD)
     decade = (1 - weight) * (low + high) / 2 + weight * math.log10(sweep_lr) - down
     low, high = _stretch(trials, missed, FAIR)
-    low, high = min(low - down / 2 - WIDER, decade), max(high - down / 2 + WIDER, decade)
+    low, high = min(low - LOWER, decade), max(high + HIGHER, decade)
     return Settled(10**decade, (10**low, 10**high), _confidence(sweep_lr, trials, untrained, missed))
 
 

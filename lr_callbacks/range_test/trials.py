@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import RunningStage
@@ -147,16 +146,16 @@ def factors_of(callbacks: Sequence[Any], optimizer: int, steps: int) -> list[flo
         >>> [round(factor, 2) for factor in factors_of([CosineAnnealing()], 0, 5)]
         [1.0, 0.9, 0.65, 0.35, 0.1]
         >>> [round(factor, 2) for factor in factors_of([], 0, 5)]
-        [0.04, 0.96, 0.63, 0.21, 0.0]
+        [0.04, 0.95, 0.61, 0.19, 0.0]
     """
-    own = [each for each in callbacks if isinstance(each, LRCallback) and each.optimizer in (None, optimizer)]
-    if any(each.fills_run for each in own):
+    own = [each for each in callbacks if isinstance(each, LRCallback) and each.drives and each.param == "lr"]
+    own = [each for each in own if each.optimizer in (None, optimizer)]
+    if own:
         try:
-            lrs = preview(own, 1.0, steps, steps, optimizer=optimizer)[:, 0].tolist()
+            lrs: list[float] = [float(row[0]) for row in preview(own, 1.0, steps, steps, optimizer=optimizer).tolist()]
         except Exception:  # its lengths do not fit: not of the trial, but of the run
-            lrs = []
-        peak = max(lrs, default=0.0)
+            lrs = [1.0]
+        peak = max(lrs)
         if peak > 0 and lrs[-1] <= 0.2 * peak:
             return [lr / peak for lr in lrs]
-    factors: list[float] = one_cycle_factor(np.arange(steps), total_steps=steps).tolist()
-    return factors
+    return [float(one_cycle_factor(step, total_steps=steps)) for step in range(steps)]

@@ -16,6 +16,8 @@ from lr_callbacks.range_test.rules import RULES, Suggestion
 from lr_callbacks.range_test.settle import Settled, Trial
 
 DEFAULT_RULE = "blend"
+OF_TRAINING = ("valley", "slide")
+"""Rules that are meant for the losses of training batches."""
 APART = 30.0
 """Factor between what the rules say from which on a sweep is thin evidence."""
 
@@ -56,7 +58,8 @@ def suggest(
     Args:
         lrs: LR of each step, positive and rising.
         losses: The loss that is judged, one per LR; of any sign, NaN and infinities allowed.
-        training_losses: Losses of the training batches, one per LR, where `losses` are others; `valley` reads them.
+        training_losses: Losses of the training batches, one per LR, where `losses` are others; `valley` and `slide`
+            read them.
         rule: Name of the rule that decides; the others are reported as well.
 
     Returns:
@@ -77,7 +80,9 @@ def suggest(
     found: dict[str, Suggestion | None] = dict.fromkeys(RULES)
     if curve.learned:
         for name, function in RULES.items():
-            found[name] = function(lrs, losses if name != "valley" or training_losses is None else training_losses)
+            found[name] = function(
+                lrs, losses if name not in OF_TRAINING or training_losses is None else training_losses
+            )
     suggestions = {name: None if s is None else s.lr for name, s in found.items()}
     problem = _problem(curve, lrs, rule, suggestions[rule])
     if problem is not None:
@@ -98,10 +103,13 @@ def suggest(
 def _interval(
     lrs: Sequence[float], curve: Curve, lr: float, found: dict[str, Suggestion | None]
 ) -> tuple[float, float]:
-    """From a tenth of the LR at the lowest loss up to the LR at which a tenth of the gain is lost again."""
+    """From a tenth of the LR at the lowest loss up to the LR at which a tenth of the gain is lost again.
+
+    At least from half a decade below the suggestion to a decade above it: the rules err on the low side.
+    """
     low, high = found["minimum"], found["edge"]
     top = lrs[curve.recorded - 1] if high is None else lrs[high.index]
-    return min(lr, lrs[0] if low is None else low.lr), max(lr, top)
+    return min(lr / math.sqrt(10.0), lr if low is None else low.lr), max(10.0 * lr, top)
 
 
 def _doubt(curve: Curve, suggestions: dict[str, float | None]) -> str:

@@ -40,6 +40,10 @@ class Outcome:
         run: Folder of its logs, or "" without a logger.
         reason: The error in which a divergence ended, or "".
         trainer: The trainer after the fit.
+
+    Example:
+        >>> Outcome(float("nan"), False, 1, 0.5, "", "ValueError: NaN", Trainer(logger=False)).said("val_loss")
+        'diverged (ValueError: NaN), 1 epoch, 0.5 s'
     """
 
     value: float
@@ -94,6 +98,17 @@ def run_trial(
         MisconfigurationException: If nobody logs the metric, the trainer or the module was used before, the trainer
             has several devices, or a callback would replace the learning rate of the point by one of its own.
         TypeError: If `build` does not take the point, or returns something else.
+
+    Example:
+        >>> import torch
+        >>> from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
+        >>> def build(lr):
+        ...     trainer = Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+        ...                       enable_progress_bar=False, enable_model_summary=False)
+        ...     model = DigitsClassifier(lambda params: torch.optim.SGD(params, lr=lr), channels=4)
+        ...     return trainer, model, DigitsDataModule()
+        >>> 0 < run_trial(build, {"lr": 0.1}, metric="val_acc").value < 1
+        True
     """
     call = caller(build, point)
     seed_everything(seed, workers=True, verbose=False)

@@ -206,7 +206,7 @@ class Worker:
         bar.set_postfix_str(f"waiting for {waiting}")
         if waiting != self._waited_for:
             self._waited_for = waiting
-            say(f"Waiting for {waiting}; repeated {GRACE_SECONDS} s after the last sign of life of a dead worker.")
+            say(f"Waiting for {waiting}; that of a dead worker is repeated {GRACE_SECONDS} s after its last heartbeat.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             optuna.storages.fail_stale_trials(self._study)

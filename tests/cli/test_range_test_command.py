@@ -16,7 +16,7 @@ DEMO = f"--config={CONFIGS / 'range_test.yaml'}"
 
 
 def test_the_demo_prints_a_verdict_and_every_rule_and_leaves_a_picture_a_table_and_json(workplace, capsys):
-    cli = run("range-test", DEMO)
+    cli = run("range-test", DEMO, "--rules=true")
     folder = Path("runs/range_test/version_0")
     found = json.loads((folder / "range_test.json").read_text())
     rows = list(csv.DictReader((folder / "range_test.csv").read_text().splitlines()))
@@ -30,9 +30,34 @@ def test_the_demo_prints_a_verdict_and_every_rule_and_leaves_a_picture_a_table_a
     shown = capsys.readouterr().out
     assert " ".join(shown.split()).startswith(found["verdict"])
     assert f" * blend     {found['suggestion']:.2e}" in shown
-    assert [line.split()[0] for line in shown.splitlines() if line.startswith("   ")] == ["Rule", *list(RULES)[1:]]
+    assert [line.split()[0] for line in shown.splitlines() if line.startswith("   ")][-len(RULES) :] == [
+        "Rule",
+        *list(RULES)[1:],
+    ]
     assert f"Picture     {folder / 'range_test.png'}" in shown
     assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_a_newcomer_sees_a_verdict_and_an_interval_and_no_table_of_rules(workplace, capsys):
+    run("range-test", DEMO)
+    found = json.loads(Path("runs/range_test/version_0/range_test.json").read_text())
+    shown = capsys.readouterr().out
+    assert f"Peak LR         {found['suggestion']:.2e}" in shown
+    assert "Good range      {:.1e} to {:.1e}".format(*found["interval"]) in shown
+    assert "How sure        a guess" in shown
+    assert "steepest" not in shown
+
+
+def test_trials_are_made_and_shown(workplace, capsys):
+    run("range-test", DEMO, "--trials=3", "--trial_steps=50", "--trainer.max_epochs=4")
+    folder = Path("runs/range_test/version_0")
+    found = json.loads((folder / "range_test.json").read_text())
+    assert len(found["trials"]) == 3
+    shown = capsys.readouterr().out
+    assert all(f"   {trial['lr']:.2e}   {trial['loss']:.4g}" in shown for trial in found["trials"])
+    assert "How sure        a guess" not in shown
+    trials = scalars(folder, "range_test/trial_loss")
+    assert sorted(trials.values()) == pytest.approx(sorted(trial["loss"] for trial in found["trials"]), rel=1e-5)
 
 
 def test_what_it_finds_is_what_the_fit_of_the_same_configuration_trains_with(workplace):
@@ -44,7 +69,8 @@ def test_what_it_finds_is_what_the_fit_of_the_same_configuration_trains_with(wor
 
 
 def test_flags_go_before_the_configured_test(workplace, capsys):
-    run("range-test", DEMO, "--num_steps=40", "--max_lr=1.0", "--rule=smith", "--judge=training", "--name=mine")
+    flags = ["--num_steps=40", "--max_lr=1.0", "--rule=smith", "--judge=training", "--name=mine", "--rules=true"]
+    run("range-test", DEMO, *flags)
     found = json.loads(Path("runs/mine/version_0/range_test.json").read_text())
     assert (found["rule"], found["judge"]) == ("smith", "training")
     assert found["lrs"][:2] == pytest.approx([1e-7, 1e-7 * 1e7 ** (1 / 39)])
@@ -63,7 +89,7 @@ def test_a_module_and_data_of_ones_own_are_tested_without_a_logger_too(own, work
 
 def test_where_nothing_is_found_it_says_why_and_what_to_change(workplace, capsys):
     Path("flat.py").write_text(OWN.replace(".square().mean()", ".mean() * 0"))
-    run("range-test", "--model=flat.Net", "--data=flat.Data", "--num_steps=20")
+    run("range-test", "--model=flat.Net", "--data=flat.Data", "--num_steps=20", "--rules=true")
     shown = " ".join(capsys.readouterr().out.split())
     assert "No suggestion: between LR" in shown
     assert "Set max_lr above" in shown

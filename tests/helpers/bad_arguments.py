@@ -327,13 +327,23 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "max_lr": number("above min_lr (1e-07)", 1e-7, 0),
         "num_steps": whole(10),
         "mode": choice("exponential", "linear"),
-        "rule": choice("blend", "descent", "edge", "steepest", "minimum", "valley", "smith"),
+        "rule": choice("blend", "descent", "edge", "steepest", "minimum", "valley", "slide", "smith"),
         "apply": FLAG,
         "optimizer": whole(0),
         "judge": choice("probe", "training", "validation"),
         "monitor": [(3, ValueError, "must be the name of a logged value, or None")],
         "probe_samples": whole(1),
-        "offload": FLAG,
+        "offload": FLAG[:-1],
+        "widen": FLAG,
+        "trials": [*whole(0), (2, ValueError, "must be 0 (none) or at least 3")],
+        "trial_steps": [
+            *duration(optional=False),
+            ("5 min", ValueError, "must be steps, epochs or a share of the run"),
+        ],
+        "trial_limit": [
+            ("5%", ValueError, "must be a time, such as '5 min', or None"),
+            (0.5, TypeError, "must be an int or a string with a unit"),
+        ],
     },
     "lr_range_test": {
         "trainer": [("trainer", TypeError, "must be a lightning.pytorch Trainer")],
@@ -427,7 +437,7 @@ def never(point: dict[str, Any]) -> Any:
 
 NO_RULE = {
     "RangeTestResult": "a record; from_dict checks what a checkpoint brings (tests/integration/test_crafted_states.py)",
-    "lr_range_test": "datamodule, train_dataloaders, val_dataloaders: Lightning's own, and its own errors",
+    "lr_range_test": "datamodule, train_dataloaders, val_dataloaders, ckpt_path: Lightning's own, and its own errors",
 }
 """What has no rows, and why."""
 

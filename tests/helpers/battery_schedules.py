@@ -27,6 +27,7 @@ class Moment:
         base: Configured LR of the group.
         total: Steps that the run was to have, or has; None if nobody can know.
         tick: What a step is to a schedule that lasts to the end: 1, or 1000 where the run goes by milliseconds.
+        position: Where in the planned run the step lies, if that is not `step`.
     """
 
     step: int
@@ -35,11 +36,12 @@ class Moment:
     base: float
     total: int | None
     tick: int = 1
+    position: int | None = None
 
     @property
     def now(self) -> int:
         """Where a schedule that lasts to the end is."""
-        return self.step * self.tick
+        return (self.step if self.position is None else self.position) * self.tick
 
     @property
     def end(self) -> int:

@@ -43,8 +43,8 @@ def lrs(points):
 
 
 def search(folder, points, seconds=0, storage=None, **options):
-    """Search; the trial of a worker that dies is repeated after two seconds."""
-    storage_module.HEARTBEAT_SECONDS, storage_module.GRACE_SECONDS, work_module.GRACE_SECONDS = 1, 2, 2
+    """Search; the trial of a worker that dies is repeated after five seconds."""
+    storage_module.HEARTBEAT_SECONDS, storage_module.GRACE_SECONDS, work_module.GRACE_SECONDS = 1, 5, 5
 
     def build(lr):
         return trainer(SlowAndTold(folder, lr, float(seconds)), max_epochs=1), Net(sgd([lr])), loader(3), loader(2)

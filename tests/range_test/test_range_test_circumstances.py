@@ -12,7 +12,10 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit, loader, sgd, trainer
 from torch import nn
 
-from lr_callbacks import LRRangeTest
+from lr_callbacks import LRRangeTest, OneCycle, lr_range_test
+
+SEEN: list[float] = []
+"""Here, not in a closure, because the test puts closures back."""
 
 
 def test_in_a_second_fit_it_sweeps_all_of_its_steps_although_the_global_step_is_not_0():
@@ -25,6 +28,38 @@ def test_in_a_second_fit_it_sweeps_all_of_its_steps_although_the_global_step_is_
     assert run.global_step == 40
     assert test.result is not None
     assert len(test.result.lrs) >= 12
+
+
+def test_a_module_is_tested_between_two_fits_with_the_weights_that_it_has():
+    module, run = Net(sgd((0.05,))), trainer(max_epochs=3)
+    fresh = lr_range_test(trainer(max_epochs=1), module, train_dataloaders=loader(20))
+    run.fit(module, loader(20))
+    weights = {name: value.clone() for name, value in module.state_dict().items()}
+    trained = lr_range_test(trainer(max_epochs=1), module, train_dataloaders=loader(20))
+    assert trained.losses[0] < 0.9 * fresh.losses[0]
+    assert all(torch.equal(weights[name], value) for name, value in module.state_dict().items())
+
+
+def test_a_checkpoint_is_tested_from_with_its_weights_and_momentum(tmp_path):
+    def momentum(parts):
+        return torch.optim.SGD([p for part in parts for p in part.parameters()], lr=0.05, momentum=0.9)
+
+    class Looks(Net):
+        def on_train_start(self):
+            state = self.trainer.optimizers[0].state
+            SEEN.append(sum(float(entry["momentum_buffer"].abs().sum()) for entry in state.values()))
+
+    module, run = Looks(momentum), trainer(OneCycle(), max_epochs=3)
+    run.fit(module, loader(20))
+    run.save_checkpoint(tmp_path / "end.ckpt")
+    fresh = Looks(momentum)
+    before = {name: value.clone() for name, value in fresh.state_dict().items()}
+    SEEN.clear()
+    result = lr_range_test(trainer(max_epochs=1), fresh, train_dataloaders=loader(20), ckpt_path=tmp_path / "end.ckpt")
+    expected = lr_range_test(trainer(max_epochs=1), module, train_dataloaders=loader(20))
+    assert SEEN[0] > 0
+    assert result.losses[0] == pytest.approx(expected.losses[0], rel=0.1)
+    assert all(torch.equal(before[name], value) for name, value in fresh.state_dict().items())
 
 
 class Lazy(Net):

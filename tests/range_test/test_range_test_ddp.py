@@ -57,11 +57,34 @@ def test_a_fit_on_two_ranks_is_the_fit_without_the_test(tmp_path):
             assert torch.equal(ours["weights"][name], weight), name
 
 
-def test_one_call_gives_the_result_of_forked_processes():
+def test_all_ranks_make_the_same_trials_and_a_resumed_fit_gives_their_result_to_the_caller(tmp_path):
+    test = LRRangeTest(1e-5, num_steps=40, trials=3, trial_steps=50)
+    first, second = fit(tmp_path / "first", "ddp_fork", test)
+    assert first["results"] == second["results"]
+    assert first["lr"] == second["lr"]
+    assert test.result.to_dict() == first["results"][0]
+    assert len(test.result.trials) == 3
+
+
+def test_a_resumed_fit_in_forked_processes_gives_the_result_of_its_checkpoint_to_the_caller(tmp_path):
+    seed_all()
+    first, again = (LRRangeTest(1e-5, num_steps=20) for _ in "ab")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = trainer(first, max_epochs=1)
+        run.fit(RankBusy(), shuffled())
+        run.save_checkpoint(tmp_path / "one.ckpt")
+        resumed = trainer(again, strategy="ddp_fork", devices=2, max_epochs=2)
+        resumed.fit(RankBusy(), shuffled(), ckpt_path=tmp_path / "one.ckpt")
+    assert again.result == first.result
+
+
+@pytest.mark.parametrize("strategy", ["ddp_fork", "ddp_spawn"])
+def test_one_call_gives_the_result_of_other_processes(strategy):
     seed_all()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run, module = trainer(strategy="ddp_fork", devices=2, max_epochs=1), RankBusy()
+        run, module = trainer(strategy=strategy, devices=2, max_epochs=1), RankBusy()
         result = lr_range_test(run, module, train_dataloaders=shuffled(), test=LRRangeTest(num_steps=12))
         assert result.lrs
         assert run.lightning_module is None

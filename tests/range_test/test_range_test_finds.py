@@ -328,13 +328,13 @@ class Scheduled(Net):
 
 
 def test_a_native_scheduler_beside_an_applied_finding_is_refused():
-    with pytest.raises(MisconfigurationException, match=r"Two masters.*StepLR.*TorchScheduler.*apply=False"):
+    with pytest.raises(MisconfigurationException, match=r"Two owners.*StepLR.*TorchScheduler.*apply=False"):
         fit(LRRangeTest(), module=Scheduled())
 
 
 def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
     with pytest.raises(
-        MisconfigurationException, match=r"Two masters for the peak.*OneCycle\(max_lr=0.3\).*Remove max_lr=0.3"
+        MisconfigurationException, match=r"Two owners of the peak.*OneCycle\(max_lr=0.3\).*Remove max_lr=0.3"
     ):
         fit(LRRangeTest(), OneCycle(max_lr=0.3))
     assert fit(LRRangeTest(apply=False, num_steps=10), OneCycle(max_lr=0.3)).global_step == 40
@@ -351,7 +351,7 @@ def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
 )
 def test_an_absolute_max_lr_of_a_torch_scheduler_beside_an_applied_finding_is_refused(scheduler):
     with pytest.raises(
-        MisconfigurationException, match=r"Two masters for the peak.*OneCycleLR\(max_lr=0.3.*OneCycle or CyclicalLR"
+        MisconfigurationException, match=r"Two owners of the peak.*OneCycleLR\(max_lr=0.3.*OneCycle or CyclicalLR"
     ):
         fit(LRRangeTest(), scheduler)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 import math
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, Recorder, loader, sgd, trainer
 from trace_support import Busy, BusyManual, plain, seed_all, shuffled
@@ -255,6 +258,15 @@ def test_a_signal_ends_the_test_and_is_handled_with_the_weights_as_before_it():
 
 
 # ---------------------------------------------------------------------- what is kept of it
+def test_other_loggers_get_the_outcome_as_one_entry(tmp_path):
+    test, logger = LRRangeTest(num_steps=60), CSVLogger(tmp_path)
+    trainer(test, max_epochs=1, logger=logger, log_every_n_steps=5).fit(Net(), loader(40, 8))
+    rows = list(csv.DictReader((Path(logger.log_dir) / "metrics.csv").read_text().splitlines()))
+    [row] = [row for row in rows if row["range_test/suggestion"]]
+    assert float(row["range_test/suggestion"]) == pytest.approx(test.result.suggestion)
+    assert float(row["range_test/low"]) <= float(row["range_test/suggestion"]) <= float(row["range_test/high"])
+
+
 def test_the_result_holds_the_trials_through_checkpoints_and_json(tmp_path):
     test = LRRangeTest(trials=3, trial_steps=60)
     run = trainer(test, max_epochs=10, limit_train_batches=40)
@@ -277,7 +289,7 @@ def test_the_result_holds_the_trials_through_checkpoints_and_json(tmp_path):
         ({"trial_steps": 0}, ValueError, "trial_steps must be longer than nothing"),
         ({"trial_limit": 30}, ValueError, "trial_limit must be a time, such as '5 min', or None, got 30"),
         ({"widen": 1}, TypeError, "widen must be True or False, got 1"),
-        ({"offload": "cpu"}, ValueError, "offload must be True, False or None, got 'cpu'"),
+        ({"offload": "cpu"}, TypeError, "offload must be True or False, got 'cpu'"),
     ],
 )
 def test_a_wrong_argument_is_named_with_its_rule(arguments, error, message):

@@ -241,13 +241,13 @@ def test_a_model_without_a_learning_rate_to_set_is_told_how_to_name_it():
 
 
 def test_workers_of_one_command_share_the_trials_and_one_of_them_reports(workplace, capsys):
-    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=2", "--trainer.max_epochs=30")
+    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=2")
     said = capsys.readouterr().out
     assert said.count("Best: ") == 1
     own = said.count("seed 42: val_loss")
     assert len(list(Path("runs/DigitsClassifier").glob("lr=*,seed=42"))) == 4
     assert 1 <= own <= 4
-    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=0", "--trainer.max_epochs=30")
+    sweep("--lr", "0.01", "0.02", "0.05", "0.1", "--workers=0")
     assert "Best: " not in capsys.readouterr().out
 
 

@@ -95,7 +95,7 @@ def test_a_worker_repeats_what_another_left_behind_when_it_was_killed_and_not_wh
     wait_for(lambda: told(tmp_path, "begin"))
     other = start_worker(tmp_path, 2, 0)
     wait_for(lambda: told(tmp_path, "end"))
-    time.sleep(4)  # twice the patience; the first one lives
+    time.sleep(7)  # more than the patience; the first one lives
     assert other.is_alive()
     assert [lr for lr, _ in told(tmp_path, "begin")] == lrs(2)
     kill(killed)
