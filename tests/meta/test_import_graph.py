@@ -16,6 +16,7 @@ LAYER_OF = {
     "layerwise": "callbacks",
     "plotting": "previews",
     "extras": "schedules",
+    "other_names": "schedules",
     "__main__": "cli",
     "__init__": "cli",
 }
