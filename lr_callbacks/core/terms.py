@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -203,4 +204,11 @@ def _rows(optimizer: Optimizer, index: int, param: str, numbers: Sequence[int], 
         largest=max(bases.values(), default=0.0),
         optimizer=index,
         added=tuple(pg.REFERENCE_LR in groups[number] for number in mine),
+        beta2=tuple(_beta2(groups[number]) for number in mine),
     )
+
+
+def _beta2(group: pg.ParamGroup) -> float:
+    """The second beta of a group of Adam's family; NaN elsewhere."""
+    betas = group.get("betas", ())
+    return float(betas[1]) if len(betas) > 1 else math.nan

@@ -188,6 +188,14 @@ SCHEDULES: dict[str, Schedule] = {
         lambda m: 0.2 + 0.2 * m.step if m.step < 4 else 1.0 - 0.225 * min(m.step - 4, 4),
     ),
     "Restarts": Schedule(lambda: [lc.Restarts(lc.CosineAnnealing(), 3, T_mult=2)], lambda m: restarts(m.step)),
+    "TanhDecay": Schedule(
+        lambda: [lc.TanhDecay()],
+        lambda m: (1 - math.tanh(-7 + 10 * m.now / m.end)) / 2 if m.now < m.end else 0.0,
+        to_end=True,
+    ),
+    "Noise": Schedule(lambda: [lc.Noise(0.0)], lambda m: 1.0),
+    "InversePower": Schedule(lambda: [lc.InversePower(3, rate=0.5)], lambda m: 1 / (1 + 0.5 * m.step / 3)),
+    "UntunedWarmup": Schedule(lambda: [lc.UntunedWarmup(optimizer=9)], lambda m: 1.0, drives=False),
 }
 
 

@@ -12,7 +12,13 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "lr_callbacks"
 LAYERS = ["schedules", "core", "callbacks", "previews", "range_test", "sweep", "demo", "cli"]
 """From the bottom to the top: a file imports nothing of a layer above its own."""
-LAYER_OF = {"layerwise": "callbacks", "plotting": "previews", "extras": "schedules", "__main__": "cli", "__init__": "cli"}
+LAYER_OF = {
+    "layerwise": "callbacks",
+    "plotting": "previews",
+    "extras": "schedules",
+    "__main__": "cli",
+    "__init__": "cli",
+}
 """Files of the package's own folder that are no layer of their own."""
 UPWARD: set[tuple[str, str]] = set()
 """Arrows that point upwards and are to go."""
