@@ -20,8 +20,8 @@ class Restarts(Composite):
     """Repeat a schedule in cycles, whose lengths and peaks may change.
 
     In cycle n, t after its start, the factor is that of the schedule at time t of a run of the cycle's length T, f.
-    Its peak is scaled by p, ``cycle_decay ** n`` or ``peaks[n]``; a and e are the schedule's own first and last values.
-    ``"peak"``: ``e + (f - e) (max(p a, e) - e) / (a - e)``, so that the floor stays; ``"span"``: ``e + p (f - e)``;
+    Its peak is scaled by p, ``cycle_decay ** n`` or ``peaks[n]``; e is the schedule's own last value. ``"peak"``:
+    ``e + (f - e) (max(p, e) - e) / (1 - e)``, so that the floor stays and 1 becomes p; ``"span"``: ``e + p (f - e)``;
     ``"all"``: ``p f``. First step of a cycle: its peak (with a ramp: its floor). It has no end; with a number of cycles
     the last value of the last cycle holds.
 

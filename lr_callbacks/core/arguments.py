@@ -149,6 +149,25 @@ def floor(name: str, value: object) -> None:
         require(number(name, value) >= 0, name, "at least 0", value)
 
 
+def fraction(name: str, value: object) -> float:
+    """A fraction of a whole: a number from 0 to 1, or a share such as ``"30%"``.
+
+    Raises:
+        TypeError: If it is neither a number nor a string.
+        ValueError: If it is outside that range, or no share.
+
+    Example:
+        >>> fraction("pct_start", 0.3), fraction("pct_start", "30%")
+        (0.3, 0.3)
+    """
+    if isinstance(value, str):
+        share = _SHARE.fullmatch(value)
+        require(share is not None and float(share[1]) <= 100, name, "between 0 and 1, or a share such as '30%'", value)
+        return float(value.strip(" %")) / 100
+    require(0 <= number(name, value) <= 1, name, "between 0 and 1", value)
+    return number(name, value)
+
+
 def floor_text(value: float | str) -> str:
     """A lowest value for the plan.
 

@@ -206,7 +206,7 @@ def test_monitors_log_the_lrs_that_are_used(monitor, tmp_path):
     logger = CSVLogger(tmp_path)
     fit(OneCycle(), ReplaceSchedulers(), monitor(), module=Packaged("configs"), logger=logger, log_every_n_steps=1)
     rows = (tmp_path / "lightning_logs" / "version_0" / "metrics.csv").read_text(encoding="utf-8").splitlines()
-    place = rows[0].split(",").index("lr/SGD" if monitor is LRMonitor else "lr/SGD")
+    place = rows[0].split(",").index("lr/SGD" if monitor is LRMonitor else "lr-SGD")
     logged = [float(row.split(",")[place]) for row in rows[1:] if row.split(",")[place]]
     assert logged == pytest.approx(preview([OneCycle()], 0.1, total_steps=10)[:, 0].tolist(), rel=1e-6)
 
