@@ -14,6 +14,7 @@ LAYERS = ["schedules", "core", "callbacks", "previews", "range_test", "sweep", "
 """From the bottom to the top: a file imports nothing of a layer above its own."""
 LAYER_OF = {
     "layerwise": "callbacks",
+    "plain_loop": "previews",
     "plotting": "previews",
     "extras": "schedules",
     "__main__": "cli",
