@@ -6,6 +6,8 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from lr_callbacks.core.lightning_names import is_a
+
 NO_EVIDENCE: tuple[type[BaseException], ...] = (
     *(MisconfigurationException, MemoryError, OSError, ImportError, NameError, NotImplementedError),
     torch.OutOfMemoryError,
@@ -25,7 +27,7 @@ def is_evidence(error: Exception, trainer: Trainer) -> bool:
         >>> is_evidence(OSError("no such file"), Trainer(accelerator="cpu", logger=False))
         False
     """
-    return trainer.world_size == 1 and not isinstance(error, NO_EVIDENCE)
+    return trainer.world_size == 1 and not is_a(error, *NO_EVIDENCE)
 
 
 def named(error: Exception) -> str:

@@ -7,6 +7,7 @@ import importlib.util
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.range_test.result import RangeTestResult
 
 
@@ -19,7 +20,7 @@ def log_result(trainer: Trainer, result: RangeTestResult) -> None:
     ``range_test/high``.
     """
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
+        if is_a(logger, TensorBoardLogger):
             _to_tensorboard(logger, result)
         elif result.suggestion is not None and result.interval is not None:
             low, high = result.interval
