@@ -10,7 +10,7 @@ from lr_callbacks.core.lightning_names import is_a
 
 NO_EVIDENCE: tuple[type[BaseException], ...] = (
     *(MisconfigurationException, MemoryError, OSError, ImportError, NameError, NotImplementedError),
-    torch.OutOfMemoryError,
+    torch.cuda.OutOfMemoryError,
     getattr(torch, "AcceleratorError", MemoryError),
 )
 """What no LR can be the cause of, or what leaves a device that cannot be used any more."""

@@ -238,7 +238,7 @@ def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, floa
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is for want of memory, on the host or on a device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _refuse_finders(callbacks: list[Callback], axis: str) -> None:

@@ -104,9 +104,9 @@ def test_accumulation_that_a_callback_changes_is_counted(user):
 def test_a_resumed_run_goes_on_with_the_lrs_of_the_whole_one(user):
     user.fit(OneCycle(), enable_checkpointing=False)
     whole = list(user.lrs)
-    keeps = user.pl.callbacks.ModelCheckpoint(user.folder / "kept", "one", every_n_epochs=1, save_top_k=-1)
+    keeps = user.pl.callbacks.ModelCheckpoint(user.folder / "kept", "{epoch}", every_n_epochs=1, save_top_k=-1)
     user.fit(OneCycle(), keeps)
-    user.fit(OneCycle(), ckpt_path=user.folder / "kept/one.ckpt", enable_checkpointing=False)
+    user.fit(OneCycle(), ckpt_path=user.folder / "kept/epoch=0.ckpt", enable_checkpointing=False)
     assert user.lrs == whole[10:]
 
 
