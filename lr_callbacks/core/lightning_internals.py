@@ -25,7 +25,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
-from lr_callbacks.core.lightning_names import is_a, overrides
+from lr_callbacks.core.lightning_names import counterpart, is_a, overrides
 
 
 def has_no_optimizer(trainer: Trainer) -> bool:
@@ -153,7 +153,8 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
         )
     loader = _request_dataloader(loop._data_source)
     if not is_a(loader, CombinedLoader):
-        loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
+        kind = counterpart(CombinedLoader, trainer)
+        loader = kind(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
 
 

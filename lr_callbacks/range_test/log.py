@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.range_test.result import RangeTestResult
 
 
@@ -20,7 +21,7 @@ def log_result(trainer: Trainer, result: RangeTestResult) -> None:
     ``range_test/high``; of these CSV, W&B and MLflow get the curve as a table and the figure too, as files.
     """
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
+        if is_a(logger, TensorBoardLogger):
             _to_tensorboard(logger, result)
         elif result.suggestion is not None and result.interval is not None:
             low, high = result.interval

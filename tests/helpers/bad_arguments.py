@@ -383,8 +383,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
     },
     "lr_range_test": {
-        "trainer": [("trainer", TypeError, "must be a lightning.pytorch Trainer")],
-        "module": [(torch.nn.Linear(1, 1), TypeError, "must be a lightning.pytorch LightningModule")],
+        "trainer": [("trainer", TypeError, "must be a Trainer of lightning.pytorch")],
+        "module": [(torch.nn.Linear(1, 1), TypeError, "must be a LightningModule of lightning.pytorch")],
         "test": [("probe", TypeError, "must be an LRRangeTest with the arguments of the test, or None")],
         "verbose": FLAG,
     },
