@@ -1,9 +1,9 @@
-"""Draw what each configuration does to the LR, by the code of `lr-callbacks plot`, and list all in the table of docs/choosing.md.
+"""Draw the LR of each configuration with the code of `lr-callbacks plot`, and fill the table of docs/choosing.md.
 
     python configs/draw_pictures.py
 
-writes one small SVG for each configuration into ``configs/pictures`` and the table of schedules between the two markers
-in ``docs/choosing.md``. Each picture carries a checksum of the LRs that it shows, which a test compares with those of today.
+writes one small SVG for each configuration into ``configs/pictures`` and the table of schedules between the two markers in
+``docs/choosing.md``. Each picture carries a checksum of its LRs, which a test compares with the current ones.
 """
 
 from __future__ import annotations
