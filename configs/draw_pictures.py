@@ -2,7 +2,7 @@
 
     python configs/draw_pictures.py
 
-writes one small SVG for each configuration into ``configs/pictures`` and the table of schedules between the two markers in
+writes one small SVG for each configuration into ``configs/pictures`` and the table of schedules between two markers in
 ``docs/choosing.md``. Each picture carries a checksum of its LRs, which a test compares with the current ones.
 """
 

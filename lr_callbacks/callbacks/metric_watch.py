@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
+SERIES_OF_LRS = ("lr/", "lr-", "momentum/", "weight_decay/")
+"""Beginnings of names under which monitors log LRs; errors do not offer these as metrics."""
+
 
 class MetricWatch:
-    """Watches one name in ``trainer.callback_metrics``, which keeps old values beside new ones.
+    """Watches one name in ``trainer.callback_metrics``, which keeps old values next to new ones.
 
-    A value is new if it is another object than the one that stood there when the validation, or the epoch, began.
+    A value is new if it is another object than the one that was there when the validation, or the epoch, began.
 
     Args:
         monitor: The metric's name.
@@ -34,11 +39,11 @@ class MetricWatch:
         self._before_epoch: Tensor | None = None
 
     def validation_begins(self, trainer: Trainer) -> None:
-        """What stands there now is old for the validation."""
+        """Mark the current value as old for the validation."""
         self._before_validation = trainer.callback_metrics.get(self.monitor)
 
     def epoch_begins(self, trainer: Trainer) -> None:
-        """What stands there now is old for the training epoch."""
+        """Mark the current value as old for the training epoch."""
         self._before_epoch = trainer.callback_metrics.get(self.monitor)
         self._validated_in_epoch = False
 
@@ -57,7 +62,7 @@ class MetricWatch:
         return value
 
     def value(self, trainer: Trainer) -> float | None:
-        """The value as it stands."""
+        """Return the current value."""
         return self._agreed(trainer, trainer.callback_metrics.get(self.monitor))
 
     @property
@@ -70,11 +75,13 @@ class MetricWatch:
         return self.epoch_is_over and not self._seen and (self._validated_in_epoch or not trainer.enable_validation)
 
     def missing(self, trainer: Trainer, who: str) -> MisconfigurationException:
-        """The error for a metric that nobody logs, with those that there are."""
-        logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
+        """Return the error for a metric that is not logged; it lists the metrics that are."""
+        names = sorted(name for name in trainer.callback_metrics if not name.startswith(SERIES_OF_LRS))
+        alike = get_close_matches(self.monitor, names, n=1)
+        meant = f" Did you mean {alike[0]!r}?" if alike else ""
         return MisconfigurationException(
-            f"{who} monitors {self.monitor!r}, which was not logged; logged are: {logged}. Log it with"
-            f" self.log({self.monitor!r}, ...) in training_step or validation_step, or monitor one of those."
+            f"{who}: no metric {self.monitor!r} was logged.{meant} Logged: {', '.join(names) or 'nothing'}. Log it with"
+            f" self.log({self.monitor!r}, ...) in training_step or validation_step, or monitor a metric that is logged."
         )
 
     def _agreed(self, trainer: Trainer, mine: Tensor | None) -> float | None:
@@ -87,7 +94,7 @@ class MetricWatch:
         return value
 
     def _mean_over_ranks(self, trainer: Trainer, mine: Tensor | None) -> float | None:
-        """All ranks call it, also those that have logged nothing: who waits for them would wait for ever."""
+        """Collective: every rank must call this, even if it has logged nothing; otherwise the others deadlock."""
         entry = [0.0, 0.0] if mine is None else [float(mine), 1.0]
         everyone = trainer.strategy.all_gather(
             torch.tensor(entry, dtype=torch.float64, device=trainer.strategy.root_device)

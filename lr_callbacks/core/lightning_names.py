@@ -14,7 +14,7 @@ Class = TypeVar("Class")
 
 
 def is_a(value: object, kind: type[Class]) -> TypeGuard[Class]:
-    """Whether a value is an instance of a class of Lightning's, or of its counterpart in the other package.
+    """Whether a value is an instance of a Lightning class, or of its counterpart in the other package.
 
     Args:
         value: What is looked at.
@@ -29,11 +29,11 @@ def is_a(value: object, kind: type[Class]) -> TypeGuard[Class]:
 
 
 def overrides(name: str, value: object, base: str = "LightningModule") -> bool:
-    """Whether an object has a method of its own in the place of one of Lightning's.
+    """Whether an object overrides a method of a Lightning class.
 
     Args:
         name: The method.
-        value: An object whose class derives from one of Lightning's.
+        value: An object of a class that derives from a Lightning class.
         base: Name of that class.
 
     Example:
