@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.cosine_annealing import CosineAnnealing as CosineAnnealing
     from lr_callbacks.callbacks.cyclical_lr import CyclicalLR as CyclicalLR
     from lr_callbacks.callbacks.exponential_decay import ExponentialDecay as ExponentialDecay
+    from lr_callbacks.callbacks.inverse_power import InversePower as InversePower
     from lr_callbacks.callbacks.inverse_sqrt import InverseSqrt as InverseSqrt
     from lr_callbacks.callbacks.lambda_factor import (
         LambdaFactor as LambdaFactor,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         MultiplicativeFactor as MultiplicativeFactor,
     )
     from lr_callbacks.callbacks.lr_monitor import LRMonitor as LRMonitor
+    from lr_callbacks.callbacks.noise import Noise as Noise
     from lr_callbacks.callbacks.one_cycle import OneCycle as OneCycle
     from lr_callbacks.callbacks.piecewise import Piecewise as Piecewise
     from lr_callbacks.callbacks.polynomial_decay import LinearDecay as LinearDecay
@@ -33,10 +35,13 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.snapshots import SnapshotCheckpoint as SnapshotCheckpoint
     from lr_callbacks.callbacks.step_decay import MultiStepDecay as MultiStepDecay
     from lr_callbacks.callbacks.step_decay import StepDecay as StepDecay
+    from lr_callbacks.callbacks.tanh_decay import TanhDecay as TanhDecay
     from lr_callbacks.callbacks.torch_scheduler import TorchScheduler as TorchScheduler
+    from lr_callbacks.callbacks.untuned_warmup import UntunedWarmup as UntunedWarmup
     from lr_callbacks.callbacks.warmup import Warmup as Warmup
     from lr_callbacks.callbacks.warmup_stable_decay import WarmupStableDecay as WarmupStableDecay
     from lr_callbacks.layerwise import param_groups as param_groups
+    from lr_callbacks.plain_loop import attach as attach
     from lr_callbacks.previews import preview as preview
     from lr_callbacks.range_test.call import lr_range_test as lr_range_test
     from lr_callbacks.range_test.callback import LRRangeTest as LRRangeTest
@@ -46,11 +51,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
+    "attach": "lr_callbacks.plain_loop",
     "ConstantFactor": "lr_callbacks.callbacks.constant_factor",
     "CosineAnnealing": "lr_callbacks.callbacks.cosine_annealing",
     "CyclicalLR": "lr_callbacks.callbacks.cyclical_lr",
     "ExponentialDecay": "lr_callbacks.callbacks.exponential_decay",
     "grid_search": "lr_callbacks.sweep",
+    "InversePower": "lr_callbacks.callbacks.inverse_power",
     "InverseSqrt": "lr_callbacks.callbacks.inverse_sqrt",
     "LambdaFactor": "lr_callbacks.callbacks.lambda_factor",
     "LinearDecay": "lr_callbacks.callbacks.polynomial_decay",
@@ -60,6 +67,7 @@ _MODULES = {
     "LRRangeTest": "lr_callbacks.range_test.callback",
     "MultiplicativeFactor": "lr_callbacks.callbacks.lambda_factor",
     "MultiStepDecay": "lr_callbacks.callbacks.step_decay",
+    "Noise": "lr_callbacks.callbacks.noise",
     "OneCycle": "lr_callbacks.callbacks.one_cycle",
     "param_groups": "lr_callbacks.layerwise",
     "Piecewise": "lr_callbacks.callbacks.piecewise",
@@ -74,7 +82,9 @@ _MODULES = {
     "SGDR": "lr_callbacks.callbacks.sgdr",
     "SnapshotCheckpoint": "lr_callbacks.callbacks.snapshots",
     "StepDecay": "lr_callbacks.callbacks.step_decay",
+    "TanhDecay": "lr_callbacks.callbacks.tanh_decay",
     "TorchScheduler": "lr_callbacks.callbacks.torch_scheduler",
+    "UntunedWarmup": "lr_callbacks.callbacks.untuned_warmup",
     "Warmup": "lr_callbacks.callbacks.warmup",
     "WarmupStableDecay": "lr_callbacks.callbacks.warmup_stable_decay",
 }
@@ -86,7 +96,9 @@ __all__ = [*_MODULES]
 def __getattr__(name: str) -> Any:
     """Import a name when it is first used."""
     if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from lr_callbacks.other_names import hint
+
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {hint(name)}".rstrip(" ."))
     globals()[name] = value = getattr(import_module(_MODULES[name]), name)
     return value
 

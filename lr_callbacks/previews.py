@@ -72,6 +72,7 @@ def preview(
     optimizer: int = 0,
     param: str = "lr",
     base_values: Mapping[str, float] | None = None,
+    samples_per_step: int | None = None,
 ) -> Preview:
     """Return the values that a fit would use at each optimizer step, from the same table that drives a fit.
 
@@ -87,6 +88,7 @@ def preview(
         optimizer: Index of the optimizer to show; callbacks for other optimizers are skipped.
         param: What to show: ``"lr"``, ``"momentum"``, or any other entry that a callback drives.
         base_values: What other entries of each group are configured with, such as ``{"weight_decay": 0.01}``.
+        samples_per_step: Samples of an optimizer step, on all devices; needed where a length is in samples.
 
     Returns:
         float64 of shape (steps, groups): row t holds what optimizer step t, counted from 0, uses. A tensor that has
@@ -115,6 +117,8 @@ def preview(
     stand_in = _stand_in(base_lrs, base_values or {})
     if steps_per_epoch is not None:
         whole("steps_per_epoch", steps_per_epoch, minimum=1)
+    if samples_per_step is not None:
+        whole("samples_per_step", samples_per_step, minimum=1)
     if max_time is not None:
         limit = Duration.parse(max_time, name="max_time", minimum=1)
         require(limit.unit == "seconds", "max_time", "a time such as '30 min'", max_time)
@@ -126,6 +130,7 @@ def preview(
         why_unknown="steps_per_epoch was not given",
         ways_out="Ways out: give steps_per_epoch=..., or every length in optimizer steps (500).",
         max_steps=total_steps,
+        samples_per_step=samples_per_step,
     )
     return rehearse(callbacks, stand_in, run, metrics=metrics, index=optimizer, param=param)
 

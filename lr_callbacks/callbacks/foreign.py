@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR
 
 from lr_callbacks.callbacks.foreign_state import is_plain, plain, put_back, same
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_count, is_finite
+from lr_callbacks.core.native_schedulers import CYCLE_KEYS
 
 STATE_KEYS = ("count", "initial", "now")
 _PARAMS = frozenset({"params"})
@@ -23,12 +25,14 @@ class StandIn(Optimizer):
 
     Args:
         groups: Entries of the groups other than their parameters.
-        defaults: Those of the real optimizer; schedulers look there for ``momentum`` and ``betas``.
+        defaults: Those of the real optimizer; schedulers look there for ``lr``, ``momentum`` and ``betas``.
     """
 
     def __init__(self, groups: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> None:
         nothing = [{**group, "params": [torch.zeros(0)]} for group in groups]
-        super().__init__(nothing, {**defaults, "lr": 0.0})
+        lr = defaults.get("lr")
+        known = isinstance(lr, torch.Tensor) or is_finite(lr)
+        super().__init__(nothing, {**defaults, "lr": float(lr if known else groups[0]["lr"])})  # type: ignore[arg-type]
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Do nothing; torch's schedulers want to have seen a call."""
@@ -45,10 +49,12 @@ class Foreign:
     Attributes:
         start: Optimizer step at which it begins.
         count: How often it has been stepped.
-        factors: The LR of each group over its base LR (1 where that is 0).
+        factors: The LR of each group over its base LR (1 where both are 0).
+        moved: The entries other than the LR that it has moved, or says that it will.
 
     Raises:
         TypeError: If `make` gives something without a ``step`` method.
+        MisconfigurationException: If it sets the LR of a group whose base LR is 0.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Foreign:
         self.start = 0
         self.count = 0
         self._bases = [float(group["lr"]) for group in groups]
+        self._configured = [pg.numbers_of(dict(group)) for group in groups]
         self._optimizer = StandIn(groups, defaults)
         self.scheduler = make(self._optimizer)
         if not callable(getattr(self.scheduler, "step", None)):
@@ -65,9 +72,12 @@ class Foreign:
         for part in _parts(self.scheduler):
             if isinstance(part, OneCycleLR):
                 _hold_past_the_end(part)
-        self.moves_momentum = any(getattr(part, "cycle_momentum", False) for part in _parts(self.scheduler))
-        self.wants_metric = isinstance(self.scheduler, ReduceLROnPlateau)
-        self.takes_metric = "metric" in "".join(inspect.signature(self.scheduler.step).parameters)
+        cycles = any(getattr(part, "cycle_momentum", False) for part in _parts(self.scheduler))
+        self.moved: list[str] = ["momentum"] if cycles else []
+        parameters = inspect.signature(self.scheduler.step).parameters.values()
+        metrics = [each for each in parameters if "metric" in each.name]
+        self.takes_metric = bool(metrics)
+        self.wants_metric = any(each.default is each.empty for each in metrics)
         self._initial = self._snapshot()
         self._read()
 
@@ -88,14 +98,25 @@ class Foreign:
         """The factor of a group, by its place; that of the first for a group that was added later."""
         return self.factors[position if position < len(self.factors) else 0]
 
-    def momentum(self, position: int) -> float:
-        """The momentum of a group, by its place."""
+    def value(self, param: str, position: int) -> float:
+        """Another entry of a group, by its place."""
         groups = self._optimizer.param_groups
-        return pg.get_momentum(groups[position if position < len(groups) else 0]) or 0.0
+        return pg.get_value(groups[position if position < len(groups) else 0], param) or 0.0
 
     def _read(self) -> None:
-        groups = zip(self._optimizer.param_groups, self._bases, strict=True)
+        groups = list(zip(self._optimizer.param_groups, self._bases, strict=True))
+        for number, (group, base) in enumerate(groups):
+            if base == 0 and pg.get_lr(group) != 0:
+                raise MisconfigurationException(
+                    f"{type(self.scheduler).__name__} sets the LR of group {number} to {pg.get_lr(group):g}, and the"
+                    " optimizer is configured with LR 0 there, so that no factor leads to it; configure LRs above 0"
+                )
         self.factors = [pg.get_lr(group) / base if base != 0 else 1.0 for group, base in groups]
+        for group, configured in zip(self._optimizer.param_groups, self._configured, strict=True):
+            for param, value in configured.items():
+                own = param == "lr" or param in CYCLE_KEYS or param in self.moved
+                if not own and pg.get_value(group, param) not in (None, value):
+                    self.moved.append(param)
 
     # ------------------------------------------------------------------ what a checkpoint carries
     def _snapshot(self) -> dict[str, Any]:
@@ -123,6 +144,8 @@ class Foreign:
                 " driven"
             )
         self.count = state["count"]
+        held = [{key: value for key, value in g.items() if key != "params"} for g in self._optimizer.param_groups]
+        todays = [pg.get_lr(group) for group in self._optimizer.param_groups]  # before the scheduler writes its own
         methods = {name for part in _parts(self.scheduler) for name in dir(type(part))}
         closed = frozenset({"optimizer", *methods})
         state_now = put_back(_state_of(self.scheduler), initial["scheduler"], now["scheduler"], closed=closed)
@@ -130,10 +153,9 @@ class Foreign:
             self.scheduler.load_state_dict(state_now)
         else:
             self.scheduler.__dict__.update(state_now)
-        groups = zip(self._optimizer.param_groups, initial["groups"], now["groups"], strict=True)
-        for group, before, after in groups:
-            today = pg.get_lr(group)
-            group.update(put_back({k: v for k, v in group.items() if k != "params"}, before, after, closed=_PARAMS))
+        groups = zip(self._optimizer.param_groups, held, todays, initial["groups"], now["groups"], strict=True)
+        for group, mine, today, before, after in groups:
+            group.update(put_back(mine, before, after, closed=_PARAMS))
             if after["lr"] != before["lr"] and before["lr"] not in (0, today):
                 group["lr"] = after["lr"] / before["lr"] * today  # another base LR is configured today
         self._read()

@@ -12,7 +12,7 @@ from typing import Any
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import require_near
+from lr_callbacks.core.arguments import plain_container, require_near
 from lr_callbacks.core.schedule import ScheduleOptions
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 
@@ -61,6 +61,7 @@ class LambdaFactor(LRCallback):
     ) -> None:
         super().__init__(**shared)
         imported(function)
+        options = plain_container(options)
         if options is not None and not isinstance(options, dict):
             raise TypeError(f"options must be a dict of the function's arguments by name, got {options!r}")
         self.function = function

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import flag, number, one_of, require
+from lr_callbacks.core.arguments import flag, fraction, number, one_of, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime, same
 from lr_callbacks.schedules import AnnealStrategy, one_cycle_factor, one_cycle_momentum, one_cycle_phases
@@ -23,6 +23,7 @@ class OneCycleShape(TypedDict):
     pct_start: float
     anneal_strategy: AnnealStrategy
     three_phase: bool
+    pct_final: float | None
 
 
 class OneCycle(LRCallback):
@@ -43,7 +44,8 @@ class OneCycle(LRCallback):
             the LR that it was configured with.
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
             ``"30 min"`` (by the wall clock); None for the rest of the run.
-        pct_start: Fraction of the cycle spent climbing, in [0, 1]; at most 0.5 with three phases.
+        pct_start: Fraction of the cycle spent climbing, in [0, 1], or ``"30%"``; at most 0.5 with three phases, unless
+            `pct_final` is given.
         anneal_strategy: ``"cos"`` or ``"linear"``.
         cycle_momentum: Whether to move the momentum (SGD's and RMSprop's ``momentum`` where it is not 0, the first beta
             of Adam's family); a group without momentum is left alone.
@@ -52,6 +54,9 @@ class OneCycle(LRCallback):
         div_factor: Peak over first LR, above 0.
         final_div_factor: First LR over last LR, above 0.
         three_phase: Whether to come back to the first LR before the final annealing.
+        pct_final: With three phases: fraction of the cycle, or a share such as ``"85%"``, after which the LR is back at
+            its first value; None for twice `pct_start`.
+        final_momentum: Momentum at the end, in [0, 1); None for `max_momentum`.
         **options: Options of every schedule, see `LRCallback`.
 
     Raises:
@@ -78,7 +83,7 @@ class OneCycle(LRCallback):
         self,
         max_lr: float | None = None,
         total_steps: int | str | None = None,
-        pct_start: float = 0.3,
+        pct_start: float | str = 0.3,
         anneal_strategy: AnnealStrategy = "cos",
         cycle_momentum: bool = True,
         base_momentum: float = 0.85,
@@ -86,6 +91,8 @@ class OneCycle(LRCallback):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
         three_phase: bool = False,
+        pct_final: float | str | None = None,
+        final_momentum: float | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
@@ -94,14 +101,18 @@ class OneCycle(LRCallback):
         self.check_length("total_steps", total_steps, optional=True)
         flag("cycle_momentum", cycle_momentum)
         flag("three_phase", three_phase)
-        require(0 <= number("pct_start", pct_start) <= 1, "pct_start", "between 0 and 1", pct_start)
-        if three_phase:
-            require(
-                pct_start <= 0.5, "pct_start", "at most 0.5 with three_phase=True, or two phases overlap", pct_start
-            )
+        peak = fraction("pct_start", pct_start)
+        if pct_final is not None:
+            require(three_phase, "pct_final", "None without three_phase=True", pct_final)
+            rule = f"at least pct_start={pct_start!r}"
+            require(fraction("pct_final", pct_final) >= peak, "pct_final", rule, pct_final)
+        elif three_phase:
+            require(peak <= 0.5, "pct_start", "at most 0.5 with three_phase=True, or two phases overlap", pct_start)
         one_of("anneal_strategy", anneal_strategy, AnnealStrategy)
-        for name, value in (("base_momentum", base_momentum), ("max_momentum", max_momentum)):
-            require(0 <= number(name, value) < 1, name, "at least 0 and below 1", value)
+        momenta = {"base_momentum": base_momentum, "max_momentum": max_momentum, "final_momentum": final_momentum}
+        for name, momentum in momenta.items():
+            if momentum is not None or name != "final_momentum":
+                require(0 <= number(name, momentum) < 1, name, "at least 0 and below 1", momentum)
         for name, value in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
             require(number(name, value) > 0, name, "above 0", value)
         self.max_lr = max_lr
@@ -114,6 +125,8 @@ class OneCycle(LRCallback):
         self.div_factor = div_factor
         self.final_div_factor = final_div_factor
         self.three_phase = three_phase
+        self.pct_final = pct_final
+        self.final_momentum = final_momentum
 
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
@@ -135,15 +148,16 @@ class OneCycle(LRCallback):
     def momenta(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
         """The momentum, against the LR."""
         bounds = {"base_momentum": self.base_momentum, "max_momentum": self.max_momentum}
-        return one_cycle_momentum(t, **self._shape(time), **bounds)
+        return one_cycle_momentum(t, **self._shape(time), **bounds, final_momentum=self.final_momentum)
 
     def _shape(self, time: ScheduleTime) -> OneCycleShape:
         """What the cycles of LR and momentum have in common."""
         return {
             "total_steps": time.length("total_steps", self.total_steps),
-            "pct_start": self.pct_start,
+            "pct_start": fraction("pct_start", self.pct_start),
             "anneal_strategy": self.anneal_strategy,
             "three_phase": self.three_phase,
+            "pct_final": None if self.pct_final is None else fraction("pct_final", self.pct_final),
         }
 
     def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Array]]:
@@ -156,8 +170,11 @@ class OneCycle(LRCallback):
 
     def landmarks(self, time: ScheduleTime) -> Sequence[float]:
         """The peak."""
-        total = time.length("total_steps", self.total_steps)
-        phases = one_cycle_phases(total, pct_start=self.pct_start, three_phase=self.three_phase)
+        shape = self._shape(time)
+        pct_start, pct_final = shape["pct_start"], shape["pct_final"]
+        phases = one_cycle_phases(
+            shape["total_steps"], pct_start=pct_start, three_phase=self.three_phase, pct_final=pct_final
+        )
         return (next((round(end) for _, end, way in phases if way == "up"), 0),)
 
     def _scale(self, groups: GroupRows, max_lr: float) -> float:

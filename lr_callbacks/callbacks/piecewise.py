@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import flag, number, one_of, require
+from lr_callbacks.core.arguments import flag, number, one_of, plain_container, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import Interpolation, piecewise_factor
@@ -55,6 +55,8 @@ class Piecewise(LRCallback):
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
+        points, interpolation = plain_container(points), plain_container(interpolation)
+        interpolation = list(interpolation) if isinstance(interpolation, tuple) else interpolation
         several = isinstance(points, Sequence) and not isinstance(points, str) and len(points) > 0
         pairs = several and all(isinstance(each, list | tuple) and len(each) == 2 for each in points)
         require(pairs, "points", "a list of pairs of a time and a value", points)

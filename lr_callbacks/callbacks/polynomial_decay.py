@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import floor, floor_text, number, require
+from lr_callbacks.core.arguments import flag, floor, floor_text, number, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import linear_factor, polynomial_factor
@@ -14,8 +14,9 @@ from lr_callbacks.schedules import linear_factor, polynomial_factor
 class PolynomialDecay(LRCallback):
     """Decay the learning rate along a power of what is left of the schedule.
 
-    The factor at time t of T, with p = `power` and the end factor e, is ``e + (1 - e) (1 - t / T) ** p``. First step:
-    1. Reached: e at time T (one after the last of T steps), and held.
+    The factor at time t of T, with p = `power` and the end factor e, is ``e + (1 - e) (1 - (t / T) ** k) ** p``.
+    First step: 1. Reached: e at time T (one after the last of T steps), and held; with `cycle` it jumps up there, to
+    where a decay of twice the length would be, and falls again, with no end.
 
     The values are those of torch ``PolynomialLR``, which has no end value.
 
@@ -26,6 +27,8 @@ class PolynomialDecay(LRCallback):
             `end_factor`.
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"50%"`` (of the run) or
             ``"30 min"`` (by the wall clock); None for the rest of the run.
+        k_decay: Exponent k of the time that is done, above 0: above 1 the LR stays up for longer.
+        cycle: Whether it begins again at its end, each time longer and from less high.
         **options: Options of every schedule, see `LRCallback`.
 
     Raises:
@@ -55,6 +58,8 @@ class PolynomialDecay(LRCallback):
         end_factor: float | None = None,
         end_lr: float | str | None = None,
         total_steps: int | str | None = None,
+        k_decay: float = 1.0,
+        cycle: bool = False,
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
@@ -69,21 +74,28 @@ class PolynomialDecay(LRCallback):
         if end_lr is not None:
             floor("end_lr", end_lr)
         self.check_length("total_steps", total_steps, optional=True)
+        require(number("k_decay", k_decay) > 0, "k_decay", "above 0", k_decay)
+        flag("cycle", cycle)
         self.power = power
         self.end_factor = end_factor
         self.end_lr = end_lr
         self.total_steps = total_steps
+        self.k_decay = k_decay
+        self.cycle = cycle
+        self.fills_run = not cycle
 
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
         """A power of what is left."""
         end = groups.factor_of(self.end_lr) if self.end_lr is not None else self.end_factor or 0.0
         total = time.length("total_steps", self.total_steps)
-        return polynomial_factor(t, total_steps=total, power=self.power, end_factor=end)
+        return polynomial_factor(
+            t, total_steps=total, power=self.power, end_factor=end, k_decay=self.k_decay, cycle=self.cycle
+        )
 
     def ends_at(self, time: ScheduleTime) -> float | None:
         """The end of the decay."""
-        return time.length("total_steps", self.total_steps)
+        return None if self.cycle else time.length("total_steps", self.total_steps)
 
     def describe(self) -> str:
         """Power and end."""

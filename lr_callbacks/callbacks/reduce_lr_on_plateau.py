@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import floor, number, one_of, optional_name, require, state_of, whole
+from lr_callbacks.core.arguments import floor, number, one_of, optional_name, plain_container, require, state_of, whole
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
@@ -99,6 +99,8 @@ class ReduceLROnPlateau(EvaluationCallback):
         require(number("threshold", threshold) >= 0, "threshold", "at least 0", threshold)
         one_of("threshold_mode", threshold_mode, ThresholdMode)
         whole("cooldown", cooldown)
+        min_lr = plain_container(min_lr)
+        min_lr = list(min_lr) if isinstance(min_lr, tuple) else min_lr
         require(min_lr != [], "min_lr", "one number or one for each group", min_lr)
         for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
             floor("min_lr", lowest)
@@ -172,6 +174,15 @@ class ReduceLROnPlateau(EvaluationCallback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Continue from the step that was restored."""
         super().on_train_start(trainer, pl_module)
+        self.check_floors()
+        self._judged_at = self._step()
+
+    def check_floors(self) -> None:
+        """Refuse fewer floors than there are groups.
+
+        Raises:
+            MisconfigurationException: If `min_lr` is a list that is too short.
+        """
         for controller in self._session.controllers if self._session else []:
             groups = [controller.optimizer.param_groups[n] for t in controller.terms_of(self) for n in t.groups]
             count = sum(not pg.was_added_later(group) for group in groups)
@@ -180,7 +191,6 @@ class ReduceLROnPlateau(EvaluationCallback):
                     f"ReduceLROnPlateau: min_lr has {len(self.min_lr)} value{'s' * (len(self.min_lr) != 1)}, but"
                     f" {controller.name} has {count} groups; give one for each"
                 )
-        self._judged_at = self._step()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

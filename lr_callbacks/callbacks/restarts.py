@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.composite import Composite
-from lr_callbacks.core.arguments import flag, number, one_of, require, whole
+from lr_callbacks.core.arguments import flag, number, one_of, plain_container, require, whole
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import Scaled, cycles_factor, restart_cycle
@@ -20,8 +20,8 @@ class Restarts(Composite):
     """Repeat a schedule in cycles; their lengths and peaks may change.
 
     In cycle n, t after its start, the factor is that of the schedule at time t of a run of the cycle's length T, f.
-    Its peak is scaled by p, ``cycle_decay ** n`` or ``peaks[n]``; a and e are the schedule's own first and last values.
-    ``"peak"``: ``e + (f - e) (max(p a, e) - e) / (a - e)``, so that the floor stays; ``"span"``: ``e + p (f - e)``;
+    Its peak is scaled by p, ``cycle_decay ** n`` or ``peaks[n]``; e is the schedule's own last value. ``"peak"``:
+    ``e + (f - e) (max(p, e) - e) / (1 - e)``, so that the floor stays and 1 becomes p; ``"span"``: ``e + p (f - e)``;
     ``"all"``: ``p f``. First step of a cycle: its peak (with a ramp: its floor). It has no end; with a number of cycles
     the last value of the last cycle holds.
 
@@ -80,6 +80,7 @@ class Restarts(Composite):
         self.check_part("schedule", schedule)
         self.check_length("T_0", T_0, optional=True)
         require(number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
+        lengths, peaks = plain_container(lengths), plain_container(peaks)
         for name, several in (("lengths", lengths), ("peaks", peaks)):
             right = several is None or (isinstance(several, list | tuple) and len(several) > 0)
             require(right, name, "a list of at least one, or None", several)

@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.composite import Composite
-from lr_callbacks.core.arguments import one_of, require
+from lr_callbacks.core.arguments import one_of, plain_container, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import Join, sequence_factor
@@ -90,10 +90,12 @@ class Sequential(Composite):
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
+        schedules = plain_container(schedules)
         several = isinstance(schedules, Sequence) and not isinstance(schedules, str) and len(schedules) > 0
         require(several, "schedules", "a list of at least one schedule", schedules)
         for number, each in enumerate(schedules):
             self.check_part(f"schedules[{number}]", each, may_start=True)
+        milestones = plain_container(milestones)
         if milestones is not None:
             if not isinstance(milestones, Sequence) or isinstance(milestones, str):
                 raise TypeError(f"milestones must be a list of durations, got {milestones!r}")

@@ -33,7 +33,7 @@ class SGDR(LRCallback):
             ``"30 min"`` (by the wall clock); at least one step.
         T_mult: Each cycle is so many times as long as the one before, >= 1; may be a float.
         eta_min: Lowest LR, at least 0: absolute, or a share of each group's base LR such as ``"1%"``.
-        cycle_decay: Each cycle's peak is so many times as high as the one before, in (0, 1].
+        cycle_decay: Each cycle's peak is so many times as high as the one before, above 0; above 1 it grows.
         cycle_warmup: Length of a linear ramp from `eta_min` at the start of each cycle, in the same units and shorter
             than `T_0`; 0 for none.
         **options: Options of every schedule, see `LRCallback`.
@@ -71,7 +71,7 @@ class SGDR(LRCallback):
         self.check_length("cycle_warmup", cycle_warmup, minimum=0)
         require(number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
         floor("eta_min", eta_min)
-        require(0 < number("cycle_decay", cycle_decay) <= 1, "cycle_decay", "above 0 and at most 1", cycle_decay)
+        require(number("cycle_decay", cycle_decay) > 0, "cycle_decay", "above 0", cycle_decay)
         self.T_0 = T_0
         self.T_mult = T_mult
         self.eta_min = eta_min

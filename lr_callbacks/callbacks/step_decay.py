@@ -8,7 +8,7 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, one_of, require
+from lr_callbacks.core.arguments import number, one_of, plain_container, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import multi_step_factor, step_decay_factor
@@ -111,6 +111,7 @@ class MultiStepDecay(LRCallback):
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
+        milestones = plain_container(milestones)
         if not isinstance(milestones, list | tuple):
             raise TypeError(f"milestones must be a list of durations, got {milestones!r}; write ['50%', '75%']")
         require(len(milestones) > 0, "milestones", "a list of at least one duration", milestones)

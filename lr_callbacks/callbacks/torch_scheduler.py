@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -15,7 +17,18 @@ from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.callbacks.foreign import Foreign, validated
 from lr_callbacks.callbacks.foreign_factory import build, check_arguments, imported, in_words
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import is_count, one_of, optional_name, require, require_near, state_of, whole
+from lr_callbacks.core.arguments import (
+    is_count,
+    is_finite,
+    one_of,
+    optional_name,
+    plain_container,
+    require,
+    require_near,
+    state_of,
+    whole,
+)
+from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.schedule import Groups
 from lr_callbacks.core.schedule_time import GroupRows, Interval, ScheduleTime
@@ -33,13 +46,14 @@ class TorchScheduler(EvaluationCallback):
     which raises one step after its end, holds its last value.
 
     It is stepped after each optimizer step, or at the end of each epoch; ``ReduceLROnPlateau`` after each evaluation of
-    `monitor`. It is counted from `start`: a scheduler waits for the warm-up of its groups to end. Momentum is moved as
-    the scheduler moves it, in groups that have one, and restored at the end. A group that is added later follows the
-    first one.
+    `monitor`. It is counted from `start`: a scheduler waits for the warm-up of its groups to end. Momentum (or Adam's
+    betas), weight decay and any other number that the scheduler moves is moved as it does, in groups that have it, and
+    restored at the end. A group that is added later follows the first one.
 
     Args:
         scheduler: The scheduler's class (with its arguments as keywords after it), a callable that makes the scheduler
-            from an optimizer, or the import path of either; in YAML ``class_path`` and ``init_args``.
+            from an optimizer, the import path of either, or the name of one of torch's (``"CosineAnnealingLR"``); in
+            YAML ``class_path`` and ``init_args``.
         interval: ``"step"``: after each optimizer step; ``"epoch"``: after the last optimizer step of each epoch.
         frequency: Step it only every so many steps, epochs or evaluations, >= 1.
         monitor: Name of the metric that ``ReduceLROnPlateau`` gets, once per evaluation whatever the `interval`.
@@ -58,7 +72,8 @@ class TorchScheduler(EvaluationCallback):
         TypeError: If an argument has a wrong type, or the scheduler does not take its arguments.
         ValueError: If an argument is outside its range, or not just one of `scheduler` and `schedulers` is given.
         MisconfigurationException: At the start of the training, if the scheduler cannot be built, or
-            ``ReduceLROnPlateau`` has no `monitor`; when an epoch ends, if `monitor` was not logged.
+            ``ReduceLROnPlateau`` has no `monitor`, or the scheduler sets the LR of a group that is configured with 0;
+            when an epoch ends, if `monitor` was not logged.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -106,8 +121,13 @@ class TorchScheduler(EvaluationCallback):
         whole("frequency", frequency, minimum=1)
         optional_name("monitor", monitor)
         optional_name("name", name)
+        schedulers, milestones, kwargs = (
+            plain_container(schedulers),
+            plain_container(milestones),
+            plain_container(kwargs),
+        )
         if schedulers is not None:
-            if not isinstance(schedulers, list):
+            if not isinstance(schedulers, list | tuple):
                 raise TypeError(f"schedulers must be a list of schedulers, got {schedulers!r}")
             require(len(schedulers) > 0, "schedulers", "a list of at least one scheduler", schedulers)
             require(not kwargs, "the keyword arguments", "given to each of schedulers on its own", kwargs)
@@ -116,7 +136,7 @@ class TorchScheduler(EvaluationCallback):
             inside = ", ".join(in_words(each) for each in schedulers)
             self._scheduler = f"ChainedScheduler([{inside}])"
             if milestones is not None:
-                self._scheduler = f"SequentialLR([{inside}], milestones={milestones})"
+                self._scheduler = f"SequentialLR([{inside}], milestones={list(milestones)})"
         else:
             factory = _called(scheduler)
             given = kwargs if milestones is None else {**kwargs, "milestones": milestones}
@@ -158,11 +178,15 @@ class TorchScheduler(EvaluationCallback):
         groups = [optimizer.param_groups[n] for n in pg.select(optimizer, self.wanted_groups, who=repr(self))]
         from_the_start = [group for group in groups if not pg.was_added_later(group)] or groups
         try:
+            found = pg.found_ratio(from_the_start[0]) if from_the_start else 1.0
+            defaults = {**optimizer.defaults}
+            if is_finite(defaults.get("lr")) or isinstance(defaults.get("lr"), Tensor):
+                defaults["lr"] = float(defaults["lr"]) * found
             copies = [pg.copy_for_stand_in(group) for group in from_the_start]
             for copy, group in zip(copies, from_the_start, strict=True):
                 if pg.SCALED_LR in group:
                     del copy[pg.LR_SCALE]  # it is part of the base LR, and is not applied twice
-            foreign = Foreign(self._factory, copies, optimizer.defaults)
+            foreign = Foreign(self._factory, copies, defaults)
         except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
             count = len(from_the_start)
             raise MisconfigurationException(
@@ -171,7 +195,8 @@ class TorchScheduler(EvaluationCallback):
             ) from error
         if foreign.wants_metric and self.monitor is None:
             raise MisconfigurationException(
-                f"{self!r}: ReduceLROnPlateau needs the name of a logged metric: write monitor='val_loss'"
+                f"{self!r}: {type(foreign.scheduler).__name__} needs the name of a logged metric: write"
+                " monitor='val_loss'"
             )
         if self.monitor is not None and not foreign.takes_metric:
             raise MisconfigurationException(
@@ -187,13 +212,12 @@ class TorchScheduler(EvaluationCallback):
         return factors[0] if len(factors) == 1 else factors
 
     def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Any]]:
-        """The momentum, where the scheduler moves it."""
-        foreign = self._foreign[groups.optimizer]
-        return {"momentum": self._momenta} if foreign.moves_momentum else {}
+        """Momentum, weight decay or any other number that the scheduler moves."""
+        return {param: partial(self._held, param) for param in self._foreign[groups.optimizer].moved}
 
-    def _momenta(self, t: int, time: ScheduleTime, groups: GroupRows) -> Any:
+    def _held(self, param: str, t: int, time: ScheduleTime, groups: GroupRows) -> Any:
         foreign = self._foreign[groups.optimizer]
-        return [foreign.momentum(position) for position in groups.positions]
+        return [foreign.value(param, position) for position in groups.positions]
 
     @property
     def tick(self) -> Interval:
@@ -222,10 +246,21 @@ class TorchScheduler(EvaluationCallback):
         if controller.index not in self._settled:
             self._settle(controller, foreign)
         if self.monitor is None:
-            due = self._due(controller, foreign)
+            due, known = self._due(controller, foreign), len(foreign.moved)
             require_near(due - foreign.count, repr(self))
             while foreign.count < due:
                 foreign.step()
+            self._follow(controller, foreign, known)
+
+    def _follow(self, controller: Controller, foreign: Foreign, known: int) -> None:
+        """Drive what the scheduler has moved for the first time, and say so."""
+        if len(foreign.moved) > known:
+            controller.follow_more()
+            refuse_rivals(controller)
+            rank_zero_info(
+                f"{self._scheduler} moves {', '.join(foreign.moved[known:])} of {controller.name} too, which is"
+                f" followed from step {controller.step} and given back at the end"
+            )
 
     def _due(self, controller: Controller, foreign: Foreign) -> int:
         """How often a scheduler without metric must have been stepped by now: never for a step behind the last."""
@@ -251,7 +286,9 @@ class TorchScheduler(EvaluationCallback):
         due = self._due(controller, foreign)
         alike = foreign.was_configured_alike(state["foreign"])
         if self.monitor is not None or (alike and state["foreign"]["count"] == due):
+            known = len(foreign.moved)
             foreign.load_state_dict(state["foreign"])
+            self._follow(controller, foreign, known)
         trainer = self._session.trainer if self._session else None
         if self.monitor is None and trainer is not None and controller.step > foreign.start:
             self._rounds[controller.index] += max(0, trainer.current_epoch - self._epochs_closed)
@@ -264,7 +301,9 @@ class TorchScheduler(EvaluationCallback):
             if foreign is not None and controller.terms_of(self) and controller.step >= foreign.start:
                 heard = self._rounds[controller.index] = self._rounds.get(controller.index, 0) + 1
                 if heard % self.frequency == 0:
+                    known = len(foreign.moved)
                     foreign.step(value)
+                    self._follow(controller, foreign, known)
         self._session.rewrite(self)
 
     def forget(self) -> None:
@@ -359,11 +398,11 @@ def _called(scheduler: Any) -> Callable[..., Any]:
 
 def _check_milestones(milestones: list[int] | None, schedulers: int) -> None:
     if milestones is not None:
-        if not isinstance(milestones, list):
+        if not isinstance(milestones, list | tuple):
             raise TypeError(f"milestones must be a list of numbers of steps, got {milestones!r}")
         for milestone in milestones:
             whole("milestones", milestone, minimum=1)
-        require(milestones == sorted(set(milestones)), "milestones", "increasing", milestones)
+        require(list(milestones) == sorted(set(milestones)), "milestones", "increasing", milestones)
         require(
             len(milestones) == schedulers - 1, "milestones", f"one fewer than the {schedulers} schedulers", milestones
         )

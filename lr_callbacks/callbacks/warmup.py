@@ -15,18 +15,23 @@ class Warmup(LRCallback):
     """Ramp the learning rate from a fraction of its base value to the full value at the start of the run.
 
     The factor t optimizer steps into a ramp of T steps, with x = t / T, s = `start_factor` and e = `end_factor`: linear
-    ``s + (e - s) x``; exponential ``s (e / s) ** x``; cosine ``s + (e - s) (1 - cos(pi x)) / 2``; constant ``s``.
-    First step: `start_factor`. Reached: `end_factor` at step T, one after the last of the T steps, and held.
+    ``s + (e - s) x``; exponential ``s (e / s) ** x``; cosine ``s + (e - s) (1 - cos(pi x)) / 2``; 1-sqrt
+    ``s + (e - s) (1 - sqrt(1 - x))``; 1-exp ``s + (e - s) (1 - exp(-x))``; constant ``s``. First step: `start_factor`.
+    Reached: `end_factor` at step T, one after the last of the T steps, and held; 1-exp has no end.
 
-    Every other schedule on the same groups begins at step T by default, and plateau reduction does not judge before it.
+    Every other schedule on the same groups begins at step T by default, and plateau reduction does not judge before it;
+    with 1-exp, which has no end, they begin at step 0.
 
     Args:
         duration: Length T: an int (optimizer steps, not batches, under gradient accumulation), ``"2 epochs"``,
-            ``"5%"`` (of the run) or ``"30 min"`` (by the wall clock). 0 is no warm-up.
-        shape: ``"linear"`` (the values of torch ``LinearLR``), ``"exponential"``, ``"cosine"`` or ``"constant"`` (the
-            values of torch ``ConstantLR``).
-        start_factor: LR at the first step as a fraction of the base LR, in [0, 1]; above 0 for ``"exponential"``.
-        end_factor: LR from step T on as a fraction of the base LR, in (0, 1].
+            ``"5%"`` (of the run) or ``"30 min"`` (by the wall clock). 0 is no warm-up. Of 1-exp it is the time
+            constant.
+        shape: ``"linear"`` (the values of torch ``LinearLR``), ``"exponential"``, ``"cosine"``, ``"1-sqrt"``,
+            ``"1-exp"`` or ``"constant"`` (the values of torch ``ConstantLR``).
+        start_factor: LR at the first step as a fraction of the base LR, at least 0, above 0 for ``"exponential"``;
+            above `end_factor` the ramp falls. 1/3 unless `start_lr` is given.
+        end_factor: LR from step T on as a fraction of the base LR, above 0.
+        start_lr: LR at the first step, absolute, at least 0; give this or `start_factor`.
         **options: Options of every schedule, see `LRCallback`.
 
     Raises:
@@ -51,41 +56,57 @@ class Warmup(LRCallback):
         self,
         duration: int | str,
         shape: WarmupShape = "linear",
-        start_factor: float = 1 / 3,
+        start_factor: float | None = None,
         end_factor: float = 1.0,
+        start_lr: float | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
         self.check_length("duration", duration, minimum=0)
         one_of("shape", shape, WarmupShape)
-        require(0 <= number("start_factor", start_factor) <= 1, "start_factor", "between 0 and 1", start_factor)
-        require(0 < number("end_factor", end_factor) <= 1, "end_factor", "above 0 and at most 1", end_factor)
-        if shape == "exponential":
-            require(start_factor > 0, "start_factor", "above 0 for the exponential shape", start_factor)
+        if start_factor is not None and start_lr is not None:
+            raise ValueError(
+                f"at most one of start_factor and start_lr may be given, got start_factor={start_factor!r} and"
+                f" start_lr={start_lr!r}"
+            )
+        for name, value in (("start_factor", start_factor), ("start_lr", start_lr)):
+            if value is not None:
+                require(number(name, value) >= 0, name, "at least 0", value)
+                require(shape != "exponential" or value > 0, name, "above 0 for the exponential shape", value)
+        require(number("end_factor", end_factor) > 0, "end_factor", "above 0", end_factor)
+        require(shape != "1-exp" or duration != 0, "duration", "above 0 for the shape 1-exp", duration)
         self.duration = duration
         self.shape = shape
         self.start_factor = start_factor
         self.end_factor = end_factor
+        self.start_lr = start_lr
 
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
         """The ramp."""
         return warmup_factor(
             t,
-            duration=self.ends_at(time),
+            duration=time.length("duration", self.duration, minimum=0),
             shape=self.shape,
-            start_factor=self.start_factor,
+            start_factor=self._first if self.start_lr is None else groups.factor_of(self.start_lr),
             end_factor=self.end_factor,
         )
 
-    def ends_at(self, time: ScheduleTime) -> float:
+    @property
+    def _first(self) -> float:
+        """The factor at the first step, where it is not that of an LR."""
+        return 1 / 3 if self.start_factor is None else self.start_factor
+
+    def ends_at(self, time: ScheduleTime) -> float | None:
         """The end of the ramp."""
-        return time.length("duration", self.duration, minimum=0)
+        return None if self.shape == "1-exp" else time.length("duration", self.duration, minimum=0)
 
     def describe(self) -> str:
         """Shape and ends."""
-        return f"{self.shape}, factor {self.start_factor:.3g} to {self.end_factor:.3g}"
+        first = f"factor {self._first:.3g}" if self.start_lr is None else f"LR {self.start_lr:g}"
+        return f"{self.shape}, {first} to {'' if self.start_lr is None else 'factor '}{self.end_factor:.3g}"
 
     def phase_at(self, t: float, time: ScheduleTime) -> str:
         """Whether it still ramps."""
-        return "warm-up" if t < self.ends_at(time) else "done"
+        end = self.ends_at(time)
+        return "warm-up" if end is None or t < end else "done"

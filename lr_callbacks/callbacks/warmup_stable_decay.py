@@ -11,25 +11,29 @@ from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import number, one_of, require
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
-from lr_callbacks.schedules import DecayShape, warmup_stable_decay_factor
+from lr_callbacks.schedules import DecayShape, WarmupShape, warmup_stable_decay_factor
 
 
 class WarmupStableDecay(LRCallback):
     """Ramp the learning rate up, keep it, and let it fall in the last part of the run (WSD, trapezoid).
 
     The factor at time t of T, with W = `warmup_steps`, D = `decay_steps`, s = `start_factor` and e = `end_factor`:
-    ``s + (1 - s) t / W`` for t < W; 1 until T - D; then ``e + (1 - e) d(x)`` with x = (t - (T - D)) / D and d linear
-    ``1 - x``, cosine ``(1 + cos(pi x)) / 2`` or 1-sqrt ``1 - sqrt(x)``. First step: s (1 with W = 0). Reached: e at
-    time T (one after the last of T steps), and held.
+    ``s + (1 - s) t / W`` for t < W (or another shape); 1 until T - D; then ``e + (1 - e) d(x)`` with
+    x = (t - (T - D)) / D and d linear ``1 - x``, cosine ``(1 + cos(pi x)) / 2``, 1-sqrt ``1 - sqrt(x)`` or exponential
+    ``(r ** x - r) / (1 - r)``. First step: s (1 with W = 0). Reached: e at time T (one after the last of T steps), and
+    held.
 
     Args:
         warmup_steps: Length W of the ramp: an int (optimizer steps), ``"2 epochs"``, ``"5%"`` (of the run) or
             ``"30 min"`` (by the wall clock); 0 for none, as after a `Warmup` callback.
         decay_steps: Length D of the decay, in the same units.
-        decay_shape: ``"linear"``, ``"cosine"`` or ``"1-sqrt"``.
+        decay_shape: ``"linear"``, ``"cosine"``, ``"1-sqrt"`` or ``"exponential"``.
         start_factor: LR at the first step of the ramp as a fraction of the base LR, in [0, 1].
         end_factor: LR at the end as a fraction of the base LR, in [0, 1].
         total_steps: Length T in the same units, at least W + D; None for the rest of the run.
+        warmup_shape: Shape of the ramp, as of `Warmup`.
+        decay_ratio: Ratio r of the exponential decay, above 0 and below 1; None for `end_factor` (so that the factor is
+            ``e ** x``), which must then be above 0.
         **options: Options of every schedule, see `LRCallback`.
 
     Raises:
@@ -61,6 +65,8 @@ class WarmupStableDecay(LRCallback):
         start_factor: float = 0.0,
         end_factor: float = 0.0,
         total_steps: int | str | None = None,
+        warmup_shape: WarmupShape = "linear",
+        decay_ratio: float | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
@@ -70,12 +76,23 @@ class WarmupStableDecay(LRCallback):
         for name, value in (("start_factor", start_factor), ("end_factor", end_factor)):
             require(0 <= number(name, value) <= 1, name, "between 0 and 1", value)
         self.check_length("total_steps", total_steps, optional=True)
+        one_of("warmup_shape", warmup_shape, WarmupShape)
+        require(warmup_shape != "1-exp", "warmup_shape", "a ramp that ends", warmup_shape)
+        if warmup_shape == "exponential":
+            require(start_factor > 0, "start_factor", "above 0 for the exponential shape", start_factor)
+        if decay_ratio is not None:
+            require(0 < number("decay_ratio", decay_ratio) < 1, "decay_ratio", "above 0 and below 1", decay_ratio)
+        elif decay_shape == "exponential":
+            rule = "above 0 and below 1 for the exponential decay without decay_ratio"
+            require(0 < end_factor < 1, "end_factor", rule, end_factor)
         self.warmup_steps = warmup_steps
         self.decay_steps = decay_steps
         self.decay_shape = decay_shape
         self.start_factor = start_factor
         self.end_factor = end_factor
         self.total_steps = total_steps
+        self.warmup_shape = warmup_shape
+        self.decay_ratio = decay_ratio
 
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
@@ -89,6 +106,8 @@ class WarmupStableDecay(LRCallback):
             decay_shape=self.decay_shape,
             start_factor=self.start_factor,
             end_factor=self.end_factor,
+            warmup_shape=self.warmup_shape,
+            decay_ratio=self.decay_ratio,
         )
 
     def ends_at(self, time: ScheduleTime) -> float | None:

@@ -25,6 +25,7 @@ from lr_callbacks import LRCallback
 from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
 from lr_callbacks.cli.help import shortened
 from lr_callbacks.core.parameters import parameters_of
+from lr_callbacks.other_names import hint as elsewhere
 
 NOISE = (
     # Worker processes slow down a data set that lies in memory.
@@ -177,7 +178,7 @@ def _hint(message: str) -> str:
         known = _known_callbacks() if option == "trainer.callbacks" else []
         near = get_close_matches(name, known, n=1)
         return (
-            (f"Did you mean {near[0]}? " if near else "")
+            (elsewhere(name) or (f"Did you mean {near[0]}? " if near else ""))
             + (f"Callbacks of this package: {', '.join(known)}.\n" if known else "")
             + f"A class of your own needs its import path, such as my_module.{name} with my_module.py in this folder.\n"
         )

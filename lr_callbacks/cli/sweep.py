@@ -105,9 +105,9 @@ def sweep(
             trials=trials,
             pruner=pruner,
             max_deaths=max_deaths,
-            take_over=take_over,
+            take_over=take_over and workers > 0,
             settings=run.settings,
-            suggest=run.range_test if with_range_test else None,
+            suggest=run.range_test if with_range_test and workers else None,
         )
     if workers:
         run.report(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, get_args
@@ -67,6 +67,26 @@ from a checkpoint, the checkpoint is corrupt.
         )
 
 
+def plain_container(value: Any) -> Any:
+    """Any sequence as a list and any mapping as a dict, at every depth; what is a list, tuple or dict stays itself.
+
+    Configuration libraries have containers of their own: Hydra's ``ListConfig`` and ``DictConfig``.
+
+    Example:
+        >>> from collections import UserDict, UserList
+        >>> plain_container(UserDict(milestones=UserList([1, 2]))), plain_container((3, 4)), plain_container("ab")
+        ({'milestones': [1, 2]}, (3, 4), 'ab')
+    """
+    if isinstance(value, Mapping):
+        found = {key: plain_container(held) for key, held in value.items()}
+        return value if type(value) is dict and all(found[key] is held for key, held in value.items()) else found
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        held = [plain_container(each) for each in value]
+        same = isinstance(value, list | tuple) and all(one is other for one, other in zip(held, value, strict=True))
+        return value if same else held
+    return value
+
+
 def state_of(what: str, state: object) -> dict[str, Any]:
     """Return a state from a checkpoint as a new dict.
 
@@ -127,6 +147,25 @@ def floor(name: str, value: object) -> None:
         require(share is not None and float(share[1]) <= 100, name, rule, value)
     else:
         require(number(name, value) >= 0, name, "at least 0", value)
+
+
+def fraction(name: str, value: object) -> float:
+    """A fraction of a whole: a number from 0 to 1, or a share such as ``"30%"``.
+
+    Raises:
+        TypeError: If it is neither a number nor a string.
+        ValueError: If it is outside that range, or no share.
+
+    Example:
+        >>> fraction("pct_start", 0.3), fraction("pct_start", "30%")
+        (0.3, 0.3)
+    """
+    if isinstance(value, str):
+        share = _SHARE.fullmatch(value)
+        require(share is not None and float(share[1]) <= 100, name, "between 0 and 1, or a share such as '30%'", value)
+        return float(value.strip(" %")) / 100
+    require(0 <= number(name, value) <= 1, name, "between 0 and 1", value)
+    return number(name, value)
 
 
 def floor_text(value: float | str) -> str:

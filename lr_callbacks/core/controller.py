@@ -277,6 +277,11 @@ class Controller:
         """Work out again what each schedule does to which groups."""
         self.terms, self._tables = build_terms(self.optimizer, self.index, self.schedules, self.timeline), []
 
+    def follow_more(self) -> None:
+        """Resolve again after a schedule has begun to set another entry, what is configured for it noted before."""
+        self.resolve()
+        note_configured(self.optimizer, self.terms, self._configured_others, self.name)
+
     def terms_of(self, schedule: LRSchedule) -> list[Term]:
         """The terms of a schedule in this optimizer, one for each start."""
         return [term for term in self.terms if term.schedule is schedule and not term.absolute]

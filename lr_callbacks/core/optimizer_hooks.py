@@ -22,17 +22,31 @@ def stepping(optimizer: Optimizer) -> Optimizer:
         MisconfigurationException: If it has no hooks, and no optimizer inside that has.
     """
     try:
-        optimizer.register_state_dict_post_hook(_nothing).remove()
         optimizer.register_step_post_hook(_nothing).remove()
+    except AttributeError:  # torch itself asks for them in each step of a Trainer
+        raise _without(optimizer, "step hooks", "its steps cannot be counted") from None
+    except TypeError:
+        return _inside(optimizer)  # a plain dict in their place, which torch cannot take a hook off again
+    try:
+        optimizer.register_state_dict_post_hook(_nothing).remove()
     except AttributeError:
-        for inside in vars(optimizer).values():
-            if isinstance(inside, Optimizer) and _same_groups(inside, optimizer):
-                return stepping(inside)
-        raise MisconfigurationException(
-            f"{type(optimizer).__name__} has no step hooks (it does not call torch.optim.Optimizer.__init__), so its"
-            " steps cannot be counted; derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
-        ) from None
+        return _inside(optimizer)
     return optimizer
+
+
+def _inside(optimizer: Optimizer) -> Optimizer:
+    """The optimizer inside a wrapper, whose groups are the wrapper's."""
+    for inside in vars(optimizer).values():
+        if isinstance(inside, Optimizer) and _same_groups(inside, optimizer):
+            return stepping(inside)
+    raise _without(optimizer, "state hooks", "its step count cannot be kept")
+
+
+def _without(optimizer: Optimizer, hooks: str, so: str) -> MisconfigurationException:
+    return MisconfigurationException(
+        f"{type(optimizer).__name__} has no {hooks} (it does not call torch.optim.Optimizer.__init__), so {so};"
+        " derive it from torch.optim.Optimizer and call super().__init__(params, defaults)"
+    )
 
 
 def _nothing(*arguments: Any) -> None:

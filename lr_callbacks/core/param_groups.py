@@ -29,6 +29,8 @@ REFERENCE_LR = "lr_callbacks_reference_lr"
 """Only in a group added in mid-training: the base LR of the group that it follows."""
 LR_SCALE = "lr_scale"
 """timm's key for layer-wise LRs: what multiplies any LR that a schedule gives to the group."""
+BETA2 = "beta2"
+"""Name of Adam's second beta among the entries of a group."""
 _PREFIX = "lr_callbacks_"
 SCALED_LR = f"{_PREFIX}scaled_lr"
 """Only in a group with an ``lr_scale``: its LR when it was found, the scale being part of it."""
@@ -45,7 +47,9 @@ ELAPSED = "lr_callbacks_elapsed"
 """First group only, and only in a saved state of a run by the wall clock: milliseconds that it has lasted."""
 LEFT_LR = "lr_callbacks_left_lr"
 """Only in a saved state: the LR then, so that a later change by the user can be detected."""
-_OF_A_STATE = (STEP, PLAN, TIMELINE, ELAPSED, LEFT_LR)
+FEEDBACK = "lr_callbacks_feedback"
+"""First group only, and only in a saved state of a loop without a Trainer: the state of schedules with feedback."""
+_OF_A_STATE = (STEP, PLAN, TIMELINE, ELAPSED, LEFT_LR, FEEDBACK)
 NUMBERS = ("lr", BASE_LR, CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, LEFT_LR)
 """What must be numbers in a group that carries anything of ours."""
 
@@ -94,9 +98,14 @@ def set_momentum(group: ParamGroup, momentum: float) -> None:
 
 
 def get_value(group: ParamGroup, param: str) -> float | None:
-    """The value of an entry as a float; ``"momentum"`` stands for the first beta too. None where a group has none."""
+    """The value of an entry as a float; None where a group has none.
+
+    ``"momentum"`` stands for the first beta too, ``"beta2"`` for the second.
+    """
     if param == "momentum":
         return get_momentum(group)
+    if param == BETA2 and len(group.get("betas", ())) > 1:
+        return float(group["betas"][1])
     value = group.get(param)
     if value is None or isinstance(value, bool) or not isinstance(value, Real | Tensor):
         return None
@@ -105,7 +114,7 @@ def get_value(group: ParamGroup, param: str) -> float | None:
 
 def numbers_of(group: ParamGroup) -> dict[str, float]:
     """All entries of a group that are numbers."""
-    values = {param: get_value(group, param) for param in (*group, "momentum")}
+    values = {param: get_value(group, param) for param in (*group, "momentum", BETA2)}
     return {param: value for param, value in values.items() if value is not None}
 
 
@@ -113,6 +122,12 @@ def set_value(group: ParamGroup, param: str, value: float) -> None:
     """Write an entry of a group that has it; a tensor stays the same tensor object and gets the value in place."""
     if param == "momentum":
         set_momentum(group, value)
+    elif param == BETA2:
+        first, second, *others = group["betas"]
+        if isinstance(second, Tensor):
+            second.fill_(value)
+        else:
+            group["betas"] = (first, value, *others)
     elif isinstance(group[param], Tensor):
         group[param].fill_(value)
     else:
@@ -142,6 +157,12 @@ def unscaled_base(group: ParamGroup) -> float:
     base = float(group.get(BASE_LR, 0.0))
     scale = float(group[LR_SCALE]) if SCALED_LR in group else 1.0
     return base / scale if scale not in (0.0, 1.0) else base
+
+
+def found_ratio(group: ParamGroup) -> float:
+    """The base LR over the LR that was configured; not 1 after a range test."""
+    configured = float(group.get(CONFIGURED_LR, 0.0))
+    return float(group[BASE_LR]) / configured if configured else 1.0
 
 
 def moved_params(group: ParamGroup) -> list[str]:

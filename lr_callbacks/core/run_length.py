@@ -32,6 +32,7 @@ class RunLength:
         max_steps: The optimizer step that ends the run; None without one.
         all_steps: The count of all optimizers together that ends the run; None with one optimizer, or without a limit.
         batches: Batches of an epoch, by the loader of now; 0 where that is not known.
+        samples_per_step: Samples of a step, on all devices together; None where that is not known.
 
     Example:
         >>> run = RunLength(total_steps=450, epochs=((0, 50),))
@@ -53,6 +54,7 @@ class RunLength:
     max_steps: int | None = None
     all_steps: int | None = None
     batches: int = 0
+    samples_per_step: int | None = None
 
     def steps(self, duration: Duration, name: str) -> int:
         """Turn a duration into optimizer steps, rounded to the nearest whole step (halves up).
@@ -66,6 +68,14 @@ class RunLength:
         """
         if duration.unit == "steps":
             return int(duration.value)
+        if duration.unit == "samples":
+            if not self.samples_per_step:
+                raise MisconfigurationException(
+                    f"{name}='{duration}' needs the number of samples of a step, which is not known here: the train"
+                    " dataloader has no batch_size, there are several, or gradients are accumulated over numbers of"
+                    " batches that change. Give the length in optimizer steps (500), epochs or %."
+                )
+            return math.floor(duration.value / self.samples_per_step + 0.5)
         if duration.unit == "percent":
             if self.total_steps is None:
                 raise self.unknown(f"{name}='{duration}' needs the length of the run")
@@ -156,7 +166,12 @@ def run_length_of(trainer: Trainer) -> RunLength:
     if max_steps is not None and num_optimizers > 1:
         max_steps = math.ceil(max_steps / num_optimizers)  # the trainer's count is the sum over its optimizers
     if math.isinf(batches):
-        return RunLength(max_steps, why_unknown="the train dataloader has no length", max_steps=max_steps)
+        return RunLength(
+            max_steps,
+            why_unknown="the train dataloader has no length",
+            max_steps=max_steps,
+            samples_per_step=samples_per_step(trainer),
+        )
     epochs = tuple((epoch, math.ceil(batches / every)) for epoch, every in accumulation_of(trainer))
     run = RunLength(epochs=epochs)
     total = None if max_epochs is None else round(run.steps_before_epoch(max(max_epochs, 1)))
@@ -170,7 +185,17 @@ def run_length_of(trainer: Trainer) -> RunLength:
         max_steps=max_steps,
         all_steps=all_steps,
         batches=int(batches),
+        samples_per_step=samples_per_step(trainer),
     )
+
+
+def samples_per_step(trainer: Trainer) -> int | None:
+    """Samples of a step of full batches, on all devices together; None where the loader does not say."""
+    accumulation = accumulation_of(trainer)
+    size = getattr(trainer.train_dataloader, "batch_size", None)
+    if not isinstance(size, int) or len(accumulation) > 1:
+        return None
+    return size * accumulation[0][1] * trainer.world_size
 
 
 def accumulation_of(trainer: Trainer) -> list[tuple[int, int]]:

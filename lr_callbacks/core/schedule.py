@@ -19,7 +19,7 @@ Groups = int | str | list[int | str] | None
 Outside = Literal["hold", "one"]
 NO_LENGTHS = (
     *("groups", "monitor", "name", "start", "end", "param"),
-    *("floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr"),
+    *("pct_start", "pct_final", "floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr"),
 )
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
 
@@ -281,6 +281,7 @@ class LRSchedule:
         if self.interval == "epoch" and not (duration.value == 0 and minimum == 0):
             rule = "in epochs or % with interval='epoch'"
             require(duration.unit != "seconds", name, rule, value)
+            require(duration.unit != "samples", name, rule, value)
             require(duration.unit != "steps", name, f"{rule}, such as '{duration.value:g} epochs'", value)
             is_whole = duration.unit != "epochs" or duration.value.is_integer()
             require(is_whole, name, "a whole number of epochs with interval='epoch'", value)

@@ -28,6 +28,7 @@ class GroupRows:
         largest: Largest base value among all groups that the schedule drives.
         optimizer: Index of their optimizer.
         added: Whether each was added in mid-training.
+        beta2: Second beta of each, in optimizers of Adam's family; NaN elsewhere.
 
     Example:
         >>> GroupRows(np.array([0.1, 0.2])).factor_of(0.05).tolist()
@@ -39,6 +40,7 @@ class GroupRows:
     largest: float = 0.0
     optimizer: int = 0
     added: tuple[bool, ...] = ()
+    beta2: tuple[float, ...] = ()
 
     def factor_of(self, value: float | str) -> float | Array:
         """An absolute value as a factor of each base value, 0 where that is 0; ``"1%"`` is 0.01 for every group.

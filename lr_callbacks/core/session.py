@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from lightning.pytorch import LightningModule, Trainer
@@ -80,7 +81,7 @@ class Session:
         run, clock = self._by_time(trainer, run)
         countable = trainer.global_step == 0 or (automatic and num_optimizers == 1)
         goes_on = self._before is not None and trainer.global_step == self._before.global_step > 0
-        left = batches_left_of_epoch(trainer)
+        left = _shared(trainer, batches_left_of_epoch(trainer))
         for controller in self.controllers:
             controller.start(
                 run,
@@ -123,15 +124,13 @@ class Session:
         self._epoch = trainer.current_epoch
         for optimizer in trainer.optimizers:
             self.check_optimizer(optimizer)
-        run = run_length_of(trainer)
-        if trainer.world_size > 1:
-            run = trainer.strategy.broadcast(run)
+        run = _shared(trainer, run_length_of(trainer))
         for controller in self.controllers:
             controller.look_at_next_step()
         self._begin_epoch(trainer, run)
 
     def _begin_epoch(self, trainer: Trainer, run: RunLength) -> None:
-        exact, batches = run.assumed or not scales_gradients(trainer), batches_of_epoch(trainer)
+        exact, batches = run.assumed or not scales_gradients(trainer), _shared(trainer, batches_of_epoch(trainer))
         for controller in self.controllers:
             controller.begin_epoch(
                 trainer.current_epoch, run, exact=exact, batches=batches, all_steps=trainer.global_step
@@ -188,6 +187,7 @@ class Session:
         self.controllers, self._optimizers, self._before = [], [], None
 
 
+T = TypeVar("T")
 _SESSIONS: WeakKeyDictionary[Trainer, Session] = WeakKeyDictionary()
 
 
@@ -248,6 +248,11 @@ def _controllers(trainer: Trainer, schedules: Sequence[LRSchedule]) -> list[Cont
             take_lr_scales(optimizer, f"optimizer {index} ({type(optimizer).__name__})")
     refuse_other_owners(trainer, controllers)
     return controllers
+
+
+def _shared(trainer: Trainer, mine: T) -> T:
+    """What rank zero has, on all ranks."""
+    return mine if trainer.world_size == 1 else trainer.strategy.broadcast(mine)
 
 
 def _take_out(trainer: Trainer, replacer: LRSchedule, schedules: Sequence[LRSchedule]) -> None:

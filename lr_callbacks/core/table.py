@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby, repeat
-from operator import is_
+from operator import is_, itemgetter
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,12 @@ class HyperTable:
         self._absolute = any(term.absolute for term in terms)
         self.is_live = any(term.live for term in terms)
         self._bases = np.array([float(groups[number].get(pg.base_key(param), 0.0)) for number in self.driven])
+        self._base = float(self._bases[0]) if self.driven and (self._bases == self._bases[0]).all() else None
         self._columns = {id(term): self._columns_of(term) for term in terms}
         self._end = end
         self._most = max(1, min(ROWS, NUMBERS // max(len(self.driven), 1))) if one_by_one else 1
         self._on_foreign = on_foreign
+        self._value_of = itemgetter(param)
         self._first = 0
         self._rows: list[Any] = []  # of each step one number, or one for each driven group
         self._parts: list[tuple[list[Row] | None, Term | None]] = []  # known rows and live terms, in their order
@@ -160,6 +162,8 @@ class HyperTable:
                 product = product * (own if is_one else self._spread(live, own))
             elif rows is not None:
                 product = product * rows[step - self._first]
+        if self._base is not None and isinstance(product, float):
+            return float(product * self._base)
         return (product * self._bases).tolist()
 
     def _spread(self, term: Term, own: Any) -> Array:
@@ -210,7 +214,7 @@ class HyperTable:
         else:
             row = values if values.__class__ is list else [values] * len(mine)
             lasts = written if written.__class__ is list else [written] * len(mine)
-            if all(map(is_, [group[key] for group in mine], lasts)):
+            if all(map(is_, map(self._value_of, mine), lasts)):
                 for group, value in zip(mine, row, strict=True):
                     group[key] = value
             else:

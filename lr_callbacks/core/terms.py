@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -56,8 +57,8 @@ class Term:
         """
         if self.last is not None and step > self.last:
             step = self.last
-        position = self.time.timeline.position(self.time.axis, step)
-        start, end = self.time.start, self.time.end
+        timeline, start, end = self.time.timeline, self.time.start, self.time.end
+        position = step if timeline.is_straight else timeline.position(self.time.axis, step)
         held = position if end is None else min(position, end)
         tick: Any = self.time.tick(held) if self.time.interval == "epoch" else max(held - start, 0)
         if self.absolute:
@@ -203,4 +204,11 @@ def _rows(optimizer: Optimizer, index: int, param: str, numbers: Sequence[int], 
         largest=max(bases.values(), default=0.0),
         optimizer=index,
         added=tuple(pg.REFERENCE_LR in groups[number] for number in mine),
+        beta2=tuple(_beta2(groups[number]) for number in mine),
     )
+
+
+def _beta2(group: pg.ParamGroup) -> float:
+    """The second beta of a group of Adam's family; NaN elsewhere."""
+    betas = group.get("betas", ())
+    return float(betas[1]) if len(betas) > 1 else math.nan

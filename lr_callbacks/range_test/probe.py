@@ -81,7 +81,7 @@ class Probe:
 
     Attributes:
         untrained: The loss before any step.
-        forwards: Forward passes of an evaluation.
+        forwards: Forward passes of an evaluation at most; the same on all ranks.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Probe:
         with_loss = [pair for pair, loss in zip(self._batches, first, strict=True) if loss is not None]
         self._batches = with_loss[:most]
         self.untrained = torch.stack(found).mean()
-        self.forwards = len(found)
+        self.forwards = min(most, len(batches))
 
     def __call__(self) -> Tensor:
         """The loss now, not yet averaged over the ranks."""

@@ -54,7 +54,8 @@ class Settings:
         require(self.rule in RULES, "rule", "one of " + ", ".join(map(repr, RULES)), self.rule)
         flag("apply", self.apply)
         flag("widen", self.widen)
-        require(self.offload in (None, True, False), "offload", "True, False or None", self.offload)
+        if self.offload is not None:
+            flag("offload", self.offload)
         one_of("judge", self.judge, Judged)
         named = self.monitor is None or isinstance(self.monitor, str)
         require(named, "monitor", "the name of a logged value, or None", self.monitor)

@@ -14,6 +14,7 @@ from lr_callbacks.schedules.anneal import AnnealStrategy, cosine_anneal, linear_
 from lr_callbacks.schedules.cyclical import CyclicalMode, cyclical_factor, cyclical_momentum
 from lr_callbacks.schedules.decay import (
     exponential_factor,
+    inverse_power_factor,
     inverse_sqrt_factor,
     multi_step_factor,
     natural_exponential_factor,
@@ -27,8 +28,9 @@ from lr_callbacks.schedules.joined import (
     piecewise_factor,
     sequence_factor,
 )
+from lr_callbacks.schedules.noise import Distribution, noise_factor
 from lr_callbacks.schedules.one_cycle import one_cycle_factor, one_cycle_momentum, one_cycle_phases
-from lr_callbacks.schedules.ramp import WarmupShape, warmup_factor
+from lr_callbacks.schedules.ramp import UntunedKind, WarmupShape, untuned_factor, warmup_factor
 from lr_callbacks.schedules.restarts import restart_cycle, sgdr_factor
 from lr_callbacks.schedules.to_end import (
     constant_factor,
@@ -36,6 +38,7 @@ from lr_callbacks.schedules.to_end import (
     linear_factor,
     polynomial_factor,
     rex_factor,
+    tanh_factor,
 )
 from lr_callbacks.schedules.wsd import DecayShape, warmup_stable_decay_factor
 
@@ -43,9 +46,11 @@ __all__ = [
     "AnnealStrategy",
     "CyclicalMode",
     "DecayShape",
+    "Distribution",
     "Interpolation",
     "Join",
     "Scaled",
+    "UntunedKind",
     "WarmupShape",
     "constant_factor",
     "cosine_anneal",
@@ -54,11 +59,13 @@ __all__ = [
     "cyclical_factor",
     "cyclical_momentum",
     "exponential_factor",
+    "inverse_power_factor",
     "inverse_sqrt_factor",
     "linear_anneal",
     "linear_factor",
     "multi_step_factor",
     "natural_exponential_factor",
+    "noise_factor",
     "one_cycle_factor",
     "one_cycle_momentum",
     "one_cycle_phases",
@@ -69,6 +76,8 @@ __all__ = [
     "sequence_factor",
     "sgdr_factor",
     "step_decay_factor",
+    "tanh_factor",
+    "untuned_factor",
     "warmup_factor",
     "warmup_stable_decay_factor",
 ]

@@ -33,8 +33,8 @@ def lookahead(function: Method) -> Method:
 def cos(x: Any) -> Array:
     """Return ``math.cos`` of each entry.
 
-    This function, `exp` and `power` call the C library once for each entry: numpy's own versions work on blocks and
-    differ in the last bit between processors, so that a value would depend on its neighbours and on the machine.
+    This function, `exp`, `tanh` and `power` call the C library once for each entry: numpy's own versions work on blocks
+    and differ in the last bit between processors, so that a value would depend on its neighbours and on the machine.
 
     Example:
         >>> cos(np.array([0.0, math.pi])).tolist()
@@ -51,6 +51,16 @@ def exp(x: Any) -> Array:
         True
     """
     return _each(math.exp, x)
+
+
+def tanh(x: Any) -> Array:
+    """Return ``math.tanh`` of each entry.
+
+    Example:
+        >>> tanh(np.array([0.0, 20.0])).tolist()
+        [0.0, 1.0]
+    """
+    return _each(math.tanh, x)
 
 
 def power(base: Any, exponent: Any) -> Array:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lr_callbacks.schedules.arrays import Array, Times, exp, lookahead, power
+from lr_callbacks.schedules.arrays import power as power_of
 
 
 @lookahead
@@ -141,3 +142,33 @@ def inverse_sqrt_factor(t: Times, *, timescale: float) -> Array:
     """
     root: Array = np.sqrt((np.asarray(t) + timescale) / timescale)
     return 1.0 / root
+
+
+@lookahead
+def inverse_power_factor(
+    t: Times, *, step_size: float, rate: float = 1.0, power: float = 1.0, staircase: bool = False
+) -> Array:
+    """Fall as a power of one over time: ``1 / (1 + rate * n) ** power``, ``n = t / step_size``.
+
+    First step: 1. It has no end. With `staircase` n is rounded down. ``power=0.5`` is `inverse_sqrt_factor`.
+
+    Args:
+        t: Time since the schedule began, >= 0: a number, or an array of any shape.
+        step_size: Unit of the time, in the unit of `t`, > 0.
+        rate: How fast it falls, >= 0.
+        power: Exponent, > 0.
+        staircase: Whether it falls only every `step_size` steps.
+
+    Returns:
+        Factors: float64, of the shape of `t`.
+
+    Example:
+        >>> inverse_power_factor(np.arange(5), step_size=2, rate=0.5).round(4).tolist()
+        [1.0, 0.8, 0.6667, 0.5714, 0.5]
+
+    References:
+        Keras ``InverseTimeDecay``; Shen et al., Power Scheduler, 2024, arXiv:2408.13359.
+    """
+    n = np.asarray(t) // step_size if staircase else np.asarray(t) / step_size
+    below: Array = np.asarray(1.0 + rate * n)
+    return (1.0 / (below if power == 1 else power_of(below, power)))[()]

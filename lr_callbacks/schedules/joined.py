@@ -132,8 +132,8 @@ def cycles_factor(
 ) -> Array:
     """Repeat a shape in cycles: ``shape(t, T)`` with t since the cycle began and T its length.
 
-    The peak of cycle n is p: ``cycle_decay ** n``, or ``peaks[n]``. With a and e, the first and the last value of the
-    shape: ``"peak"``: ``e + (f - e) * (max(p * a, e) - e) / (a - e)``, so that the floor stays; ``"span"``:
+    The peak of cycle n is p: ``cycle_decay ** n``, or ``peaks[n]``. With e, the last value of the shape: ``"peak"``:
+    ``e + (f - e) * (max(p, e) - e) / (1 - e)``, so that the floor stays and 1 becomes p; ``"span"``:
     ``e + p * (f - e)``; ``"all"``: ``p * f``. A ramp of `cycle_warmup` goes from the floor to the peak along a line,
     and the shape fills the rest of the cycle. First step: the first value of the shape (with a ramp: its last). It has
     no end, unless the number of cycles is given: then the last value of the last cycle holds.
@@ -186,14 +186,13 @@ def cycles_factor(
         own: Any = shape(np.maximum(times - cycle_warmup, 0), fall)
         first, last = (np.asarray(shape(np.array([[at]]), fall))[:1] for at in (0, fall))
         low: Any = high * last if scaled == "all" else last
-        top: Any = {"peak": np.maximum(high * first, last), "span": last + high * (first - last)}.get(
-            scaled, high * first
-        )
-        way = np.broadcast_to(first - last, top.shape)
-        grown = low + (own - last) * np.divide(top - low, way, out=np.ones_like(top), where=way != 0)
-        own = np.where(high == 1, own, np.where(way == 0, high * own, grown))
+        room = np.broadcast_to(1 - last, np.broadcast_shapes(high.shape, last.shape))
+        stretch: Any = high
+        if scaled == "peak":
+            stretch = np.divide(np.maximum(high, last) - last, room, out=np.ones_like(room) * high, where=room != 0)
+        own = np.where(high == 1, own, low + (own - last) * stretch)
         if cycle_warmup:
-            own = np.where(times < cycle_warmup, low + (top - low) * times / cycle_warmup, own)
+            own = np.where(times < cycle_warmup, low + (first - last) * stretch * times / cycle_warmup, own)
         if result is None:
             result = np.empty((len(column), np.shape(own)[-1]))
         result[rows] = own

@@ -12,7 +12,9 @@ from lr_callbacks.schedules.arrays import Array, Times, Value, lookahead
 Way = Literal["up", "down", "out", "down and out"]
 
 
-def one_cycle_phases(total_steps: float, *, pct_start: float, three_phase: bool) -> list[tuple[float, float, Way]]:
+def one_cycle_phases(
+    total_steps: float, *, pct_start: float, three_phase: bool, pct_final: float | None = None
+) -> list[tuple[float, float, Way]]:
     """Find the phases of a one-cycle: from when to when (possibly between two steps), and which way each goes.
 
     torch's own phases where these are sound. Cycles shorter than 4 steps (5 with three phases), and a `pct_start` so
@@ -23,6 +25,7 @@ def one_cycle_phases(total_steps: float, *, pct_start: float, three_phase: bool)
         total_steps: Length of the cycle, >= 1.
         pct_start: Fraction of the cycle spent climbing, in [0, 1].
         three_phase: Whether to come back to the first value before the end.
+        pct_final: Fraction of the cycle after which it is back there; None for twice `pct_start`.
 
     Returns:
         Begin, end and way of each phase that has a length: the first begins at 0, the last ends at ``total_steps - 1``.
@@ -43,6 +46,8 @@ def one_cycle_phases(total_steps: float, *, pct_start: float, three_phase: bool)
     else:
         peak = max(0.0, float(pct_start * total_steps) - 1)
         back = max(peak, float(2 * pct_start * total_steps) - 2)
+        if pct_final is not None:
+            back = max(peak, float(pct_final * total_steps) - 1)
     phases: list[tuple[float, float, Way]] = [(0.0, peak, "up"), (peak, last, "down and out")]
     if three_phase and 0 < peak < back < last:
         phases = [(0.0, peak, "up"), (peak, back, "down"), (back, last, "out")]
@@ -61,13 +66,15 @@ def one_cycle_factor(
     three_phase: bool = False,
     max_lr: Value = 1.0,
     scale: Value = 1.0,
+    pct_final: float | None = None,
 ) -> Array:
     """Climb from ``1 / div_factor`` to 1, then anneal to ``1 / (div_factor * final_div_factor)``.
 
     Two phases: up until ``pct_start * total_steps - 1``, down until ``total_steps - 1``. Three phases: up, down to
-    ``1 / div_factor`` until ``2 * pct_start * total_steps - 2``, then out to the end value. In each, from a to b and
-    with x from 0 to 1: ``b + (a - b) / 2 * (1 + cos(pi * x))`` or ``(b - a) * x + a``. First step: ``1 / div_factor``.
-    End value: at ``t = total_steps - 1``, the last step of the cycle, and held. All times `scale`.
+    ``1 / div_factor`` until ``2 * pct_start * total_steps - 2`` (or ``pct_final * total_steps - 1``), then out to the
+    end value. In each, from a to b and with x from 0 to 1: ``b + (a - b) / 2 * (1 + cos(pi * x))`` or
+    ``(b - a) * x + a``. First step: ``1 / div_factor``. End value: at ``t = total_steps - 1``, the last step of the
+    cycle, and held. All times `scale`.
 
     Args:
         t: Time since the cycle began, >= 0: a number, or an array of any shape.
@@ -80,6 +87,8 @@ def one_cycle_factor(
         max_lr: The LR at the peak: a number, or a row with one for each group. It changes only the last bits: the
             values are worked out as LRs, rounded as torch rounds them, and divided by it.
         scale: What all is multiplied by at the end: a number, or a row with one for each group.
+        pct_final: With three phases: fraction of the cycle after which it is back at the first value; None for twice
+            `pct_start`.
 
     Returns:
         Factors: float64, of the shape that `t`, `max_lr` and `scale` have when they are broadcast.
@@ -93,7 +102,7 @@ def one_cycle_factor(
     """
     first = max_lr / div_factor
     values = (first, max_lr, first, first / final_div_factor)
-    return _through(values, t, total_steps, pct_start, anneal_strategy, three_phase) * (scale / max_lr)
+    return _through(values, t, total_steps, pct_start, anneal_strategy, three_phase, pct_final) * (scale / max_lr)
 
 
 @lookahead
@@ -106,11 +115,13 @@ def one_cycle_momentum(
     base_momentum: float = 0.85,
     max_momentum: float = 0.95,
     three_phase: bool = False,
+    pct_final: float | None = None,
+    final_momentum: float | None = None,
 ) -> Array:
     """Cycle the momentum against the LR: `max_momentum` at the ends, `base_momentum` at the peak of the LR.
 
     In each phase of `one_cycle_factor`, from a to b and with x from 0 to 1: ``b + (a - b) / 2 * (1 + cos(pi * x))`` or
-    ``(b - a) * x + a``. First and last step: `max_momentum`, which is held from there on.
+    ``(b - a) * x + a``. First and last step: `max_momentum` (last: `final_momentum`, if given), held from there on.
 
     Args:
         t: Time since the cycle began, >= 0: a number, or an array of any shape.
@@ -120,6 +131,8 @@ def one_cycle_momentum(
         base_momentum: Momentum at the peak of the LR, in [0, 1).
         max_momentum: Momentum at both ends, in [0, 1).
         three_phase: Whether to come back to `max_momentum` before the LR goes to its end value.
+        pct_final: As in `one_cycle_factor`.
+        final_momentum: Momentum at the end, in [0, 1); None for `max_momentum`.
 
     Returns:
         Momenta: float64, of the shape of `t`.
@@ -131,8 +144,9 @@ def one_cycle_momentum(
     References:
         torch ``OneCycleLR``; Smith & Topin, Super-Convergence, 2018, arXiv:1708.07120.
     """
-    values = (max_momentum, base_momentum, max_momentum, max_momentum)
-    return _through(values, t, total_steps, pct_start, anneal_strategy, three_phase)
+    last = max_momentum if final_momentum is None else final_momentum
+    values = (max_momentum, base_momentum, max_momentum, last)
+    return _through(values, t, total_steps, pct_start, anneal_strategy, three_phase, pct_final)
 
 
 def _through(
@@ -142,13 +156,15 @@ def _through(
     pct_start: float,
     anneal_strategy: AnnealStrategy,
     three_phase: bool,
+    pct_final: float | None,
 ) -> Array:
     """Go through four values: the first, at the peak, when the way down is done (three phases), and the last."""
     first, peak, back, last = values
     ends = {"up": (first, peak), "down": (peak, back), "out": (back, last), "down and out": (peak, last)}
     t = np.minimum(t, total_steps - 1)
     start, end, x = peak, peak, np.zeros(t.shape)
-    for begins, stops, way in reversed(one_cycle_phases(total_steps, pct_start=pct_start, three_phase=three_phase)):
+    phases = one_cycle_phases(total_steps, pct_start=pct_start, three_phase=three_phase, pct_final=pct_final)
+    for begins, stops, way in reversed(phases):
         here = t <= stops
         x = np.where(here, (t - begins) / (stops - begins), x)
         start, end = np.where(here, ends[way][0], start), np.where(here, ends[way][1], end)

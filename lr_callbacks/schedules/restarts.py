@@ -86,7 +86,7 @@ def sgdr_factor(
         T_0: Length of the first cycle, in the unit of `t`, > 0.
         T_mult: Length of each cycle over that of the one before, >= 1; lengths are rounded to whole numbers.
         eta_min: Lowest factor: a number, or a row with one for each group.
-        cycle_decay: Peak of each cycle over that of the one before, in (0, 1].
+        cycle_decay: Peak of each cycle over that of the one before, > 0.
         cycle_warmup: Length of a linear ramp at the start of each cycle; less than `T_0`.
 
     Returns:

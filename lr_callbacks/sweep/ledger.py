@@ -61,6 +61,7 @@ class Ledger:
     ) -> None:
         self.study, self.axes, self.max_deaths = study, axes, max_deaths
         self.slots = {slot.key: slot for slot in slots}
+        self._places = {key: slot.place for key, slot in self.slots.items()}
         self.finished: dict[str, FrozenTrial] = {}
         self.open: dict[str, FrozenTrial] = {}  # the oldest trial that waits or runs
         self.deaths: Counter[str] = Counter()
@@ -94,7 +95,7 @@ class Ledger:
     def _enter(self, key: str, trial: FrozenTrial) -> bool:
         """Enter a trial that has ended; whether it was a death, or an error that saved the worker from it."""
         if trial.state == TrialState.FAIL:
-            if self._choice(trial):
+            if self.slots[key].point is None and self._choice(trial):
                 self.chosen[key] = dict(trial.params)
             if key in self._todo:  # what has failed comes last
                 del self._todo[key]
@@ -106,13 +107,16 @@ class Ledger:
             self.finished[key] = trial
             self._todo.pop(key, None)
             if trial.state == TrialState.PRUNED:
-                self._pruned.add(self.slots[key].place)
+                self._pruned.add(self._places[key])
         return False
 
     def is_left_out(self, key: str) -> bool:
         """Whether a slot is not trained any more: given up, or its point was pruned under another seed."""
         running = key in self.open and self.open[key].state == TrialState.RUNNING
-        return not running and (self.deaths[key] >= self.max_deaths or self.slots[key].place in self._pruned)
+        return not running and self._is_lost(key)
+
+    def _is_lost(self, key: str) -> bool:
+        return self.deaths[key] >= self.max_deaths or self._places[key] in self._pruned
 
     def left(self) -> list[str]:
         """The slots that are not finished, in order."""
@@ -129,13 +133,13 @@ class Ledger:
 
     def wants(self, key: Any, number: int) -> bool:
         """Whether a trial that Optuna hands out is ours, and no older one of its slot runs or has finished."""
-        if not isinstance(key, str) or key not in self.slots or key in self.finished or self.is_left_out(key):
+        if not isinstance(key, str) or key not in self.slots or key in self.finished or self._is_lost(key):
             return False
         return key not in self.open or self.open[key].number >= number
 
     def spared_by(self, key: str) -> list[int]:
         """The seeds under which the point of a slot is not trained."""
-        same = [key_ for key_, slot in self.slots.items() if slot.place == self.slots[key].place]
+        same = [key_ for key_, place in self._places.items() if place == self._places[key]]
         return [self.slots[key_].seed for key_ in same if key_ not in self.finished and self.is_left_out(key_)]
 
     def _choice(self, trial: FrozenTrial) -> dict[str, Any] | None:

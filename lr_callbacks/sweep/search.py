@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import optuna
 from filelock import FileLock
@@ -149,10 +149,10 @@ def grid_search(
             study = patiently(lambda: open_study(store, kept, name, writable, PRUNERS[pruner]()))
         if writable and suggest is not None and "suggestion" not in study.user_attrs:
             study.set_user_attr("suggestion", _lrs(suggest()))
+        ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
         for trial in study.get_trials(deepcopy=False) if writable and take_over else []:
             if trial.state == TrialState.RUNNING:
                 fail(study, trial.number)
-        ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
         left = _greet(ledger, shown(storage or folder), fresh)
         if left and not writable:
             raise ValueError(
@@ -175,20 +175,11 @@ def _silent_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-@runtime_checkable
-class _WithInterval(Protocol):
-    """A result of the range test that comes with the lowest and the highest LR of an interval."""
-
-    @property
-    def interval(self) -> tuple[float, float] | None: ...
-
-
 def _lrs(found: Any) -> list[float]:
     """A suggestion as a study keeps it: the LR and the ends of its interval, as far as they are known."""
     if not isinstance(found, RangeTestResult):
         return [] if found is None else [float(found)]
-    interval = found.interval if isinstance(found, _WithInterval) else None
-    return [found.suggestion, *(interval or ())] if found.suggestion else []
+    return [found.suggestion, *(found.interval or ())] if found.suggestion else []
 
 
 def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> None:

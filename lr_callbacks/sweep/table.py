@@ -216,7 +216,8 @@ class SweepTable:
                 side = "inside" if good[0] <= self.suggestion <= good[-1] else "outside"
                 nearest = min(lrs, key=lambda lr: abs(math.log(lr / (self.suggestion or 1.0))))
                 where = f"{side} that range" if len(good) > 1 else f"the LR of the grid next to it is {nearest:.4g}"
-                said.append(f"The LR range test suggests {self.suggestion:.4g}, {where}.")
+                interval = " ({:.4g} to {:.4g})".format(*self.interval) if self.interval else ""
+                said.append(f"The LR range test suggests {self.suggestion:.4g}{interval}, {where}.")
             if len(lrs) > 1 and best.point[axis] in (lrs[0], lrs[-1]):
                 side = "smaller" if best.point[axis] == lrs[0] else "larger"
                 said.append(f"The best LR is at the edge of the grid: try {side} ones too.")

@@ -81,6 +81,32 @@ def test_every_argument_stands_in_the_table(name):
             "start_factor must be above 0 for the exponential shape, got 0",
         ),
         (
+            lambda: lc.Warmup(5, start_factor=0.1, start_lr=0.1),
+            ValueError,
+            "at most one of start_factor and start_lr may be given, got start_factor=0.1 and start_lr=0.1",
+        ),
+        (
+            lambda: lc.OneCycle(pct_start="40%", pct_final=0.3, three_phase=True),
+            ValueError,
+            "pct_final must be at least pct_start='40%', got 0.3",
+        ),
+        (
+            lambda: lc.WarmupStableDecay(5, 5, "exponential"),
+            ValueError,
+            "end_factor must be above 0 and below 1 for the exponential decay without decay_ratio, got 0.0",
+        ),
+        (
+            lambda: lc.CosineAnnealing(floor=0.2, ceiling=0.1),
+            ValueError,
+            "floor must be at most ceiling=0.1, got 0.2",
+        ),
+        (
+            lambda: lc.Restarts(lc.Rex()),
+            ValueError,
+            "exactly one of T_0, lengths and num_cycles must say how long a cycle is, got T_0=None and lengths=None;"
+            " write Restarts(..., T_0='2 epochs') or Restarts(..., num_cycles=3)",
+        ),
+        (
             lambda: lc.TorchScheduler(),
             ValueError,
             "TorchScheduler takes either scheduler (one) or schedulers (a list), got neither",

@@ -39,6 +39,12 @@ CALLBACKS = {
     "inverse square root": lambda: lc.InverseSqrt(),
     "warm-up stable decay": lambda: lc.WarmupStableDecay(2, "25%", decay_shape="1-sqrt"),
     "rex": lambda: lc.Rex(),
+    "waves": lambda: lc.CosineAnnealing(eta_min="1%", num_cycles=1.5, power=2.0, k_decay=1.5),
+    "polynomial that repeats": lambda: lc.PolynomialDecay(2.0, total_steps=4, k_decay=2.0, cycle=True),
+    "tanh": lambda: lc.TanhDecay(eta_min=0.001),
+    "noise": lambda: lc.Noise(0.5, distribution="uniform", outside="hold"),
+    "inverse power": lambda: lc.InversePower(3, power=0.7, staircase=True, floor=0.01),
+    "tri-stage": lambda: lc.WarmupStableDecay(2, "25%", "exponential", end_factor=0.1, warmup_shape="1-sqrt"),
     "sequence": lambda: lc.Sequential([lc.LinearDecay(0.5), lc.CosineAnnealing(floor=0.01)], ["40%"], join="continue"),
     "points": lambda: lc.Piecewise([[0, 0.2], ["1 epoch", 0.5], ["90%", 0.0]], "cosine", absolute=True),
     "cycles": lambda: lc.Restarts(lc.Rex(), 3, T_mult=1.5, cycle_decay=0.8, cycle_warmup=1),
@@ -139,6 +145,7 @@ def test_two_that_anneal_to_the_end_are_refused():
 ELSEWHERE = {
     lc.LRCallback,
     lc.Warmup,  # it is what the others begin after
+    lc.UntunedWarmup,  # it does not wait for a warm-up: tests/schedules/test_peers_shapes.py
     lc.ReduceLROnPlateau,  # tests/callbacks/test_plateau.py
     lc.TorchScheduler,  # tests/callbacks/test_torch_scheduler.py
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit, loader, sgd, trainer
 from timeline_fits import SaveOnce, ran
 from torch import nn
@@ -143,7 +144,7 @@ def train(module: Net, callbacks: list[Any], ckpt_path: str | None = None, **opt
 
 
 def test_what_has_neither_hooks_nor_an_optimizer_inside_is_refused_by_name():
-    with pytest.raises(TypeError, match="OfItsOwn has no hooks"):
+    with pytest.raises(MisconfigurationException, match="OfItsOwn has no step hooks"):
         train(Net(lambda parts: OfItsOwn(Seen().inner(parts))), [OneCycle()])
 
 

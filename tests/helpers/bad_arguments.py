@@ -74,19 +74,16 @@ FLOOR: list[Row] = [row for row in AT_LEAST_0 if row[0] != "x"] + [
     for value in ("x", "0.1", "%", "-1%", "101%", "1 epoch")
 ]
 FRACTION = number("between 0 and 1", -0.1, 1.1)
+SHARE: list[Row] = [
+    *((value, TypeError, "must be a number") for value in (True, [0.1])),
+    *((value, ValueError, "must be finite") for value in (NAN, INF, HUGE)),
+    *((value, ValueError, "must be between 0 and 1") for value in (-0.1, 1.1)),
+    *((value, ValueError, "must be between 0 and 1, or a share such as '30%'") for value in ("x", "0.3", "101%")),
+]
 GAMMA = number("above 0 and at most 1", 0.0, 1.5, -1)
 MOMENTUM = number("at least 0 and below 1", -0.1, 1.0)
 OFFSET = choice(0, 1)
 PARAM: list[Row] = [(v, ValueError, "must be the name of an entry of parameter groups") for v in ("", None, 3)]
-BOUND: list[Row] = [
-    *((value, TypeError, "must be a number") for value in (True, [0.1])),
-    *((value, ValueError, "must be finite") for value in (NAN, INF, HUGE)),
-    (-1, ValueError, "must be at least 0"),
-    *(
-        (value, ValueError, "must be at least 0, or a share of each group's base value from '0%' to '100%'")
-        for value in ("x", "1", "-1%", "%", "101%")
-    ),
-]
 PARTS: list[Row] = [
     (3, TypeError, "must be a schedule of lr_callbacks"),
     (lc.ReduceLROnPlateau("loss"), ValueError, "must be a function of time, which ReduceLROnPlateau is not"),
@@ -99,8 +96,8 @@ OPTIONS_OF_ALL = {
     "start": duration(0),
     "end": duration(),
     "outside": choice("hold", "one"),
-    "floor": BOUND,
-    "ceiling": BOUND,
+    "floor": FLOOR,
+    "ceiling": FLOOR,
     "optimizer": whole(0),
     "groups": GROUPS,
 }
@@ -109,23 +106,24 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "LRCallback": OPTIONS_OF_ALL,
     "Warmup": {
         "duration": duration(0, optional=False),
-        "shape": choice("linear", "exponential", "cosine", "constant"),
-        "start_factor": FRACTION,
-        "end_factor": GAMMA,
+        "shape": choice("linear", "exponential", "cosine", "1-sqrt", "1-exp", "constant"),
+        "start_factor": AT_LEAST_0,
+        "end_factor": number("above 0", 0, -1),
+        "start_lr": AT_LEAST_0,
         **OPTIONS_OF_ALL,
     },
     "SGDR": {
         "T_0": duration(optional=False),
         "T_mult": number("at least 1", 0.5, 0, -1),
         "eta_min": FLOOR,
-        "cycle_decay": GAMMA,
+        "cycle_decay": number("above 0", 0, -1),
         "cycle_warmup": duration(0, optional=False),
         **OPTIONS_OF_ALL,
     },
     "OneCycle": {
         "max_lr": number("above 0 (None for the optimizer's own LR)", 0, -1),
         "total_steps": duration(),
-        "pct_start": FRACTION,
+        "pct_start": SHARE,
         "anneal_strategy": choice("cos", "linear"),
         "cycle_momentum": FLAG,
         "base_momentum": MOMENTUM,
@@ -133,6 +131,11 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "div_factor": number("above 0", 0, -1),
         "final_div_factor": number("above 0", 0, -1),
         "three_phase": FLAG,
+        "pct_final": [
+            ("85%", ValueError, "must be None without three_phase=True"),
+            (0.5, ValueError, "must be None without three_phase=True"),
+        ],
+        "final_momentum": MOMENTUM,
         **OPTIONS_OF_ALL,
     },
     "CyclicalLR": {
@@ -171,20 +174,54 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "end_factor": AT_LEAST_0,
         "end_lr": FLOOR,
         "total_steps": duration(),
+        "k_decay": number("above 0", 0, -1),
+        "cycle": FLAG,
         **OPTIONS_OF_ALL,
     },
     "LinearDecay": {"end_factor": AT_LEAST_0, "start_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "ConstantFactor": {"total_steps": duration(optional=False), "factor": AT_LEAST_0, **OPTIONS_OF_ALL},
-    "CosineAnnealing": {"eta_min": FLOOR, "total_steps": duration(), **OPTIONS_OF_ALL},
+    "CosineAnnealing": {
+        "eta_min": FLOOR,
+        "total_steps": duration(),
+        **{name: number("above 0", 0, -1) for name in ("num_cycles", "power", "k_decay")},
+        **OPTIONS_OF_ALL,
+    },
+    "TanhDecay": {
+        "eta_min": FLOOR,
+        "total_steps": duration(),
+        "lower": number("finite"),
+        "upper": number("above lower=-7.0", -7, -8),
+        **OPTIONS_OF_ALL,
+    },
+    "Noise": {
+        "amount": MOMENTUM,
+        "seed": whole(0),
+        "distribution": choice("normal", "uniform"),
+        "std": number("above 0", 0, -1),
+        **OPTIONS_OF_ALL,
+    },
+    "InversePower": {
+        "step_size": duration(optional=False),
+        "rate": AT_LEAST_0,
+        "power": number("above 0", 0, -1),
+        "staircase": FLAG,
+        **OPTIONS_OF_ALL,
+    },
+    "UntunedWarmup": {"kind": choice("linear", "exponential", "radam"), **OPTIONS_OF_ALL},
     "InverseSqrt": {"timescale": duration(), **OPTIONS_OF_ALL},
     "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "WarmupStableDecay": {
         "warmup_steps": duration(0, optional=False),
         "decay_steps": duration(0, optional=False),
-        "decay_shape": choice("linear", "cosine", "1-sqrt"),
+        "decay_shape": choice("linear", "cosine", "1-sqrt", "exponential"),
         "start_factor": FRACTION,
         "end_factor": FRACTION,
         "total_steps": duration(),
+        "warmup_shape": [
+            *choice("linear", "exponential", "cosine", "1-sqrt", "1-exp", "constant"),
+            ("1-exp", ValueError, "must be a ramp that ends"),
+        ],
+        "decay_ratio": number("above 0 and below 1", 0, 1),
         **OPTIONS_OF_ALL,
     },
     "Sequential": {
@@ -286,13 +323,23 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "max_lr": number("above min_lr (1e-07)", 1e-7, 0),
         "num_steps": whole(10),
         "mode": choice("exponential", "linear"),
-        "rule": choice("blend", "descent", "edge", "steepest", "minimum", "valley", "smith"),
+        "rule": choice("blend", "descent", "edge", "steepest", "minimum", "valley", "slide", "smith"),
         "apply": FLAG,
         "optimizer": whole(0),
         "judge": choice("probe", "training", "validation"),
         "monitor": [(3, ValueError, "must be the name of a logged value, or None")],
         "probe_samples": whole(1),
-        "offload": FLAG,
+        "offload": FLAG[:-1],
+        "widen": FLAG,
+        "trials": [*whole(0), (2, ValueError, "must be 0 (none) or at least 3")],
+        "trial_steps": [
+            *duration(optional=False),
+            ("5 min", ValueError, "must be steps, epochs or a share of the run"),
+        ],
+        "trial_limit": [
+            ("5%", ValueError, "must be a time, such as '5 min', or None"),
+            (0.5, TypeError, "must be an int or a string with a unit"),
+        ],
     },
     "lr_range_test": {
         "trainer": [("trainer", TypeError, "must be a lightning.pytorch Trainer")],
@@ -321,6 +368,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "metrics": [(["x"], TypeError, "must be a number"), ([True], TypeError, "must be a number")],
         "optimizer": whole(0),
         "param": PARAM,
+        "samples_per_step": whole(1),
         "base_values": [({"weight_decay": value}, TypeError, "must be a number") for value in ("x", True)],
     },
     "grid_search": {
@@ -385,7 +433,7 @@ def never(point: dict[str, Any]) -> Any:
 
 NO_RULE = {
     "RangeTestResult": "a record; from_dict checks what a checkpoint brings (tests/integration/test_crafted_states.py)",
-    "lr_range_test": "datamodule, train_dataloaders, val_dataloaders: Lightning's own, and its own errors",
+    "lr_range_test": "datamodule, train_dataloaders, val_dataloaders, ckpt_path: Lightning's own, and its own errors",
 }
 """What has no rows, and why."""
 
@@ -399,6 +447,7 @@ REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
     "ConstantFactor": lambda: {"total_steps": 5},
     "WarmupStableDecay": lambda: {"warmup_steps": 1, "decay_steps": 1},
     "Sequential": lambda: {"schedules": [lc.Rex(), lc.Rex()], "milestones": ["50%"]},
+    "InversePower": lambda: {"step_size": 5},
     "Piecewise": lambda: {"points": [[0, 1.0], [5, 0.1]]},
     "Restarts": lambda: {"schedule": lc.Rex(), "T_0": 5},
     "LambdaFactor": lambda: {"function": "math.exp"},

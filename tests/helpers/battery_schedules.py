@@ -27,6 +27,7 @@ class Moment:
         base: Configured LR of the group.
         total: Steps that the run was to have, or has; None if nobody can know.
         tick: What a step is to a schedule that lasts to the end: 1, or 1000 where the run goes by milliseconds.
+        position: Where in the planned run the step lies, if that is not `step`.
     """
 
     step: int
@@ -35,11 +36,12 @@ class Moment:
     base: float
     total: int | None
     tick: int = 1
+    position: int | None = None
 
     @property
     def now(self) -> int:
         """Where a schedule that lasts to the end is."""
-        return self.step * self.tick
+        return (self.step if self.position is None else self.position) * self.tick
 
     @property
     def end(self) -> int:
@@ -186,6 +188,14 @@ SCHEDULES: dict[str, Schedule] = {
         lambda m: 0.2 + 0.2 * m.step if m.step < 4 else 1.0 - 0.225 * min(m.step - 4, 4),
     ),
     "Restarts": Schedule(lambda: [lc.Restarts(lc.CosineAnnealing(), 3, T_mult=2)], lambda m: restarts(m.step)),
+    "TanhDecay": Schedule(
+        lambda: [lc.TanhDecay()],
+        lambda m: (1 - math.tanh(-7 + 10 * m.now / m.end)) / 2 if m.now < m.end else 0.0,
+        to_end=True,
+    ),
+    "Noise": Schedule(lambda: [lc.Noise(0.0)], lambda m: 1.0),
+    "InversePower": Schedule(lambda: [lc.InversePower(3, rate=0.5)], lambda m: 1 / (1 + 0.5 * m.step / 3)),
+    "UntunedWarmup": Schedule(lambda: [lc.UntunedWarmup(optimizer=9)], lambda m: 1.0, drives=False),
 }
 
 

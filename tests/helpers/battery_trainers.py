@@ -35,6 +35,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from lr_callbacks.core import wall_clock
 
+EVERY_SECOND = (0, 1, 4, 6)
+"""Two steps in each epoch of four batches: one per batch is assumed until the first epoch has ended."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -53,6 +56,7 @@ class Kind:
         knows_epochs: Whether the length of an epoch can be known.
         tick: 1000 where schedules to the end of the run go by milliseconds.
         skips: Whether steps are left out that the plan counted on; an epoch of a schedule is then longer than an epoch.
+        positions: Where in the planned run the steps lie, of each optimizer that does not step once a batch.
         rel: How exact the LRs are.
         warns: A warning that it is right to give.
     """
@@ -69,6 +73,7 @@ class Kind:
     knows_epochs: bool = True
     tick: int = 1
     skips: bool = False
+    positions: dict[int, tuple[int, ...]] = field(default_factory=dict)
     rel: float = 1e-12
     warns: str = ""
 
@@ -162,9 +167,9 @@ KINDS: dict[str, Kind] = {
     ),
     "two loaders at once": Kind(12, (12,), module=TakesTwoBatches, data=lambda: [loader(4), loader(6)]),
     "by hand": Kind(module=ByHand),
-    "by hand, two optimizers": Kind(None, (8, 4), module=Twins),
-    "by hand, three optimizers": Kind(None, (8, 8, 8), module=Three),
-    "a module that skips steps": Kind(8, (4,), module=SkipsSteps, skips=True, warns="took 2 steps in epoch 0"),
+    "by hand, two optimizers": Kind(8, (8, 4), module=Twins, positions={1: EVERY_SECOND}),
+    "by hand, three optimizers": Kind(8, (8, 8, 8), module=Three),
+    "a module that skips steps": Kind(8, (4,), module=SkipsSteps, positions={0: EVERY_SECOND}),
     "BackboneFinetuning": Kind(
         module=Backboned,
         callbacks=lambda: [

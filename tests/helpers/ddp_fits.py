@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import DummyLogger
 from processes import start
 from support import Net, Recorder, adam, loader, sgd, trainer
+from timeline_fits import SaveOnce
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 from torch_schedulers import CASES, halved, shrink
@@ -73,6 +74,13 @@ class Ranked(Net):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         if self.only_on in (None, self.global_rank):
             self.log("val_metric", self.metric(), **self.log_options)
+
+
+class Growing(Ranked):
+    """Its training set has 3, 4, 5 and 6 batches for each rank in its epochs."""
+
+    def train_dataloader(self) -> Any:
+        return loader((3 + self.current_epoch) * self.trainer.world_size)
 
 
 class Gan(LightningModule):
@@ -152,6 +160,11 @@ def split() -> Ranked:
     return Ranked(spread=-2.0)
 
 
+_GROWS: dict[str, Any] = {
+    "data": lambda: None,
+    "alone": lambda: None,
+    "trainer": {"reload_dataloaders_every_n_epochs": 1},
+}
 SCHEDULES: dict[str, Fit] = {
     "Warmup": Fit(lambda _: [Warmup("30%")]),
     "OneCycle": Fit(lambda _: [OneCycle(max_lr=0.5)]),
@@ -207,6 +220,18 @@ OTHERS: dict[str, Fit] = {
     "range test": Fit(lambda _: [LRRangeTest(1e-4, num_steps=12), OneCycle()]),
 }
 
+GROWING: dict[str, Fit] = {
+    "in epochs": Fit(lambda _: [StepDecay("1 epoch", gamma=0.5)], Growing, **_GROWS),
+    "of the run": Fit(lambda _: [Warmup("10%"), CosineAnnealing()], Growing, **_GROWS),
+    "of torch's": Fit(
+        lambda _: [TorchScheduler(lr_scheduler.StepLR, interval="epoch", step_size=1, gamma=0.5)], Growing, **_GROWS
+    ),
+}
+HALVED = Fit(  # all of the data for one process too, so that its epochs are twice as long
+    lambda folder: [Warmup("10%"), LinearDecay(), SaveOnce(f"{folder}/half.ckpt", "on_train_epoch_end", 1)],
+    alone=lambda: loader(2 * BATCHES),
+)
+
 RESUMED = Fit(lambda _: [Warmup(3), SGDR(6), plateau(), OneCycle(total_steps=18, groups=1)], saves=True)
 
 
@@ -236,6 +261,8 @@ FITS = {
     "schedules": SCHEDULES,
     "plateaus": PLATEAUS,
     "others": OTHERS,
+    "growing": GROWING,
+    "halved": {"halved": HALVED},
     "resumed": {"resumed": RESUMED},
     "killed": {"killed": KILLED},
 }

@@ -80,11 +80,21 @@ def excerpt(trace: Sequence[Step]) -> dict[str, str]:
     }
 
 
-def write(cases: dict[str, Callable[[], Traces]]) -> None:
-    """Run every case and write the golden file. Traces that several cases share are kept once."""
+def write(cases: dict[str, Callable[[], Traces]], *, anew: bool = True) -> None:
+    """Run cases and write the golden file. Traces that several cases share are kept once.
+
+    Args:
+        cases: All cases, in their order.
+        anew: Whether to run them all; if not, those that the file holds stay as they are.
+    """
+    held = {"cases": {}, "traces": {}} if anew else read()
     kept: dict[str, Any] = {}
     named: dict[str, dict[str, str]] = {}
     for name, run in cases.items():
+        if name in held["cases"]:
+            named[name] = held["cases"][name]
+            kept.update((trace, held["traces"][trace]) for trace in named[name].values())
+            continue
         named[name] = {}
         for label, trace in run().items():
             named[name][label] = digest(trace)
@@ -144,6 +154,7 @@ def main() -> None:
     """Write the file, or show a case."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="run all cases and write tests/integration/golden.json")
+    parser.add_argument("--add", action="store_true", help="run the cases that the file does not hold, and add them")
     parser.add_argument("--show", metavar="CASE", help="print every step of a case")
     parser.add_argument("--check", action="store_true", help="run all cases and print what is different")
     arguments = parser.parse_args()
@@ -160,8 +171,8 @@ def main() -> None:
         for name, run in cases.items():
             if told := difference(name, run(), read()):
                 print(told)  # noqa: T201
-    if arguments.write:
-        write(cases)
+    if arguments.write or arguments.add:
+        write(cases, anew=arguments.write)
 
 
 if __name__ == "__main__":

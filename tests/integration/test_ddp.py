@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ddp_fits import KILLED_AFTER, OTHERS, PLATEAUS, RESUMED, SCHEDULES, on_two_ranks
+from ddp_fits import GROWING, HALVED, KILLED_AFTER, OTHERS, PLATEAUS, RESUMED, SCHEDULES, on_two_ranks
 from lightning.pytorch import Callback
 
 import lr_callbacks
@@ -86,6 +86,31 @@ def test_the_range_test_finds_one_lr_for_both_ranks(others):
     assert first["found"] == second["found"]
     assert first["found"][0] == pytest.approx(max(lrs[0] for lrs in first["lrs"]["0"]))
     assert first["lrs"] == second["lrs"]
+
+
+def test_epochs_that_grow_give_the_same_lrs_on_both_ranks_as_in_one_process(tmp_path):
+    first, second = on_two_ranks(tmp_path, "growing")
+    for name, fit in GROWING.items():
+        ours = alone(fit, tmp_path / "alone")
+        assert len(ours["lrs"]["0"]) == 3 + 4 + 5 + 6, name
+        assert first[name]["lrs"] == second[name]["lrs"] == ours["lrs"], name
+
+
+def test_another_number_of_devices_changes_the_length_of_an_epoch_and_the_schedule_still_ends_with_the_run(tmp_path):
+    (tmp_path / "two").mkdir()
+    first, second = (each["halved"]["lrs"]["0"] for each in on_two_ranks(tmp_path / "two", "halved"))
+    assert first == second
+    assert len(first) == 10
+    by_one = alone(HALVED, tmp_path / "by one", resume=str(tmp_path / "two" / "half.ckpt"))["lrs"]["0"]
+    left = [20 / 18 * (1 - t / 20) / 2 for t in range(20)]  # the warm-up took 2 of 20 steps
+    assert [lrs[0] for lrs in by_one] == pytest.approx([0.1 * share for share in left])
+    alone(HALVED, tmp_path / "one")
+    (tmp_path / "by two").mkdir()
+    both = on_two_ranks(tmp_path / "by two", "halved", str(tmp_path / "one" / "half.ckpt"))
+    first, second = (each["halved"]["lrs"]["0"] for each in both)
+    left = [40 / 36 * (1 - t / 10) / 2 for t in range(10)]
+    assert first == second
+    assert [lrs[0] for lrs in first] == pytest.approx([0.1 * share for share in left])
 
 
 def test_a_run_of_two_ranks_is_resumed_by_one_process_and_the_other_way_round_without_a_jump(tmp_path):

@@ -31,7 +31,10 @@ from trace_support import (
 )
 
 from lr_callbacks import OneCycle, Warmup
+from lr_callbacks.range_test import runner
 from lr_callbacks.range_test.callback import LRRangeTest
+from lr_callbacks.range_test.rules import RULES
+from lr_callbacks.range_test.verdict import Verdict
 
 pytestmark = pytest.mark.filterwarnings("ignore:The total number of parameters detected:UserWarning")
 
@@ -236,6 +239,32 @@ def test_a_fit_after_a_range_test_is_the_fit_without_it(case, tmp_path):
     assert len(test.result.lrs) >= 10
     assert len(set(test.result.losses)) > 5
     assert_same(tested, plain_fit)
+
+
+WITH_TRIALS = (
+    *("Adam", "persistent workers", "iterable data", "a data set with its own random generator", "accumulation"),
+    *(
+        "manual optimization, two optimizers",
+        "a native scheduler",
+        "a data module",
+        "a gradient scaler that skips steps",
+    ),
+    *("random numbers in hooks", "schedule, counter, checkpoint"),
+)
+
+
+@pytest.mark.filterwarnings("ignore:.*Total length of.*:UserWarning", "ignore:You defined a .validation_step.*")
+@pytest.mark.parametrize("case", WITH_TRIALS)
+def test_a_fit_after_trials_is_the_fit_without_them(case, tmp_path, monkeypatch):
+    # a suggestion there must be, whatever the curve says
+    found = Verdict(0.01, "blend", "found", "Maximum LR", dict.fromkeys(RULES), interval=(0.001, 0.1))
+    monkeypatch.setattr(runner, "suggest", lambda *_: found)
+    options = {"num_steps": 10, "min_lr": 1e-5, "trials": 3, "trial_steps": 50, **CASES[case][2].get("test", {})}
+    test = LRRangeTest(apply=False, **options)
+    tested = train(case, tmp_path / "run", test)
+    monkeypatch.undo()
+    assert len(test.result.trials) == 3
+    assert_same(tested, train(case, tmp_path / "run"))
 
 
 class Leaky(Callback):

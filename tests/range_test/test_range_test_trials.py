@@ -289,7 +289,7 @@ def test_the_result_holds_the_trials_through_checkpoints_and_json(tmp_path):
         ({"trial_steps": 0}, ValueError, "trial_steps must be positive"),
         ({"trial_limit": 30}, ValueError, "trial_limit must be a time, such as '5 min', or None, got 30"),
         ({"widen": 1}, TypeError, "widen must be True or False, got 1"),
-        ({"offload": "cpu"}, ValueError, "offload must be True, False or None, got 'cpu'"),
+        ({"offload": "cpu"}, TypeError, "offload must be True or False, got 'cpu'"),
     ],
 )
 def test_a_wrong_argument_is_named_with_its_rule(arguments, error, message):

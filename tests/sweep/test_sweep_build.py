@@ -2,7 +2,6 @@
 
 import functools
 import multiprocessing
-from dataclasses import dataclass
 
 import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -147,13 +146,10 @@ def test_the_engine_that_calls_a_trial_may_stop_it_by_what_it_reports():
 
 
 def test_the_interval_of_a_range_test_is_in_the_picture(tmp_path):
-    @dataclass(frozen=True)
-    class WithInterval(RangeTestResult):
-        interval: tuple[float, float] | None = None
-
-    found = WithInterval([0.01], [1.0], [1.0], 0.05, {}, "", interval=(0.02, 0.2))
+    found = RangeTestResult([0.01], [1.0], [1.0], 0.05, {}, "", interval=(0.02, 0.2))
     for _ in range(2):
         table = grid_search(parts, {"lr": [0.01, 0.1]}, folder=tmp_path, suggest=lambda: found)
         assert (table.suggestion, table.interval) == (0.05, (0.02, 0.2))
+    assert "The LR range test suggests 0.05 (0.02 to 0.2), " in table.verdict()
     labels = {text.get_text() for text in table.plot().legends[0].get_texts()}
     assert {"range test suggests 0.05", "interval of the range test"} <= labels

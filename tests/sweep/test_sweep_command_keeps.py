@@ -13,7 +13,7 @@ from sweep_support import TINY, config, fails, sweep
 from lr_callbacks.__main__ import main
 from lr_callbacks.cli.app import LRCallbacksCLI
 from lr_callbacks.cli.sweep_run import _write
-from lr_callbacks.cli.trial_cli import Trial
+from lr_callbacks.cli.trial_cli import TrialCLI
 from lr_callbacks.sweep import Row, SweepTable
 from lr_callbacks.sweep.config import check_peaks
 
@@ -67,7 +67,7 @@ def test_an_interrupt_between_two_trials_is_a_line_and_no_traceback(workplace, m
     def interrupted(self, *_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trial, "__init__", interrupted)
+    monkeypatch.setattr(TrialCLI, "__init__", interrupted)
     with pytest.raises(SystemExit) as end:
         sweep("--lr", "0.1")
     assert end.value.code == 130

@@ -132,6 +132,8 @@ def test_a_point_that_kills_its_process_does_not_keep_the_others_from_being_trai
         ]
     table, built = poisoned()
     assert built == []
+    said = capsys.readouterr().out
+    assert "lr 0.02, seed 0: the process was killed 3 times; it is given up" in said
     assert [row.state for row in table.rows] == ["complete"] * 3 + ["dead"]
     assert table.rows[-1].point == {"lr": 0.02}
     assert str(table).splitlines()[-1].endswith("died 3 times")
