@@ -37,14 +37,14 @@ def duration(minimum: int = 1, optional: bool = True) -> list[Row]:
     no = "must be an int or a string with a unit"
     rows: list[Row] = [(value, TypeError, no) for value in (0.5, 1.0, True, [5], *(() if optional else (None,)))]
     unknown = ("5 parsecs", "", "five", "%", "1e999 epochs x", "epochs")
-    rows += [(value, ValueError, "has no unit that is known here") for value in unknown]
+    rows += [(value, ValueError, "has an unknown unit") for value in unknown]
     rows += [(value, ValueError, "must not be negative") for value in (-3, "-2 epochs")]
     rows += [
         ("120%", ValueError, "must be at most 100% of the run"),
         ("1.5", ValueError, "must be a whole number of st"),
     ]
     rows += [(v, ValueError, "must be below 1e+15") for v in ("1e999 epochs", 10**15, HUGE)]
-    return rows + ([(v, ValueError, "must be longer than nothing") for v in (0, "0%", "0 s")] if minimum else [])
+    return rows + ([(v, ValueError, "must be positive") for v in (0, "0%", "0 s")] if minimum else [])
 
 
 def choice(*values: Any) -> list[Row]:
@@ -54,7 +54,7 @@ def choice(*values: Any) -> list[Row]:
 
 
 FLAG: list[Row] = [(value, TypeError, "must be True or False") for value in ("false", 1, None)]
-TEXT: list[Row] = [(value, TypeError, "must be a text, or None") for value in (1, ["x"], True)]
+TEXT: list[Row] = [(value, TypeError, "must be a str or None") for value in (1, ["x"], True)]
 GROUPS: list[Row] = [
     (value, ValueError, "must be an index, a name or a list of them (None for all)")
     for value in ([], (), True, 0.5, [[0]], {"a": 1})
@@ -319,7 +319,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     },
     "SnapshotCheckpoint": {
         "dirpath": [(value, TypeError, "must be a path, or None") for value in (3, ["x"])],
-        "filename": [(value, TypeError, "must be a text, such as 'snapshot-{step}'") for value in (3, None)],
+        "filename": [(value, TypeError, "must be a str, e.g. 'snapshot-{step}'") for value in (3, None)],
         "save_weights_only": FLAG,
     },
     "ReplaceSchedulers": {
@@ -442,7 +442,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "folder": [(value, TypeError, "must be a path, or None") for value in (3, ["x"])],
         "storage": [
-            *((value, TypeError, "must be a text, or None") for value in (3, True)),
+            *((value, TypeError, "must be a str or None") for value in (3, True)),
             ("no such://thing", ValueError, "must be reachable"),
             ("/dev/null/study.journal", ValueError, "must be reachable"),
         ],

@@ -1,4 +1,4 @@
-"""Strategies that shard, on two ranks on the CPU: the README's table of strategies."""
+"""Strategies that shard, on two ranks on the CPU: the README's table of compatibility."""
 
 from __future__ import annotations
 
