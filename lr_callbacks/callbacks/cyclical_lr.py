@@ -34,7 +34,7 @@ class CyclicalLR(LRCallback):
     In a cycle of U = `step_size_up` and D = `step_size_down`, a height h goes from 0 to 1 at time U and back to 0 at
     U + D. The LR is ``bottom + (top - bottom) * h * scale``; scale is 1 (triangular), ``1 / 2 ** n`` in cycle n counted
     from 0 (triangular2) or ``gamma ** t`` (exp_range). First step: the bottom. It has no end. The momentum is
-    ``max_momentum - (max_momentum - base_momentum) * h * scale`` and is given back as it was configured when the fit
+    ``max_momentum - (max_momentum - base_momentum) * h * scale`` and is restored to its configured value when the fit
     ends.
 
     The values are those of torch ``CyclicLR``, whose two bounds become one factor: the group with the largest LR goes
@@ -168,13 +168,13 @@ class CyclicalLR(LRCallback):
 
     @property
     def why_not_by_time(self) -> str | None:
-        """A rate for every step is none for a time."""
+        """A rate per step has no meaning on the wall clock."""
         return super().why_not_by_time or ("its gamma is one for every step" if self.gamma != 1 else None)
 
     def _check_bounds(self, top: float, largest: float) -> None:
         if largest == 0:
             raise MisconfigurationException(
-                f"CyclicalLR: base_lr={self.base_lr} and max_lr={self.max_lr} are to scale groups whose LRs are all 0;"
+                f"CyclicalLR: base_lr={self.base_lr} and max_lr={self.max_lr} cannot scale groups with LRs of 0;"
                 " configure LRs above 0"
             )
         if self.base_lr >= top:

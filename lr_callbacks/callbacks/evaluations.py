@@ -49,13 +49,13 @@ class EvaluationCallback(LRCallback):
         raise NotImplementedError(f"{type(self).__name__} must define judge(value)")
 
     def forget(self) -> None:
-        """Forget what an earlier fit has taught it."""
+        """Reset the state of an earlier fit."""
         super().forget()
         self._watch, self._validation_due = MetricWatch(self.monitor or "", self.strict), False
         self._judged_validation = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Make up for a validation that Lightning skips."""
+        """Run a validation that Lightning skips."""
         super().on_train_start(trainer, pl_module)
         if self._validation_due:
             rank_zero_info(
@@ -127,7 +127,7 @@ class EvaluationCallback(LRCallback):
             self._validation_due = self.listens and self._watch.may_come_from_validation and due
 
     def _close_epoch(self, trainer: Trainer) -> None:
-        """Nobody can log anything for the last epoch any more."""
+        """Close the last epoch: nothing can be logged for it any more."""
         self._listen(trainer)
         if self.listens:
             self._watch.after_epoch(trainer, repr(self))

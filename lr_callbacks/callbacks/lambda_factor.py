@@ -1,4 +1,4 @@
-"""Factors from a function of the user's own, named by its import path or given as it is."""
+"""Factors from a user's function, given directly or by its import path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 
 
 class LambdaFactor(LRCallback):
-    """Multiply the learning rate by what a function of the user's own says.
+    """Multiply the learning rate by the value of a user's function.
 
     The factor at time t is ``function(t, **options)``. First step: that of t = 0. It has no end: the function is asked
     for every t of the run, in any order and more than once for the same t, so it must depend on nothing but t.
@@ -110,7 +110,7 @@ class LambdaFactor(LRCallback):
 
 
 class MultiplicativeFactor(LambdaFactor):
-    """Multiply the learning rate, step after step, by what a function of the user's own says.
+    """Multiply the learning rate, step after step, by the value of a user's function.
 
     The factor at time t is ``function(1) * function(2) * ... * function(t)``. First step: 1. It has no end: the
     function must depend on nothing but t.
@@ -212,7 +212,7 @@ def imported(function: str | Callable[..., float], argument: str = "function") -
 
 
 class Checked:
-    """A user's function whose every value is a finite number of at least 0, or an error that names it."""
+    """A user's function that is checked: each value must be a finite number of at least 0."""
 
     def __init__(self, function: Callable[[int], float], name: str) -> None:
         self._function, self._name = function, name
@@ -230,7 +230,7 @@ class Checked:
 
 
 class RunningProduct:
-    """``function(1) * ... * function(step)``; the next step costs one multiplication, an earlier one starts anew."""
+    """``function(1) * ... * function(step)``; the next step costs one multiplication, an earlier one starts again."""
 
     def __init__(self, function: Callable[[int], float]) -> None:
         self._function = function

@@ -57,7 +57,7 @@ class Heard:
 
 
 class MetricWatch:
-    """Watches one name in ``trainer.callback_metrics``, which keeps old values beside new ones.
+    """Watches one name in ``trainer.callback_metrics``, which keeps old values next to new ones.
 
     A value is new if it is another object than the one that stood there when the validation, or the epoch, began. A
     name that validations log is theirs: values that the training logs under it are not given.
@@ -104,7 +104,7 @@ class MetricWatch:
         return [value]
 
     def value(self, trainer: Trainer) -> float | None:
-        """The value as it stands."""
+        """Return the current value."""
         return self._agreed(trainer, trainer.callback_metrics.get(self.monitor))
 
     @property
@@ -188,7 +188,7 @@ class MetricWatch:
         return value
 
     def _mean_over_ranks(self, trainer: Trainer, mine: Tensor | None) -> float | None:
-        """All ranks call it, also those that have logged nothing: who waits for them would wait for ever."""
+        """Collective: every rank must call this, even if it has logged nothing; otherwise the others deadlock."""
         entry = [0.0, 0.0] if mine is None else [float(mine), 1.0]
         everyone = trainer.strategy.all_gather(
             torch.tensor(entry, dtype=torch.float64, device=trainer.strategy.root_device)

@@ -205,7 +205,7 @@ ELSEWHERE = (
 
 
 def names_covered() -> set[str]:
-    """The public callbacks that stand in the table."""
+    """The public callbacks that are in the table."""
     return {type(callback).__name__ for schedule in SCHEDULES.values() for callback in schedule.make()}
 
 
