@@ -18,7 +18,6 @@ LAYER_OF = {
     "plain_loop": "previews",
     "plotting": "previews",
     "extras": "schedules",
-    "other_names": "schedules",
     "__main__": "cli",
     "__init__": "cli",
 }
