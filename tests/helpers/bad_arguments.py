@@ -412,6 +412,48 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "samples_per_step": whole(1),
         "base_values": [({"weight_decay": value}, TypeError, "must be a number") for value in ("x", True)],
     },
+    "ReplaceSchedulers": {
+        "optimizer": whole(0),
+        "lr": [
+            ([], ValueError, "must be one number, or one for each group"),
+            (-0.1, ValueError, "must be at least 0"),
+            ("x", TypeError, "must be a number"),
+            ([0.1, NAN], ValueError, "must be finite"),
+        ],
+    },
+    "attach": {
+        "optimizer": [(v, TypeError, "must be a torch optimizer, or a list of them") for v in (None, 3, [], [0.1])],
+        "callbacks": [
+            (v, TypeError, "must be a list of schedules such as OneCycle()") for v in (None, 3, [lc.OneCycle])
+        ],
+        "total_steps": whole(1),
+        "steps_per_epoch": whole(1),
+        "max_time": [
+            ("5%", ValueError, "must be a time such as '30 min'"),
+            (30, ValueError, "must be a time such as '30 min'"),
+            (0.5, TypeError, "must be an int or a string with a unit"),
+        ],
+        "resume": FLAG,
+        "plan": FLAG,
+    },
+    "param_groups": {
+        "module": [
+            (3, TypeError, "must be a torch.nn.Module"),
+            (torch.nn.ReLU(), ValueError, "must be one with parameters that need a gradient"),
+        ],
+        "lr": AT_LEAST_0,
+        "layer_decay": GAMMA,
+        "weight_decay": AT_LEAST_0,
+        "no_decay": [
+            (3, TypeError, "must be a list of names or patterns such as 'blocks.0.*'"),
+            (["nothing"], ValueError, "must be patterns of parameter names"),
+        ],
+        "layers": [
+            (3, TypeError, "must be a list of names or patterns such as 'blocks.0.*'"),
+            ([], ValueError, "must be at least one pattern"),
+            (["nothing"], ValueError, "must be patterns of parameter names"),
+        ],
+    },
     "grid_search": {
         "build": [(value, TypeError, "must be a function") for value in (None, 3, "build")],
         "grid": [
@@ -442,8 +484,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "folder": [(value, TypeError, "must be a path, or None") for value in (3, ["x"])],
         "storage": [
-            *((value, TypeError, "must be a str or None") for value in (3, True)),
-            ("no such://thing", ValueError, "must be reachable"),
+            *((value, TypeError, "must be a path, a URL, a storage of Optuna's or None") for value in (3, True)),
             ("/dev/null/study.journal", ValueError, "must be reachable"),
         ],
         "sampler": [(value, ValueError, "must be one of grid, tpe, random, gp") for value in ("magic", None, ["grid"])],
@@ -499,6 +540,12 @@ REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
     "TorchScheduler": lambda: {"scheduler": StepLR, "step_size": 3},
     "lr_range_test": lambda: {"trainer": Trainer(accelerator="cpu", logger=False), "module": Net()},
     "preview": lambda: {"callbacks": [], "base_lrs": 0.1, "total_steps": 5},
+    "attach": lambda: {
+        "optimizer": torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1),
+        "callbacks": [lc.OneCycle()],
+        "total_steps": 5,
+    },
+    "param_groups": lambda: {"module": Net()},
     "grid_search": lambda: {"build": never, "grid": {"lr": [0.1]}},
 }
 """What each needs beside the argument in question."""
