@@ -19,7 +19,8 @@ from lr_callbacks import LRCallback, schedules
 from lr_callbacks.cli.registry import COMMANDS, FLAGS
 
 project, version, release = "lr_callbacks", lr_callbacks.__version__, lr_callbacks.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+myst_heading_anchors = 3
 html_theme = "furo"
 html_title = f"lr_callbacks {version}"
 html_show_copyright = False
@@ -36,6 +37,7 @@ napoleon_use_rtype = False
 
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!lr_callbacks\.).*")]  # torch, Lightning and Python have references of their own
+nitpick_ignore = [("py:class", "lr_callbacks.schedules.arrays.Method")]  # a variable of types
 default_role = "name"
 
 
@@ -46,16 +48,18 @@ def documented(part: object) -> bool:
 
 PLACES = {
     "lr_callbacks": [*lr_callbacks.__all__],
-    "lr_callbacks.callbacks.base": ["ScheduleCallback"],
-    "lr_callbacks.callbacks.interval": ["IntervalSchedule", "Shape"],
     "lr_callbacks.demo": ["DigitsClassifier", "DigitsDataModule"],
     "lr_callbacks.core.durations": ["Duration"],
-    "lr_callbacks.core.horizon": ["Horizon"],
+    "lr_callbacks.core.run_length": ["RunLength"],
+    "lr_callbacks.core.schedule": ["LRSchedule", "ScheduleOptions", "lookahead"],
+    "lr_callbacks.core.schedule_time": ["GroupRows", "ScheduleTime"],
+    "lr_callbacks.core.timeline": ["Beginning", "Knot", "Timeline"],
+    "lr_callbacks.plain_loop": ["Attached"],
+    "lr_callbacks.previews": ["Preview"],
+    "lr_callbacks.range_test.settle": ["Trial"],
     "lr_callbacks.schedules.plateau": ["PlateauState"],
     "lr_callbacks.schedules": [name for name in schedules.__all__ if documented(getattr(schedules, name))],
-    "lr_callbacks.core.segment": ["Segment", "Group"],
     "lr_callbacks.sweep": ["SweepTable", "Row", "Outcome", "run_trial"],
-    "lr_callbacks.core.ticks": ["Ticks"],
 }
 """What the reference must have, module by module."""
 TARGETS = {name: f"{module}.{name}" for module, names in PLACES.items() for name in names}

@@ -64,6 +64,10 @@ def _raised_here(error: BaseException | None) -> BaseException | None:
             ("lr_callbacks.", "lightning.pytorch.trainer.connectors.", "pytorch_lightning.trainer.connectors.")
         ):
             return error
+        if (
+            isinstance(error, ModuleNotFoundError) and ".loggers." in modules[-1]
+        ):  # of a logger whose package is missing
+            return error
         if modules[-1].startswith("torch.optim.") and _caller_of_torch(modules).startswith("jsonargparse."):
             return error
         error = error.__cause__  # jsonargparse wraps what a constructor raises

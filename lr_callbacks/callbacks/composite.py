@@ -75,7 +75,7 @@ class Composite(LRCallback):
             )
         return end
 
-    # ------------------------------------------------------------------ what it tells of itself
+    # ------------------------------------------------------------------ its description
     @property
     def looks_ahead(self) -> bool:
         """Whether all parts do."""

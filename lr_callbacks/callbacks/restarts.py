@@ -17,7 +17,7 @@ from lr_callbacks.schedules import Scaled, cycles_factor, restart_cycle
 
 
 class Restarts(Composite):
-    """Repeat a schedule in cycles, whose lengths and peaks may change.
+    """Repeat a schedule in cycles; their lengths and peaks may change.
 
     In cycle n, t after its start, the factor is that of the schedule at time t of a run of the cycle's length T, f.
     Its peak is scaled by p, ``cycle_decay ** n`` or ``peaks[n]``; e is the schedule's own last value. ``"peak"``:

@@ -25,7 +25,7 @@ class ClockChecks:
     """Checks that each optimizer is seen to step.
 
     Args:
-        controllers: Whose clocks are watched.
+        controllers: Controllers with the clocks to watch.
 
     Attributes:
         are_open: Whether a clock has not been seen to run.

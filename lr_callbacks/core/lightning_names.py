@@ -71,11 +71,11 @@ def counterpart(kind: type[Class], like: object) -> type[Class]:
 
 
 def overrides(name: str, value: object, base: str = "LightningModule") -> bool:
-    """Whether an object has a method of its own in the place of one of Lightning's.
+    """Whether an object overrides a method of a Lightning class.
 
     Args:
         name: The method.
-        value: An object whose class derives from one of Lightning's.
+        value: An object of a class that derives from a Lightning class.
         base: Name of that class.
 
     Example:

@@ -15,7 +15,7 @@ LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightn
 
 
 class AboveBars:
-    """A stream that writes whole lines above the bars of tqdm, which otherwise go on in the same line.
+    """A stream that writes whole lines above tqdm bars, which would otherwise continue in the same line.
 
     Args:
         stream: Where to write.
@@ -42,7 +42,7 @@ class AboveBars:
 
 
 def info(text: str) -> None:
-    """Log a text on rank zero, above progress bars.
+    """Log a message on rank zero, above progress bars.
 
     Args:
         text: One or more lines.

@@ -1,7 +1,7 @@
 """The one rule: value = base value × the product of the factors, in a table of the next steps, a row for each.
 
 Most factors are pure functions of time: their product is worked out for many steps at once. A live term (a user's own
-function, a scheduler of torch's, feedback) is asked at each step and multiplies the row that is written.
+function, a torch scheduler, feedback) is asked at each step and multiplies the row that is written.
 """
 
 from __future__ import annotations

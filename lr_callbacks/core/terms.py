@@ -24,7 +24,7 @@ class Term:
     """What one schedule does to some groups of an optimizer.
 
     Attributes:
-        schedule: Whose term it is.
+        schedule: The schedule that it belongs to.
         param: The entry of the groups that it drives.
         groups: Their places in ``optimizer.param_groups``.
         time: Its time: axis, start, length of a tick.
