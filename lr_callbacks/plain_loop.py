@@ -7,9 +7,6 @@ from types import TracebackType
 from typing import Any
 from weakref import WeakSet
 
-from lightning.fabric import is_wrapped
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.optim import Optimizer
 from typing_extensions import Self
 
@@ -22,6 +19,7 @@ from lr_callbacks.core.arguments import flag, number, whole
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import MisconfigurationException, is_wrapped, rank_zero_info
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.restored import Restored
 from lr_callbacks.core.run_length import RunLength

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from lr_callbacks.core.arguments import number, require, whole
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.durations import Duration
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import Callback, is_a
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.session import Session
 from lr_callbacks.core.wall_clock import EvenPace, TimeLimit, goes_by_time, refuse_steppers

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.lightning_names import Callback, LightningModule, MisconfigurationException, Trainer
 from lr_callbacks.core.schedule import LRSchedule
 from lr_callbacks.core.session import Session, join_session, session_of
 from lr_callbacks.core.terms import Term

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.metric_watch import Heard, MetricWatch
 from lr_callbacks.core.arguments import flag, require
 from lr_callbacks.core.lightning_internals import run_validation, validation_is_due
+from lr_callbacks.core.lightning_names import LightningModule, Trainer, TrainerFn, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions
 
 

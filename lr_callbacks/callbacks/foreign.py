@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
 from lr_callbacks.callbacks.foreign_state import is_plain, plain, put_back, same
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_count, is_finite
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.native_schedulers import CYCLE_KEYS
 
 STATE_KEYS = ("count", "initial", "now")

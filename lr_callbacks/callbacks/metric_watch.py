@@ -8,13 +8,11 @@ from difflib import get_close_matches
 from typing import Literal
 
 import torch
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from lr_callbacks.core.arguments import is_count
 from lr_callbacks.core.lightning_internals import logs_at_epoch_end, names_of_training
+from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer, rank_zero_warn
 
 Event = Literal["validation", "training epoch"]
 

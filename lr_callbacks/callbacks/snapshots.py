@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
 from lr_callbacks.callbacks.sgdr import SGDR
 from lr_callbacks.core.arguments import flag, state_of
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, ModelCheckpoint, Trainer
 
 
 class SnapshotCheckpoint(ModelCheckpoint):

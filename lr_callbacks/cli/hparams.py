@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard.summary import hparams
 from typing_extensions import override
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    LightningModule,
+    TensorBoardLogger,
+    Trainer,
+    is_a,
+    rank_zero_only,
+)
 from lr_callbacks.core.param_groups import BASE_LR
 
 NOT_RESULTS = ("lr/", "momentum/", "weight_decay/")

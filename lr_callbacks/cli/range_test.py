@@ -74,9 +74,7 @@ def range_test(
         trial_limit: Begin and continue no trial after this time, such as "10 min".
         rules: Show what every rule reads off the sweep.
     """
-    from lightning.pytorch.cli import SaveConfigCallback
-
-    from lr_callbacks.core.lightning_names import is_a
+    from lr_callbacks.core.lightning_names import SaveConfigCallback, is_a
     from lr_callbacks.extras import require_extra
     from lr_callbacks.range_test.call import lr_range_test
     from lr_callbacks.range_test.log import log_result
@@ -198,8 +196,6 @@ def where(files: Sequence[Path], board: str | None) -> list[str]:
 
 def boards(loggers: Sequence[Any]) -> str | None:
     """The folder for TensorBoard, None where the Trainer does not log there."""
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    from lr_callbacks.core.lightning_names import is_a
+    from lr_callbacks.core.lightning_names import TensorBoardLogger, is_a
 
     return next((str(logger.save_dir) for logger in loggers if is_a(logger, TensorBoardLogger)), None)

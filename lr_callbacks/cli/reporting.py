@@ -14,16 +14,21 @@ from typing import Any, ClassVar, NoReturn
 import torch
 import yaml
 from jsonargparse import Namespace
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor
-from lightning.pytorch.cli import LightningArgumentParser
-from lightning.pytorch.loggers import TensorBoardLogger
 
 import lr_callbacks
 from lr_callbacks import LRCallback
 from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
 from lr_callbacks.cli.help import shortened
-from lr_callbacks.core.lightning_names import derives, is_a, overrides
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    LearningRateMonitor,
+    LightningArgumentParser,
+    TensorBoardLogger,
+    Trainer,
+    derives,
+    is_a,
+    overrides,
+)
 from lr_callbacks.core.messages import LOGGERS
 from lr_callbacks.core.parameters import parameters_of
 from lr_callbacks.other_names import hint as elsewhere

@@ -9,11 +9,6 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
 import lr_callbacks
@@ -37,7 +32,20 @@ from lr_callbacks.cli.reporting import (
 from lr_callbacks.cli.resume import interrupted, newest_checkpoint
 from lr_callbacks.cli.sample import SAMPLE, is_sample, names_own_class
 from lr_callbacks.cli.words import with_underscores
-from lr_callbacks.core.lightning_names import is_a, overrides
+from lr_callbacks.core.lightning_names import (
+    Checkpoint,
+    LearningRateMonitor,
+    LightningArgumentParser,
+    LightningCLI,
+    LightningModule,
+    ProgressBar,
+    SaveConfigCallback,
+    TensorBoardLogger,
+    Trainer,
+    is_a,
+    overrides,
+    rank_zero_only,
+)
 from lr_callbacks.core.messages import above_progress_bars
 
 for known in lr_callbacks.__all__:  # jsonargparse knows a class by its short name once it is imported

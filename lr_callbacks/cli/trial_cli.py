@@ -2,13 +2,18 @@
 
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelSummary, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
 from lr_callbacks.cli.training import TrainingCLI
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    Checkpoint,
+    LightningArgumentParser,
+    ModelSummary,
+    ProgressBar,
+    Trainer,
+    is_a,
+)
 
 
 def is_quiet(callback: Callback) -> bool:

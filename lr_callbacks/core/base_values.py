@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_param
+from lr_callbacks.core.lightning_names import rank_zero_info, rank_zero_warn
 from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.terms import Term
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import StochasticWeightAveraging
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.controller import Controller
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import MisconfigurationException, StochasticWeightAveraging, Trainer, is_a
 from lr_callbacks.core.native_schedulers import native_configs
 from lr_callbacks.core.replacement_lines import replacement_line
 from lr_callbacks.core.terms import Term

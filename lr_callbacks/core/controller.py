@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lr_callbacks.core import epochs, timeline_state
@@ -14,6 +12,7 @@ from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
 from lr_callbacks.core.group_checks import check_numbers, require_lrs
+from lr_callbacks.core.lightning_names import MisconfigurationException, rank_zero_info, rank_zero_warn
 from lr_callbacks.core.lr_scale import mark_scales, scale_added_group
 from lr_callbacks.core.native_schedulers import TakenOut, momentum_after_native_run
 from lr_callbacks.core.plan import plan_records, tell_of_another_plan

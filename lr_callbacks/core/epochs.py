@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
-
+from lr_callbacks.core.lightning_names import rank_zero_info
 from lr_callbacks.core.run_length import EpochLengths, RunLength
 from lr_callbacks.core.timeline import ROUNDING, Beginning, Timeline
 

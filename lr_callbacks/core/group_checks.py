@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from numbers import Real
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_finite
+from lr_callbacks.core.lightning_names import MisconfigurationException
 
 
 def require_lrs(optimizer: Optimizer, name: str) -> None:

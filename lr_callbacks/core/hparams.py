@@ -6,10 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-
+from lr_callbacks.core.lightning_names import TensorBoardLogger, Trainer, is_a, rank_zero_warn
 from lr_callbacks.core.plan import plain
 from lr_callbacks.core.schedule import LRSchedule
 
@@ -39,7 +36,7 @@ def log_schedules(trainer: Trainer, schedules: Sequence[LRSchedule]) -> None:
     """
     driving = [schedule for schedule in schedules if schedule.drives]
     for logger in trainer.loggers if driving else ():
-        more: dict[str, Any] = {"metrics": {}} if isinstance(logger, TensorBoardLogger) else {}
+        more: dict[str, Any] = {"metrics": {}} if is_a(logger, TensorBoardLogger) else {}
         try:
             logger.log_hyperparams(hyper_parameters(driving), **more)
         except Exception as error:  # of any logger's own kind, such as MLflow's where a run goes on with other values

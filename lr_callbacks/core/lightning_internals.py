@@ -6,26 +6,32 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
-from lightning.fabric.utilities.data import _set_sampler_epoch, sized_len
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateFinder, RichProgressBar
-from lightning.pytorch.core.optimizer import _MockOptimizer
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.trainer.call import _call_strategy_hook
-from lightning.pytorch.trainer.connectors.data_connector import (
+from torch import Tensor
+
+from lr_callbacks.core.lightning_names import (
+    _SUPPORTED_MODES,
+    CombinedLoader,
+    LearningRateFinder,
+    LightningModule,
+    MisconfigurationException,
+    RichProgressBar,
+    RunningStage,
+    TensorBoardLogger,
+    Trainer,
+    TrainerFn,
+    _call_strategy_hook,
+    _MockOptimizer,
     _parse_num_batches,
     _process_dataloader,
     _request_dataloader,
     _resolve_overfit_batches,
+    _set_sampler_epoch,
+    counterpart,
+    is_a,
+    is_param_in_hook_signature,
+    overrides,
+    sized_len,
 )
-from lightning.pytorch.trainer.states import RunningStage, TrainerFn
-from lightning.pytorch.utilities import CombinedLoader
-from lightning.pytorch.utilities.combined_loader import _SUPPORTED_MODES
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
-from torch import Tensor
-
-from lr_callbacks.core.lightning_names import counterpart, is_a, overrides
 
 
 def has_no_optimizer(trainer: Trainer) -> bool:

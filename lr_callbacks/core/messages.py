@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import Any, TextIO
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from tqdm import tqdm
+
+from lr_callbacks.core.lightning_names import rank_zero_info
 
 LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 

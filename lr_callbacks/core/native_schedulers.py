@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_finite
+from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer
 from lr_callbacks.core.optimizer_hooks import forget_scheduler
 from lr_callbacks.core.replacement_lines import scheduler_in_words
 

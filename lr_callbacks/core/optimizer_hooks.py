@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.param_groups import ParamGroup
 
 

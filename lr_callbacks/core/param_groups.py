@@ -13,11 +13,11 @@ from numbers import Real
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lr_callbacks.core.arguments import is_count
+from lr_callbacks.core.lightning_names import MisconfigurationException
 
 ParamGroup = dict[str, Any]
 

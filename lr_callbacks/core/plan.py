@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-
+from lr_callbacks.core.lightning_names import rank_zero_warn
 from lr_callbacks.core.schedule import LRSchedule
 from lr_callbacks.core.terms import Term
 

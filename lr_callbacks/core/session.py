@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from typing import TypeVar
 from weakref import WeakKeyDictionary, ref
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import BaseFinetuning
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
@@ -23,7 +19,15 @@ from lr_callbacks.core.lightning_internals import (
     begins_epoch,
     has_no_optimizer,
 )
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import (
+    BaseFinetuning,
+    LightningModule,
+    MisconfigurationException,
+    Trainer,
+    is_a,
+    rank_zero_info,
+    rank_zero_warn,
+)
 from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe

@@ -12,10 +12,10 @@ from operator import is_, itemgetter
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule_time import Array, same
 from lr_callbacks.core.terms import Term
 

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import LRSchedule
 from lr_callbacks.core.schedule_time import GroupRows, ScheduleTime
 from lr_callbacks.core.timeline import Axis, Timeline

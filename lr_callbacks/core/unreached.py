@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.lightning_names import rank_zero_warn
 from lr_callbacks.core.plan import SHOWN_GROUPS
 from lr_callbacks.core.terms import Term
 

@@ -10,12 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
 from lr_callbacks.core.durations import Duration, time_text
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import MisconfigurationException, Timer, Trainer, is_a
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.schedule import LRSchedule
 

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core.arguments import flag
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import (
+    LightningDataModule,
+    LightningModule,
+    MisconfigurationException,
+    ProgressBar,
+    Trainer,
+    is_a,
+)
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.range_test.isolation import LARGEST_IN_DATA, raise_if_any
 from lr_callbacks.range_test.random_state import remember_random_state

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import torch
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer, is_a
 
 NO_EVIDENCE: tuple[type[BaseException], ...] = (
     *(MisconfigurationException, MemoryError, OSError, ImportError, NameError, NotImplementedError),

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import GradientAccumulationScheduler
-from lightning.pytorch.loggers.logger import DummyLogger
-from lightning.pytorch.profilers import PassThroughProfiler
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from lr_callbacks.core import lightning_internals as private
-from lr_callbacks.core.lightning_names import counterpart, is_a
+from lr_callbacks.core.lightning_names import (
+    DummyLogger,
+    GradientAccumulationScheduler,
+    LightningModule,
+    MisconfigurationException,
+    PassThroughProfiler,
+    Trainer,
+    counterpart,
+    is_a,
+    rank_zero_info,
+)
 from lr_callbacks.range_test.random_state import remember_random_state
 from lr_callbacks.range_test.signals import SignalCameError, held_signals, no_interrupt
 from lr_callbacks.range_test.state_snapshot import StateSnapshot

@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
-
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import (
+    CSVLogger,
+    Logger,
+    MLFlowLogger,
+    TensorBoardLogger,
+    Trainer,
+    WandbLogger,
+    is_a,
+)
 from lr_callbacks.range_test.result import RangeTestResult
 
 
@@ -27,25 +32,25 @@ def log_result(trainer: Trainer, result: RangeTestResult) -> None:
             low, high = result.interval
             found = {"range_test/suggestion": result.suggestion, "range_test/low": low, "range_test/high": high}
             logger.log_metrics(found, step=trainer.global_step)
-        if not isinstance(logger, TensorBoardLogger):
+        if not is_a(logger, TensorBoardLogger):
             _curve_and_figure(logger, result)
 
 
 def _curve_and_figure(logger: Logger, result: RangeTestResult) -> None:
     """The curve as a table and the figure, to the loggers that have a place for them."""
     figure = result.plot() if importlib.util.find_spec("matplotlib") is not None else None
-    if isinstance(logger, CSVLogger):
+    if is_a(logger, CSVLogger):
         folder = Path(logger.log_dir)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "range_test.csv").write_text(result.to_csv(), encoding="utf-8")
         if figure is not None:
             figure.savefig(folder / "range_test.png")
-    elif isinstance(logger, WandbLogger):
+    elif is_a(logger, WandbLogger):
         rows = [list(row) for row in zip(result.lrs, result.losses, strict=True)]
         logger.log_table("range_test/curve", columns=["lr", "loss"], data=rows)
         if figure is not None:
             logger.log_image("range_test/figure", [figure])
-    elif isinstance(logger, MLFlowLogger):
+    elif is_a(logger, MLFlowLogger):
         logger.experiment.log_text(logger.run_id, result.to_csv(), "range_test.csv")
         if figure is not None:
             logger.experiment.log_figure(logger.run_id, figure, "range_test.png")

@@ -6,11 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
-
 from lr_callbacks.core.lightning_internals import console_arguments
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import RichProgressBar, Tqdm, TQDMProgressBar, is_a
 
 TITLE = "LR range test"
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.callbacks.base import LRCallback
@@ -16,7 +13,13 @@ from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import (
+    DDPStrategy,
+    MisconfigurationException,
+    SingleDeviceStrategy,
+    Trainer,
+    is_a,
+)
 from lr_callbacks.core.native_schedulers import native_configs
 from lr_callbacks.core.optimizer_hooks import has_scheduler
 from lr_callbacks.core.replacement_lines import replacement_line

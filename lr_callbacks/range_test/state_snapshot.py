@@ -14,14 +14,10 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningDataModule, Trainer
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.profilers import Profiler
-from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import Callback, LightningDataModule, Logger, Profiler, Strategy, Trainer, is_a
 from lr_callbacks.range_test.state_kinds import can_be_copied, copy_of, is_from, slots_of, undo_of, why_not_kept
 from lr_callbacks.range_test.tensor_copies import NotKeptError, keep_array, keep_tensor
 

@@ -8,10 +8,7 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, is_a
 
 Build = Callable[..., tuple[Any, ...]]
 """A point, as keyword arguments or one dict -> (trainer, module, and what else `trainer.fit` takes)."""

@@ -12,16 +12,21 @@ from traceback import walk_tb
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import LearningRateFinder
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.trainer.states import TrainerStatus
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from typing_extensions import override
 
 from lr_callbacks.core.lightning_internals import enter_no_hparams, finder_sets_lr, logged_so_far
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    LearningRateFinder,
+    LightningModule,
+    MisconfigurationException,
+    TensorBoardLogger,
+    Trainer,
+    TrainerStatus,
+    is_a,
+    seed_everything,
+)
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.sweep.build import Build, caller, made_new
 

@@ -24,13 +24,18 @@ from lr_callbacks import (
     lr_range_test,
     preview,
 )
+from lr_callbacks.core.lightning_names import IS_ALONE
 
 pytestmark = [pytest.mark.oldest, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 @pytest.fixture(params=["lightning.pytorch", "pytorch_lightning"])
 def pl(request: pytest.FixtureRequest) -> ModuleType:
-    return importlib.import_module(request.param)
+    package = importlib.import_module(request.param)
+    is_old = tuple(map(int, package.__version__.split(".")[:2])) < (2, 6)
+    if request.param == "pytorch_lightning" and is_old and not IS_ALONE:
+        pytest.skip("before 2.6, a Trainer of pytorch_lightning takes no callbacks of lightning.pytorch")
+    return package
 
 
 class User:
@@ -185,6 +190,8 @@ def test_a_range_test_before_a_fit_sets_the_lr(user):
 
 @pytest.mark.parametrize("bar", ["TQDMProgressBar", "RichProgressBar"])
 def test_a_range_test_is_shown_in_the_bar_of_the_package(user, bar, capsys):
+    if bar == "RichProgressBar" and user.pl.__version__.startswith("2.5."):
+        pytest.skip("this bar of Lightning 2.5.0 fails by itself with Rich 15")
     shown = getattr(user.pl.callbacks, bar)()
     user.fit(LRRangeTest(num_steps=20), OneCycle(), shown, enable_progress_bar=True)
     assert bar == "RichProgressBar" or "LR range test" in capsys.readouterr().out
@@ -230,5 +237,8 @@ def test_ddp_of_the_package_steps_with_these_lrs(user):
     trainer = user.trainer(strategy=user.pl.strategies.DDPStrategy(process_group_backend="gloo"), devices=1)
     trainer.callbacks.insert(0, CosineAnnealing())
     trainer.callbacks.insert(0, LRRangeTest(num_steps=20, apply=False))
-    trainer.fit(user.module, user.data)
+    try:
+        trainer.fit(user.module, user.data)
+    finally:
+        torch.distributed.destroy_process_group()
     assert user.lrs[-20:] == preview([CosineAnnealing()], 0.1, 20)[:, 0].tolist()

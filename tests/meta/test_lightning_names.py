@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from lr_callbacks.core import lightning_names
 
 PACKAGE = Path(__file__).parents[2] / "lr_callbacks"
 FILES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
@@ -65,6 +68,26 @@ def test_a_class_of_lightnings_is_asked_for_by_both_names(name):
 )
 def test_the_rule_finds_what_breaks_it(text):
     assert breaches(text)
+
+
+def imports_of_lightning(tree: ast.AST) -> dict[str, str]:
+    """Names that are imported from Lightning in a file, and the modules that they come from."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    theirs = [node for node in nodes if node.module.partition(".")[0] in LIGHTNINGS]
+    return {alias.name: node.module for node in theirs for alias in node.names}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_file_imports_lightning_and_its_table_is_what_the_type_checker_sees(name):
+    imported = imports_of_lightning(ast.parse(FILES[name].read_text(encoding="utf-8")))
+    assert imported == (lightning_names.MODULES if name == "core/lightning_names.py" else {})
+
+
+def test_every_name_is_there_in_both_packages():
+    for name, module in lightning_names.MODULES.items():
+        other = module.replace("lightning.pytorch", "pytorch_lightning").replace("lightning.fabric", "lightning_fabric")
+        assert hasattr(import_module(module), name)
+        assert hasattr(import_module(other), name)
 
 
 @pytest.mark.parametrize("name", FILES)
