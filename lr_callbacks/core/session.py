@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
-from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core import saved_state
 from lr_callbacks.core.clock_checks import ClockChecks
 from lr_callbacks.core.conflicts import refuse_other_owners, refuse_rivals
 from lr_callbacks.core.controller import Controller
@@ -59,7 +59,7 @@ class Session:
         self._trainer = None if trainer is None else ref(trainer)
         self.is_over = False
         self.global_step = 0
-        self.carried: dict[int, pg.Carried] = {}
+        self.carried: dict[int, saved_state.Carried] = {}
         self._before = before
         self._is_started = False
         self._epoch = -1
@@ -109,7 +109,7 @@ class Session:
         if not goes_by_time(schedules, run, limit):
             return run, None
         refuse_steppers(schedules)
-        restored = [pg.get_elapsed(controller.optimizer) for controller in self.controllers]
+        restored = [saved_state.get_elapsed(controller.optimizer) for controller in self.controllers]
         known = [elapsed for elapsed in restored if elapsed is not None]
         return TimeLimit(limit), clock_of(trainer, max(known) if known else None)
 
