@@ -15,6 +15,7 @@ from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core import saved_state
 from lr_callbacks.core.arguments import flag, number, whole
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
@@ -73,7 +74,7 @@ class Attached:
         optimizer = controller.optimizer
         restored.put_back()
         self._load(restored.feedback)
-        clock = WallClock(pg.get_elapsed(optimizer) or 0) if isinstance(run, TimeLimit) else None
+        clock = WallClock(saved_state.get_elapsed(optimizer) or 0) if isinstance(run, TimeLimit) else None
         _ATTACHED.add(optimizer)
         self._hooks.append(hooks.on_load(optimizer, lambda loaded: self._before_load(controller)))
         controller.start(run, resumed=restored.step is not None, clock=clock)
@@ -244,7 +245,7 @@ def attach(
     inner = [_inner(each) for each in several]
     _check(inner, driving)
     for each in () if resume else inner:
-        pg.forget_carried(each)
+        saved_state.forget_carried(each)
     return Attached(inner, driving, _run(driving, total_steps, steps_per_epoch, max_time), plan=plan)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from lr_callbacks.core import epochs, timeline_state
+from lr_callbacks.core import epochs, saved_state, timeline_state
 from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
@@ -90,7 +90,7 @@ class Controller:
         finetuned: bool = False,
         steps_if_not_restored: int | None = 0,
         clock: WallClock | None = None,
-        before: pg.Carried | None = None,
+        before: saved_state.Carried | None = None,
     ) -> None:
         """Find the base values and the count, resolve the schedules, write the first values, and start the clock.
 
@@ -108,7 +108,7 @@ class Controller:
         self._finetuned = finetuned
         groups = self.optimizer.param_groups
         check_numbers(self.optimizer)
-        restored = pg.get_carried(self.optimizer)
+        restored = saved_state.get_carried(self.optimizer)
         mark_scales(self.optimizer, self.scales, self._configured)
         lrs_then, same = [pg.get_lr(group) for group in groups], False
         if restored is None:
@@ -142,7 +142,7 @@ class Controller:
             lrs_now = [pg.get_lr(group) for group in groups]
             lrs_then = lrs_then if before is None else lrs_now
             tell_of_another_plan(self.name, self.step, plan_then, self.plan, lrs_then, lrs_now)
-        pg.forget_carried(self.optimizer)
+        saved_state.forget_carried(self.optimizer)
         self._start_clock()
 
     def _count_without_restore(self, steps: int | None) -> int:
@@ -180,22 +180,22 @@ class Controller:
         for table in self._tables or self._new_tables():
             table.write(groups, now)
 
-    def carried(self) -> pg.Carried:
+    def carried(self) -> saved_state.Carried:
         """What a state of the optimizer carries for us."""
         elapsed = None if self.clock is None else self.clock.read()
         timeline = timeline_state.to_dict(self.timeline) if self.run.epochs and self.clock is None else None
-        return pg.Carried(self.step, self.plan, timeline, elapsed)
+        return saved_state.Carried(self.step, self.plan, timeline, elapsed)
 
     def _carry(self, groups: list[pg.ParamGroup]) -> None:
-        pg.write_carried(groups, self.carried())
+        saved_state.write_carried(groups, self.carried())
 
     def _after_load(self, optimizer: Optimizer) -> None:
         """Continue from the count of a state loaded during training, or from the current count if it has none."""
         check_numbers(optimizer)
-        carried = pg.get_carried(optimizer)
+        carried = saved_state.get_carried(optimizer)
         self.step = self.step if carried is None else carried.step
         self.now = self.step if self.clock is None else self.clock.elapsed
-        pg.forget_carried(optimizer)
+        saved_state.forget_carried(optimizer)
         for group, base in zip(optimizer.param_groups, self._bases, strict=False):
             group.setdefault(pg.BASE_LR, base)
         self.resolve()  # absolute LRs are other factors of other base LRs

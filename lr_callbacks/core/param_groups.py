@@ -7,7 +7,6 @@ so the optimizer's own checkpoint carries them. Group dicts are never kept: ``Op
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from numbers import Real
 from typing import Any
@@ -16,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lr_callbacks.core.arguments import is_count
 from lr_callbacks.core.lightning_names import MisconfigurationException
 
 ParamGroup = dict[str, Any]
@@ -49,7 +47,7 @@ LEFT_LR = "lr_callbacks_left_lr"
 """Only in a saved state: the LR then, so that a later change by the user can be detected."""
 FEEDBACK = "lr_callbacks_feedback"
 """First group only, and only in a saved state of a loop without a Trainer: the state of schedules with feedback."""
-_OF_A_STATE = (STEP, PLAN, TIMELINE, ELAPSED, LEFT_LR, FEEDBACK)
+OF_A_STATE = (STEP, PLAN, TIMELINE, ELAPSED, LEFT_LR, FEEDBACK)
 NUMBERS = ("lr", BASE_LR, CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, LEFT_LR)
 """What must be numbers in a group that carries anything of ours."""
 
@@ -184,94 +182,6 @@ def forget(group: ParamGroup) -> None:
     """Remove everything of ours, and ``initial_lr``; the values themselves stay as they are."""
     for key in [key for key in group if is_our_key(key)]:
         del group[key]
-
-
-@dataclass(frozen=True)
-class Carried:
-    """What a state of the optimizer carries for us in its first group.
-
-    Attributes:
-        step: How often the optimizer has really stepped.
-        plan: A record for each schedule.
-        timeline: How the run has gone, as `timeline_state.to_dict` gives it.
-        elapsed: Milliseconds that a run by the wall clock has lasted.
-    """
-
-    step: int
-    plan: list[dict[str, Any]]
-    timeline: dict[str, Any] | None = None
-    elapsed: int | None = None
-
-
-def get_count(optimizer: Optimizer) -> int | None:
-    """How often the optimizer has stepped, by the count that its state has brought; None if it has brought none.
-
-    Raises:
-        ValueError: If what it has brought is no count.
-    """
-    count = optimizer.param_groups[0].get(STEP)
-    if count is not None and not is_count(count):
-        raise ValueError(f"the step count in the optimizer's state must be a whole number >= 0, got {count!r}")
-    return count
-
-
-def get_elapsed(optimizer: Optimizer) -> int | None:
-    """How many milliseconds a run by the wall clock had lasted when the optimizer's state was saved, if it says so.
-
-    Raises:
-        ValueError: If what it says is no such number.
-    """
-    elapsed = optimizer.param_groups[0].get(ELAPSED)
-    if elapsed is not None and not is_count(elapsed):
-        raise ValueError(f"the elapsed milliseconds in the optimizer's state must be whole and >= 0, got {elapsed!r}")
-    return elapsed
-
-
-def get_plan(optimizer: Optimizer) -> list[dict[str, Any]] | None:
-    """The plan that the optimizer's state has brought, if any.
-
-    Raises:
-        ValueError: If what it has brought is no list of records.
-    """
-    plan: list[dict[str, Any]] | None = optimizer.param_groups[0].get(PLAN)
-    if plan is not None and not (isinstance(plan, list) and all(isinstance(record, dict) for record in plan)):
-        raise ValueError(f"{PLAN} in the optimizer's state must be a list of dicts, got {plan!r}")
-    return plan
-
-
-def get_carried(optimizer: Optimizer) -> Carried | None:
-    """What the optimizer's state has brought; None without a count.
-
-    Raises:
-        ValueError: If a part of it is damaged.
-    """
-    count = get_count(optimizer)
-    if count is None:
-        return None
-    timeline = optimizer.param_groups[0].get(TIMELINE)
-    return Carried(count, get_plan(optimizer) or [], timeline, get_elapsed(optimizer))
-
-
-def write_carried(groups: list[ParamGroup], carried: Carried) -> None:
-    """Let a state carry count, plan, timeline and time, and the LRs of now; `groups` are the state's.
-
-    The live groups do not hold the count while the training lasts: a compiled ``optimizer.step`` is guarded on what
-    they hold, and would be compiled at each step.
-    """
-    groups[0][STEP], groups[0][PLAN] = carried.step, list(carried.plan)
-    if carried.timeline is not None:
-        groups[0][TIMELINE] = carried.timeline
-    if carried.elapsed is not None:
-        groups[0][ELAPSED] = carried.elapsed
-    for group in groups:
-        group[LEFT_LR] = get_lr(group)
-
-
-def forget_carried(optimizer: Optimizer) -> None:
-    """Take out what only a saved state carries."""
-    for group in optimizer.param_groups:
-        for key in _OF_A_STATE:
-            group.pop(key, None)
 
 
 def unshare_tensors(optimizer: Optimizer, together: Sequence[int]) -> None:

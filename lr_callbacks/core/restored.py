@@ -7,6 +7,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core import saved_state
 
 
 class Restored:
@@ -22,7 +23,7 @@ class Restored:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self._optimizer = optimizer
-        self.step = pg.get_count(optimizer)
+        self.step = saved_state.get_count(optimizer)
         self.feedback = optimizer.param_groups[0].get(pg.FEEDBACK)
         self._kept: list[dict[str, Any]] = [{} for _ in optimizer.param_groups]
         for kept, group in zip(self._kept, optimizer.param_groups, strict=True):

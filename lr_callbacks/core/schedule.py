@@ -25,21 +25,7 @@ NO_LENGTHS = (
 
 
 class ScheduleOptions(TypedDict, total=False):
-    """Options that every schedule has; `LRSchedule` documents them."""
-
-    param: str
-    interval: Interval
-    start: int | str | None
-    end: int | str | None
-    outside: Outside
-    floor: float | str | None
-    ceiling: float | str | None
-    optimizer: int | None
-    groups: Groups
-
-
-class LRSchedule:
-    """A schedule: by which factor it multiplies a hyper-parameter of some parameter groups, as a function of time.
+    """Options that every schedule has.
 
     Args:
         param: What it drives: ``"lr"``, or any other numeric entry of the parameter groups, such as ``"weight_decay"``;
@@ -56,6 +42,23 @@ class LRSchedule:
         optimizer: Index of the optimizer to drive, counted from 0; None for all.
         groups: Parameter groups to drive: an index, a name (``group["name"]``), a pattern of names (``"backbone*"``) or
             a list of them; None for all.
+    """
+
+    param: str
+    interval: Interval
+    start: int | str | None
+    end: int | str | None
+    outside: Outside
+    floor: float | str | None
+    ceiling: float | str | None
+    optimizer: int | None
+    groups: Groups
+
+
+class LRSchedule:
+    """A schedule: by which factor it multiplies a hyper-parameter of some parameter groups, as a function of time.
+
+    Its options are those of `ScheduleOptions`.
 
     Attributes:
         fills_run: Whether it brings the value to its end by the end of the run; two such at one time are refused.

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary, ref
 
 from torch.optim import Optimizer
 
-from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core import saved_state
 from lr_callbacks.core.clock_checks import ClockChecks
 from lr_callbacks.core.conflicts import refuse_other_owners, refuse_rivals
 from lr_callbacks.core.controller import Controller
@@ -63,7 +63,7 @@ class Session:
         self._trainer = None if trainer is None else ref(trainer)
         self.is_over = False
         self.global_step = 0
-        self.carried: dict[int, pg.Carried] = {}
+        self.carried: dict[int, saved_state.Carried] = {}
         self._before = before
         self._is_started = False
         self._epoch = -1
@@ -113,7 +113,7 @@ class Session:
         if not goes_by_time(schedules, run, limit):
             return run, None
         refuse_steppers(schedules)
-        restored = [pg.get_elapsed(controller.optimizer) for controller in self.controllers]
+        restored = [saved_state.get_elapsed(controller.optimizer) for controller in self.controllers]
         known = [elapsed for elapsed in restored if elapsed is not None]
         return TimeLimit(limit), clock_of(trainer, max(known) if known else None)
 
