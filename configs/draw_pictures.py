@@ -78,10 +78,10 @@ def picture(lrs: list[float]) -> str:
 
 def row(path: Path) -> str:
     """A row of the table; name and sentence are those of the comment that the configuration begins with."""
-    comment = " ".join(line[1:].strip() for line in path.read_text().split("\n#\n")[0].splitlines())
+    comment = " ".join(line[1:].strip() for line in path.read_text(encoding="utf-8").split("\n#\n")[0].splitlines())
     name, _, text = re.sub(r" \([^)]*\d{4}[^)]*\)| \(the same values[^)]*\)", "", comment).partition(": ")
     text = text.split(". ")[0].rstrip(".")
-    callbacks = yaml.safe_load(path.read_text())["trainer"]["callbacks"]
+    callbacks = yaml.safe_load(path.read_text(encoding="utf-8"))["trainer"]["callbacks"]
     classes = "".join(f" `{callback['class_path'].rpartition('.')[2]}`" for callback in callbacks)
     shown = f"![LR over the run: {path.stem}](../configs/pictures/{path.stem}.svg)"
     what = f"{name}: {text}" if is_torch(path) else f"**{name}**{classes}<br>{text}"
@@ -109,8 +109,8 @@ def main() -> None:
     for old in PICTURES.glob("*.svg"):
         old.unlink()
     for path in schedules():
-        (PICTURES / f"{path.stem}.svg").write_text(picture(lrs_of(path)))
-    PAGE.write_text(with_table(PAGE.read_text()))
+        (PICTURES / f"{path.stem}.svg").write_text(picture(lrs_of(path)), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

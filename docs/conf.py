@@ -37,6 +37,7 @@ napoleon_use_rtype = False
 
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!lr_callbacks\.).*")]  # torch, Lightning and Python have references of their own
+nitpick_ignore = [("py:class", "lr_callbacks.schedules.arrays.Method")]  # a variable of types
 default_role = "name"
 
 
@@ -47,12 +48,12 @@ def documented(part: object) -> bool:
 
 PLACES = {
     "lr_callbacks": [*lr_callbacks.__all__],
-    "lr_callbacks.core.durations": ["Duration"],
-    "lr_callbacks.core.schedule": ["LRSchedule", "ScheduleOptions"],
-    "lr_callbacks.core.schedule_time": ["ScheduleTime", "GroupRows"],
-    "lr_callbacks.core.run_length": ["RunLength"],
-    "lr_callbacks.core.timeline": ["Timeline", "Knot", "Beginning"],
     "lr_callbacks.demo": ["DigitsClassifier", "DigitsDataModule"],
+    "lr_callbacks.core.durations": ["Duration"],
+    "lr_callbacks.core.run_length": ["RunLength"],
+    "lr_callbacks.core.schedule": ["LRSchedule", "ScheduleOptions", "lookahead"],
+    "lr_callbacks.core.schedule_time": ["GroupRows", "ScheduleTime"],
+    "lr_callbacks.core.timeline": ["Beginning", "Knot", "Timeline"],
     "lr_callbacks.plain_loop": ["Attached"],
     "lr_callbacks.previews": ["Preview"],
     "lr_callbacks.range_test.settle": ["Trial"],

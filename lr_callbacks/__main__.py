@@ -4,6 +4,7 @@ import sys
 from traceback import walk_tb
 
 from lr_callbacks.cli.light import answered
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.extras import require_extra
 
 
@@ -45,10 +46,16 @@ def _raised_here(error: BaseException | None) -> BaseException | None:
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     while error is not None:
-        if isinstance(error, MisconfigurationException):
+        if is_a(error, MisconfigurationException):
             return error
         modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
-        if modules[-1].startswith(("lr_callbacks.", "lightning.pytorch.trainer.connectors.")):
+        if modules[-1].startswith(
+            ("lr_callbacks.", "lightning.pytorch.trainer.connectors.", "pytorch_lightning.trainer.connectors.")
+        ):
+            return error
+        if (
+            isinstance(error, ModuleNotFoundError) and ".loggers." in modules[-1]
+        ):  # of a logger whose package is missing
             return error
         if modules[-1].startswith("torch.optim.") and _caller_of_torch(modules).startswith("jsonargparse."):
             return error

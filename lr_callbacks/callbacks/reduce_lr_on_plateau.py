@@ -49,6 +49,8 @@ class ReduceLROnPlateau(EvaluationCallback):
             ``"1%"``; one for all groups or a list, one for each.
         eps: A reduction that changes the LR by no more than this is not made, >= 0.
         every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
+        strict: Whether the metric must have come by the end of the first validation, or of the first training epoch;
+            False where it is logged only now and then.
         name: Tells apart two instances that monitor the same metric on the same groups; part of their checkpoint key.
         **options: Options of every schedule, see `LRCallback`; it judges from `start` on.
 
@@ -58,8 +60,8 @@ class ReduceLROnPlateau(EvaluationCallback):
     Raises:
         TypeError: If an argument has a wrong type.
         ValueError: If an argument is outside its range.
-        MisconfigurationException: When the first epoch with a validation ends, if `monitor` was not logged; the message
-            lists what was.
+        MisconfigurationException: When the first validation, or the first epoch, ends, if `monitor` was not logged; the
+            message lists what was.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -88,10 +90,11 @@ class ReduceLROnPlateau(EvaluationCallback):
         eps: float = 1e-8,
         *,
         every_n_steps: int | None = None,
+        strict: bool = True,
         name: str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(monitor, **options)
+        super().__init__(monitor, strict, **options)
         require(isinstance(monitor, str) and monitor != "", "monitor", "the name of a logged metric", monitor)
         one_of("mode", mode, Mode)
         require(0 < number("factor", factor) < 1, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
@@ -218,7 +221,7 @@ class ReduceLROnPlateau(EvaluationCallback):
             value = self._watch.value(trainer)
             if value is not None:
                 self.judge(value)
-            elif not (trainer.enable_validation and not self._validated):
+            elif self.strict and not (trainer.enable_validation and not self._validated):
                 raise self._watch.missing(trainer, repr(self))
 
     def judge(self, value: float) -> None:
@@ -243,11 +246,11 @@ class ReduceLROnPlateau(EvaluationCallback):
 
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
-        """Return the state as plain numbers; an evaluation that is due is judged first."""
-        self._before_saving()
+        """What it has learnt, as plain numbers; an evaluation that is due is judged before."""
+        heard = self.evaluation_state()
         if self._session is not None and self._session.trainer is not None:
             self._judge_steps(self._session.trainer)
-        return asdict(self.state) | {"validation_due": self._validation_due}
+        return asdict(self.state) | heard
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the state from a checkpoint.
@@ -256,9 +259,8 @@ class ReduceLROnPlateau(EvaluationCallback):
             ValueError: If it is not the state of a `ReduceLROnPlateau`.
         """
         learnt = state_of("a plateau reduction", state_dict)
-        due = learnt.pop("validation_due", False)
-        require(isinstance(due, bool), "validation_due", "True or False in the state of a plateau reduction", due)
-        self.state, self._validation_due = PlateauState.from_dict(learnt), due
+        self.load_evaluation_state(learnt, "a plateau reduction")
+        self.state = PlateauState.from_dict(learnt)
 
 
 def _text(lrs: list[float]) -> str:

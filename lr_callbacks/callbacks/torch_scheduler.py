@@ -60,6 +60,7 @@ class TorchScheduler(EvaluationCallback):
         schedulers: Instead of `scheduler`: several, one after the other (``SequentialLR``, with `milestones`) or all
             together (``ChainedScheduler``, without).
         milestones: The scheduler steps at which the next of `schedulers` takes over, one fewer than there are.
+        strict: Whether the metric must have come by the end of the first validation, or of the first training epoch.
         name: Tells apart two instances with the same scheduler on the same groups; part of their checkpoint key.
         param: ``"lr"``, which is what schedulers of torch set.
         start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``
@@ -99,6 +100,7 @@ class TorchScheduler(EvaluationCallback):
         schedulers: list[SchedulerCallable] | None = None,
         milestones: list[int] | None = None,
         *,
+        strict: bool = True,
         name: str | None = None,
         param: str = "lr",
         start: int | str | None = None,
@@ -106,7 +108,7 @@ class TorchScheduler(EvaluationCallback):
         groups: Groups = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(monitor, param=param, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(monitor, strict, param=param, start=start, optimizer=optimizer, groups=groups)
         if param != "lr":
             raise ValueError(
                 f"param must be 'lr' for TorchScheduler, got {param!r}: a torch scheduler sets LRs; use a schedule of"
@@ -335,13 +337,13 @@ class TorchScheduler(EvaluationCallback):
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
         """The schedulers' own states and the stand-ins' numbers; an evaluation that is due is judged before."""
-        self._before_saving()
+        heard = self.evaluation_state()
         optimizers = {str(index): state for index, state in self._restored.items()}  # the training has yet to begin
         for index, foreign in self._foreign.items():
             optimizers[str(index)] = {"rounds": self._rounds.get(index, 0), "foreign": foreign.state_dict()}
         return {
             "optimizers": optimizers,
-            "validation_due": self._validation_due,
+            **heard,
             "epochs_closed": self._epochs_closed,
         }
 
@@ -360,7 +362,8 @@ class TorchScheduler(EvaluationCallback):
                 f" {state_dict!r}"
             )
         require(is_count(closed), "epochs_closed in the state of a TorchScheduler", "a whole number >= 0", closed)
-        self._validation_due, self._epochs_closed, self._restored = due, closed, {}
+        self.load_evaluation_state(state_dict, "a TorchScheduler")
+        self._epochs_closed, self._restored = closed, {}
         for index, state in optimizers.items():
             if not str(index).isdecimal() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
                 raise ValueError(

@@ -76,6 +76,7 @@ def range_test(
     """
     from lightning.pytorch.cli import SaveConfigCallback
 
+    from lr_callbacks.core.lightning_names import is_a
     from lr_callbacks.extras import require_extra
     from lr_callbacks.range_test.call import lr_range_test
     from lr_callbacks.range_test.log import log_result
@@ -88,7 +89,7 @@ def range_test(
     result = lr_range_test(trainer, model, datamodule, test=test, verbose=False)
     folder = Path(trainer.log_dir)  # every rank asks: it is broadcast
     for callback in trainer.callbacks:
-        if isinstance(callback, SaveConfigCallback):
+        if is_a(callback, SaveConfigCallback):
             callback.setup(trainer, model, "fit")
     if not trainer.is_global_zero:
         return
@@ -199,4 +200,6 @@ def boards(loggers: Sequence[Any]) -> str | None:
     """The folder for TensorBoard, None where the Trainer does not log there."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
-    return next((str(logger.save_dir) for logger in loggers if isinstance(logger, TensorBoardLogger)), None)
+    from lr_callbacks.core.lightning_names import is_a
+
+    return next((str(logger.save_dir) for logger in loggers if is_a(logger, TensorBoardLogger)), None)

@@ -189,7 +189,7 @@ class SweepRun:
         head = f"# The best of {len(table.rows)} points: {label(row.point)}, {table.metric} {row.mean:.4g}.\n"
         head += f"#\n#   lr-callbacks fit --config {quote(str(best))}\n\n"
         text = head + yaml.safe_dump(config, sort_keys=False)
-        _write(best, lambda path: path.write_text(text))
+        _write(best, lambda path: path.write_text(text, encoding="utf-8"))
         return best
 
 

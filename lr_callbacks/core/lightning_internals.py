@@ -25,7 +25,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import counterpart, is_a, overrides
 
 
 def has_no_optimizer(trainer: Trainer) -> bool:
@@ -59,6 +59,21 @@ def begins_epoch(trainer: Trainer) -> bool:
     """
     progress: Any = trainer.fit_loop.epoch_progress.current
     return bool(progress.processed == progress.completed)
+
+
+def names_of_training(trainer: Trainer) -> set[str]:
+    """The names under which the training has logged something in this epoch, also those whose mean is yet to come."""
+    entries = [entry.meta for _, entry in trainer.fit_loop.epoch_loop._results.valid_items()]
+    names = {meta.forked_name(on_step) for meta in entries for on_step in (True, False)}
+    return names | {meta.name for meta in entries}
+
+
+def logs_at_epoch_end(trainer: Trainer) -> bool:
+    """Whether the module, or a callback of neither Lightning's nor ours, may log when a training epoch ends."""
+    ours = ("lightning.", "pytorch_lightning.", "lr_callbacks.")
+    callbacks = [each for each in trainer.callbacks if not type(each).__module__.startswith(ours)]  # type: ignore[attr-defined]
+    in_callback = any(overrides("on_train_epoch_end", each, "Callback") for each in callbacks)
+    return in_callback or overrides("on_train_epoch_end", trainer.lightning_module)
 
 
 def logged_so_far(trainer: Trainer) -> list[Tensor]:
@@ -138,7 +153,8 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
         )
     loader = _request_dataloader(loop._data_source)
     if not is_a(loader, CombinedLoader):
-        loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
+        kind = counterpart(CombinedLoader, trainer)
+        loader = kind(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
 
 

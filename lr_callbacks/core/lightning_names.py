@@ -7,25 +7,67 @@ asks here, so that these callbacks work in the Trainer of either package.
 from __future__ import annotations
 
 import sys
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
-PACKAGES = ("lightning.pytorch", "pytorch_lightning")
+PACKAGES = {
+    "lightning.pytorch": "pytorch_lightning",
+    "lightning.fabric": "lightning_fabric",
+    "pytorch_lightning": "lightning.pytorch",
+    "lightning_fabric": "lightning.fabric",
+}
+"""Each package, and the one that has the same classes under the other name."""
 Class = TypeVar("Class")
 
 
-def is_a(value: object, kind: type[Class]) -> TypeGuard[Class]:
-    """Whether a value is an instance of a Lightning class, or of its counterpart in the other package.
+def is_a(value: object, *kinds: type[Class]) -> TypeGuard[Class]:
+    """Whether a value is an instance of one of some classes, or of its counterpart under Lightning's other name.
 
     Args:
         value: What is looked at.
-        kind: The class, of either package.
+        kinds: The classes, under either name.
 
     Example:
-        >>> from lightning.pytorch.callbacks import Timer
-        >>> is_a(Timer(), Timer), is_a(3, Timer)
+        >>> from lightning.pytorch.callbacks import ProgressBar, Timer
+        >>> is_a(Timer(), Timer), is_a(Timer(), ProgressBar, Timer), is_a(3, Timer)
+        (True, True, False)
+    """
+    return isinstance(value, kinds) or derives(type(value), *kinds)
+
+
+def derives(one: type, *kinds: type) -> bool:
+    """Whether a class derives from one of some classes, or from its counterpart under Lightning's other name.
+
+    Args:
+        one: The class that is looked at.
+        kinds: The classes, under either name.
+
+    Example:
+        >>> from lightning.pytorch.callbacks import Callback, Timer
+        >>> derives(Timer, Callback), derives(Callback, Timer)
         (True, False)
     """
-    return isinstance(value, kind) or any(_is_counterpart(each, kind) for each in type(value).__mro__)
+    return issubclass(one, kinds) or any(_is_counterpart(base, kind) for base in one.__mro__ for kind in kinds)
+
+
+def counterpart(kind: type[Class], like: object) -> type[Class]:
+    """The class of the same name in the package that an object comes from.
+
+    Args:
+        kind: A class of Lightning's, under either name.
+        like: An object of Lightning's, such as a Trainer, or one of a class that derives from it.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from lightning.pytorch.loggers.logger import DummyLogger
+        >>> counterpart(DummyLogger, Trainer(accelerator="cpu", logger=False)) is DummyLogger
+        True
+    """
+    package = next((_package(base) for base in type(like).__mro__ if _package(base)), None)
+    mine = _package(kind)
+    if package is None or mine is None or package == mine:
+        return kind
+    found: Any = getattr(sys.modules.get(package + kind.__module__.removeprefix(mine)), kind.__name__, kind)
+    return found  # type: ignore[no-any-return]
 
 
 def overrides(name: str, value: object, base: str = "LightningModule") -> bool:
@@ -58,6 +100,6 @@ def _is_counterpart(one: type, other: type) -> bool:
     if one.__name__ != other.__name__:
         return False
     mine, theirs = _package(one), _package(other)
-    if mine is None or theirs is None or mine not in sys.modules:
+    if mine is None or theirs is None or PACKAGES[mine] != theirs:
         return False
     return one.__module__.removeprefix(mine) == other.__module__.removeprefix(theirs)

@@ -16,6 +16,7 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.clock_checks import ClockChecks
 from lr_callbacks.core.conflicts import refuse_other_owners, refuse_rivals
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.hparams import log_schedules
 from lr_callbacks.core.lightning_internals import (
     batches_left_of_epoch,
     batches_of_epoch,
@@ -216,6 +217,7 @@ def join_session(trainer: Trainer, schedule: LRSchedule) -> Session:
     if not any(schedule is each for each in schedules):
         schedules = [*schedules, schedule]
     _SESSIONS[trainer] = joined = Session(_controllers(trainer, schedules), schedules, trainer, before)
+    log_schedules(trainer, schedules)
     return joined
 
 

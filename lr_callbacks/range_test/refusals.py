@@ -16,6 +16,7 @@ from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
+from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.core.native_schedulers import native_configs
 from lr_callbacks.core.optimizer_hooks import has_scheduler
 from lr_callbacks.core.replacement_lines import replacement_line
@@ -34,7 +35,7 @@ def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimi
         MisconfigurationException: Naming the reason and the way out.
     """
     strategy = type(trainer.strategy).__name__
-    if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+    if not is_a(trainer.strategy, SingleDeviceStrategy, DDPStrategy):
         raise MisconfigurationException(
             f"LRRangeTest can restore weights on one device and under DDP, not under {strategy}, which shards them. Run"
             " lr_range_test with a Trainer on one device and set the LR that it finds."

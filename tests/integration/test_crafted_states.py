@@ -34,10 +34,12 @@ def saved(callbacks: list[Any], folder: pathlib.Path, steps: int = 4, **kwargs: 
     return torch.load(folder / "at.ckpt", weights_only=True)
 
 
-def resume(callbacks: list[Any], checkpoint: dict[str, Any], folder: pathlib.Path) -> Recorder:
+def resume(
+    callbacks: list[Any], checkpoint: dict[str, Any], folder: pathlib.Path, max_epochs: int | None = 3
+) -> Recorder:
     torch.save(checkpoint, folder / "crafted.ckpt")
     recorder = Recorder()
-    run = trainer(*callbacks, recorder, max_epochs=3)
+    run = trainer(*callbacks, recorder, max_epochs=max_epochs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = {"train_dataloaders": loader(3), "val_dataloaders": loader(2)}
@@ -120,7 +122,10 @@ def test_a_count_that_no_training_has_is_refused_by_what_goes_step_by_step_and_n
     crafted = copy.deepcopy(one_cycle)
     crafted["optimizer_states"][0]["param_groups"][0][pg.STEP] = 2**53
     with pytest.raises(ValueError, match=r"cannot replay 9007199254740992 steps \(limit 100,000,000\)"):
-        resume([callback], crafted, tmp_path)
+        resume([callback], crafted, tmp_path, max_epochs=-1)
+    assert (
+        len(resume([callback], crafted, tmp_path).of_group()) == 1
+    )  # behind the end of a run nothing is to be made up
     assert resume([lc.CosineAnnealing()], crafted, tmp_path).of_group() == [0.0]
 
 
@@ -175,11 +180,11 @@ BY_HAND: list[tuple[Any, Any, str]] = [
     (*in_result(losses=[1.0, True]), "losses must be a list of numbers, got"),
     (*in_result(lrs=[1.0]), "losses must have 1 values, got 2"),
     (*in_result(verdict=None), "verdict must be a text, got None"),
-    (*in_result(notes="note"), "notes must be a list of dicts, got 'note'"),
+    (*in_result(notes="note"), "notes must be a list of texts, got 'note'"),
     (lc.LRRangeTest(), {"result": [1]}, r"the state of a range test must be a dict with names as keys, got \[1\]"),
     (lc.LRRangeTest(), {"result": {}}, "must have the fields of RangeTestResult: .*missing 6 required"),
-    (lc.SnapshotCheckpoint(), {"paths": "abc"}, "paths must be a list of dicts, got 'abc'"),
-    (lc.SnapshotCheckpoint(), {"paths": [1]}, r"paths must be a list of dicts, got \[1\]"),
+    (lc.SnapshotCheckpoint(), {"paths": "abc"}, "paths must be a list of texts, got 'abc'"),
+    (lc.SnapshotCheckpoint(), {"paths": [1]}, r"paths must be a list of texts, got \[1\]"),
     (torch_plateau(), {"optimizers": {"²": {}}, "validation_due": False}, "must map the indices of optimizers to"),
 ]
 
