@@ -190,7 +190,7 @@ def test_it_judges_every_n_optimizer_steps_under_accumulation():
 def test_a_metric_that_nobody_logs_is_an_error_that_lists_what_was(options):
     with pytest.raises(
         MisconfigurationException,
-        match=r"ReduceLROnPlateau\(monitor='typo'.*\): no metric 'typo' was logged. Logged: .*metric",
+        match=r"ReduceLROnPlateau\(monitor='typo'.*\): nothing logged a metric 'typo'. Logged: .*metric",
     ):
         fit(ReduceLROnPlateau("typo", **options), module=Training("step"), batches=2, max_epochs=2, val=True)
 
