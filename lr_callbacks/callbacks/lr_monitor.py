@@ -6,7 +6,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor
 from typing_extensions import override
 
-from lr_callbacks.core.arguments import flag
+from lr_callbacks.core.arguments import require_bool
 from lr_callbacks.core.lightning_internals import is_accumulating
 
 
@@ -57,7 +57,7 @@ class LRMonitor(LearningRateMonitor):
     ) -> None:
         flags = {"log_momentum": log_momentum, "log_weight_decay": log_weight_decay, "prog_bar": prog_bar}
         for name, value in flags.items():
-            flag(name, value)
+            require_bool(name, value)
         super().__init__(logging_interval, log_momentum, log_weight_decay)
         self.prog_bar = prog_bar
 

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.callbacks.sgdr import SGDR
-from lr_callbacks.core.arguments import flag, state_of
+from lr_callbacks.core.arguments import require_bool, state_of
 
 
 class SnapshotCheckpoint(ModelCheckpoint):
@@ -45,7 +45,7 @@ class SnapshotCheckpoint(ModelCheckpoint):
             raise TypeError(f"dirpath must be a path, or None, got {dirpath!r}")
         if not isinstance(filename, str):
             raise TypeError(f"filename must be a str, e.g. 'snapshot-{{step}}', got {filename!r}")
-        flag("save_weights_only", save_weights_only)
+        require_bool("save_weights_only", save_weights_only)
         super().__init__(
             dirpath, filename, save_top_k=-1, save_weights_only=save_weights_only, save_on_train_epoch_end=False
         )

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from lr_callbacks.core.arguments import flag
+from lr_callbacks.core.arguments import require_bool
 from lr_callbacks.core.lightning_names import is_a
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.range_test.isolation import LARGEST_IN_DATA, raise_if_any
@@ -67,7 +67,7 @@ def lr_range_test(
             raise TypeError(f"{name} must be a {cls.__name__} of lightning.pytorch or pytorch_lightning, got {value!r}")
     if test is not None and not isinstance(test, LRRangeTest):
         raise TypeError(f"test must be an LRRangeTest with the arguments of the test, or None, got {test!r}")
-    flag("verbose", verbose)
+    require_bool("verbose", verbose)
     test = test or LRRangeTest()
     options = {**test.arguments(), "apply": False}
     finder = _OnlyTest(**options)
