@@ -102,7 +102,7 @@ def grid_search(
         ValueError: If the grid is empty, an LR is not above 0, another argument is out of range, the storage cannot be
             reached, or the sweep was begun with another metric, mode, sampler, pruner or settings, or, unless on a
             grid, with other axes.
-        MisconfigurationException: If nobody logs the metric (at the first trial; it lists what was logged).
+        MisconfigurationException: If the metric is not logged (at the first trial; it lists what was logged).
 
     Example:
         >>> import tempfile, torch
