@@ -4,8 +4,8 @@
 
 An update of ours is what the optimizer's hook does after a step; torch's is ``scheduler.step()``, which is called in
 addition to the optimizer's step. The floor is a Python loop that writes one float into each group. All are timed in
-turn, by the CPU time of this thread: a time is the smallest of some turns, taken several times, and its median is shown;
-a ratio is the median of the ratios of neighbours. Whole fits are wall-clock time. Each bar is checked with PASS or MISS;
+turn, by the CPU time of this thread: a time is the smallest of some turns, taken several times; its median is shown;
+a ratio is the median of the ratios of neighbours. Whole fits are wall-clock time. Bars are checked with PASS or MISS;
 ``--markdown`` prints the results as tables instead; ``--against`` compares the
 updates with those of another checkout, each in processes of its own, in turns.
 """
