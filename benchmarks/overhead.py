@@ -1,12 +1,12 @@
-"""What a step costs: an LR update of each callback beside torch's schedulers and beside the floor, in one run.
+"""Overhead: an LR update of each callback compared with torch's schedulers and with the floor, in one run.
 
     python benchmarks/overhead.py [--markdown | --quick | --against /path/to/an/older/checkout]
 
-An update of ours is what the optimizer's hook does after a step; torch's is ``scheduler.step()`` (which its users call
-beside the optimizer's step). The floor is a Python loop that writes one float into each group. All are timed in turns,
-by the CPU time of this thread: a time is the smallest of some turns, taken several times, and its median is shown; a
-ratio is the median of the ratios of neighbours. Whole fits are wall-clock time. Each bar is checked with PASS or MISS;
-``--markdown`` prints the text of the section "What a step costs" of the README instead; ``--against`` compares the
+An update of ours is what the optimizer's hook does after a step; torch's is ``scheduler.step()``, which is called in
+addition to the optimizer's step. The floor is a Python loop that writes one float into each group. All are timed in
+turn, by the CPU time of this thread: a time is the smallest of some turns, taken several times; its median is shown;
+a ratio is the median of the ratios of neighbours. Whole fits are wall-clock time. Bars are checked with PASS or MISS;
+``--markdown`` prints the results as tables instead; ``--against`` compares the
 updates with those of another checkout, each in processes of its own, in turns.
 """
 
@@ -91,7 +91,7 @@ ABSOLUTE: dict[str, Make] = {
     ],
 }
 """Over groups that all have another base LR."""
-IN_README = [FLOOR, *TORCH, "`OneCycle` (LR and momentum)", "`SGDR`", list(OURS)[-1], *ABSOLUTE]
+IN_TABLE = [FLOOR, *TORCH, "`OneCycle` (LR and momentum)", "`SGDR`", list(OURS)[-1], *ABSOLUTE]
 
 
 def optimizer(groups: int, *, differ: bool = False) -> Optimizer:
@@ -246,13 +246,13 @@ def bytes_kept(updates: int) -> int:
 
 
 def print_section(measured: dict[int, Times], fits: Times, kept: int, updates: int) -> None:
-    """The section of the README."""
+    """Print the results as tables."""
     machine = (
         f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, torch {torch.__version__}"
     )
     print(f"Microseconds of CPU time per LR update, all groups, in turns in one run ({machine}, one thread;")
     print("`python benchmarks/overhead.py` prints all callbacks and holds each against its bar):\n")
-    print_updates(measured, IN_README)
+    print_updates(measured, IN_TABLE)
     shares = {size: {n: ratio(t[n], t[ONE_CYCLE_LR]) for n in [*OURS, *ABSOLUTE]} for size, t in measured.items()}
     dearest = max(shares[1], key=lambda name: shares[1][name])
     print(f"\nOn one group {dearest} costs the most: {shares[1][dearest]:.2f} of torch's `OneCycleLR.step()`.")
@@ -270,7 +270,7 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="Few sizes and rounds, to see that it runs.")
-    parser.add_argument("--markdown", action="store_true", help="Print the section of the README only.")
+    parser.add_argument("--markdown", action="store_true", help="Print the results as tables.")
     parser.add_argument("--against", metavar="FOLDER", help="Another checkout, whose updates are to be compared.")
     parser.add_argument("--json", nargs="+", type=int, metavar="GROUPS", help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from lr_callbacks.core.arguments import number, require
+from lr_callbacks.core.arguments import require, require_number
 
 Containers = nn.Sequential | nn.ModuleList
 
@@ -70,11 +70,13 @@ def param_groups(
     if not isinstance(module, nn.Module):
         raise TypeError(f"module must be a torch.nn.Module, got {module!r}")
     if lr is not None:
-        require(number("lr", lr) >= 0, "lr", "at least 0", lr)
+        require(require_number("lr", lr) >= 0, "lr", "at least 0", lr)
     if layer_decay is not None:
-        require(0 < number("layer_decay", layer_decay) <= 1, "layer_decay", "above 0 and at most 1", layer_decay)
+        require(
+            0 < require_number("layer_decay", layer_decay) <= 1, "layer_decay", "above 0 and at most 1", layer_decay
+        )
     if weight_decay is not None:
-        require(number("weight_decay", weight_decay) >= 0, "weight_decay", "at least 0", weight_decay)
+        require(require_number("weight_decay", weight_decay) >= 0, "weight_decay", "at least 0", weight_decay)
     names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
     require(bool(names), "module", "one with parameters that need a gradient", type(module).__name__)
     spared = _spared(module, no_decay, names)

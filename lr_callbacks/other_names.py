@@ -67,7 +67,7 @@ ELSEWHERE: dict[str, str] = {
 
 
 def hint(name: str) -> str:
-    """A sentence for somebody who has written a name of another library; empty if it is none of those.
+    """Return a hint for a name from another library; empty if it is none.
 
     Example:
         >>> hint("CosineAnnealingWarmRestarts"), hint("Fancy")

@@ -16,7 +16,7 @@ from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core import saved_state
-from lr_callbacks.core.arguments import flag, number, whole
+from lr_callbacks.core.arguments import require_bool, require_int, require_number
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.durations import Duration
@@ -145,7 +145,7 @@ class Attached:
             [0.01]
         """
         item = getattr(value, "item", None)
-        found = number("value", item() if callable(item) else value, finite=False)
+        found = require_number("value", item() if callable(item) else value, finite=False)
         listening = [each for each in self.callbacks if isinstance(each, EvaluationCallback) and each.monitor]
         wanted = [each for each in listening if monitor in (None, each.monitor)]
         if not wanted:
@@ -237,11 +237,11 @@ def attach(
             " Trainer"
         )
     if total_steps is not None:
-        whole("total_steps", total_steps, minimum=1)
+        require_int("total_steps", total_steps, minimum=1)
     if steps_per_epoch is not None:
-        whole("steps_per_epoch", steps_per_epoch, minimum=1)
-    flag("plan", plan)
-    flag("resume", resume)
+        require_int("steps_per_epoch", steps_per_epoch, minimum=1)
+    require_bool("plan", plan)
+    require_bool("resume", resume)
     inner = [_inner(each) for each in several]
     _check(inner, driving)
     for each in () if resume else inner:

@@ -16,7 +16,7 @@ from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.callbacks.foreign import StandIn
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import number, require, whole
+from lr_callbacks.core.arguments import require, require_int, require_number
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.durations import Duration
@@ -109,15 +109,15 @@ def preview(
     if not several or not all(is_a(each, Callback) for each in callbacks):
         raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}; write preview([...], ...)")
     for metric in metrics:
-        number("metrics", metric, finite=False)
-    whole("optimizer", optimizer)
+        require_number("metrics", metric, finite=False)
+    require_int("optimizer", optimizer)
     require(isinstance(param, str) and param != "", "param", "the name of an entry of parameter groups", param)
-    whole("total_steps", total_steps, minimum=1)
+    require_int("total_steps", total_steps, minimum=1)
     stand_in = _stand_in(base_lrs, base_values or {})
     if steps_per_epoch is not None:
-        whole("steps_per_epoch", steps_per_epoch, minimum=1)
+        require_int("steps_per_epoch", steps_per_epoch, minimum=1)
     if samples_per_step is not None:
-        whole("samples_per_step", samples_per_step, minimum=1)
+        require_int("samples_per_step", samples_per_step, minimum=1)
     if max_time is not None:
         limit = Duration.parse(max_time, name="max_time", minimum=1)
         require(limit.unit == "seconds", "max_time", "a time such as '30 min'", max_time)
@@ -238,8 +238,8 @@ def _stand_in(base_lrs: BaseLRs, base_values: Mapping[str, float]) -> StandIn:
         names = [None] * len(lrs)
     require(len(lrs) > 0, "base_lrs", "one LR at least", base_lrs)
     for lr in lrs:
-        require(number("base_lrs", lr) >= 0, "base_lrs", "at least 0", base_lrs)
-    others = {"momentum": 0.9, **{key: number("base_values", value) for key, value in base_values.items()}}
+        require(require_number("base_lrs", lr) >= 0, "base_lrs", "at least 0", base_lrs)
+    others = {"momentum": 0.9, **{key: require_number("base_values", value) for key, value in base_values.items()}}
     groups: list[dict[str, Any]] = [
         {"lr": float(lr), **others, **({} if name is None else {"name": name})}
         for name, lr in zip(names, lrs, strict=True)

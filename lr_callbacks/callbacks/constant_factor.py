@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, require
+from lr_callbacks.core.arguments import require, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import constant_factor
@@ -51,7 +51,7 @@ class ConstantFactor(LRCallback):
     ) -> None:
         super().__init__(**options)
         self.check_length("total_steps", total_steps)
-        require(number("factor", factor) >= 0, "factor", "at least 0", factor)
+        require(require_number("factor", factor) >= 0, "factor", "at least 0", factor)
         self.total_steps = total_steps
         self.factor = factor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import floor, floor_text, number, require
+from lr_callbacks.core.arguments import floor, floor_text, require, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import cosine_factor
@@ -66,7 +66,7 @@ class CosineAnnealing(LRCallback):
         floor("eta_min", eta_min)
         self.check_length("total_steps", total_steps, optional=True)
         for name, value in (("num_cycles", num_cycles), ("power", power), ("k_decay", k_decay)):
-            require(number(name, value) > 0, name, "above 0", value)
+            require(require_number(name, value) > 0, name, "above 0", value)
         self.eta_min = eta_min
         self.total_steps = total_steps
         self.num_cycles = num_cycles

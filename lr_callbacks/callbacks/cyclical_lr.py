@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.lambda_factor import Checked, imported, path_of
-from lr_callbacks.core.arguments import flag, number, one_of, require
+from lr_callbacks.core.arguments import require, require_bool, require_choice, require_number
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
@@ -93,20 +93,20 @@ class CyclicalLR(LRCallback):
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
-        require(number("base_lr", base_lr) >= 0, "base_lr", "at least 0", base_lr)
+        require(require_number("base_lr", base_lr) >= 0, "base_lr", "at least 0", base_lr)
         if max_lr is not None:
             rule = f"above base_lr={base_lr!r} (None for the optimizer's own LR)"
-            require(number("max_lr", max_lr) > base_lr, "max_lr", rule, max_lr)
+            require(require_number("max_lr", max_lr) > base_lr, "max_lr", rule, max_lr)
         self.check_length("step_size_up", step_size_up)
         self.check_length("step_size_down", step_size_down, optional=True)
-        one_of("mode", mode, CyclicalMode)
-        flag("cycle_momentum", cycle_momentum)
-        require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+        require_choice("mode", mode, CyclicalMode)
+        require_bool("cycle_momentum", cycle_momentum)
+        require(0 < require_number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
         for name, value in (("base_momentum", base_momentum), ("max_momentum", max_momentum)):
-            require(0 <= number(name, value) < 1, name, "at least 0 and below 1", value)
+            require(0 <= require_number(name, value) < 1, name, "at least 0 and below 1", value)
         if scale_fn is not None:
             imported(scale_fn, "scale_fn")
-        one_of("scale_mode", scale_mode, ScaleMode)
+        require_choice("scale_mode", scale_mode, ScaleMode)
         self.base_lr = base_lr
         self.max_lr = max_lr
         self.step_size_up = step_size_up

@@ -9,7 +9,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.metric_watch import Heard, MetricWatch
-from lr_callbacks.core.arguments import flag, require
+from lr_callbacks.core.arguments import require, require_bool
 from lr_callbacks.core.lightning_internals import run_validation, validation_is_due
 from lr_callbacks.core.lightning_names import LightningModule, Trainer, TrainerFn, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions
@@ -30,7 +30,7 @@ class EvaluationCallback(LRCallback):
 
     def __init__(self, monitor: str | None, strict: bool = True, **options: Unpack[ScheduleOptions]) -> None:
         super().__init__(**options)
-        flag("strict", strict)
+        require_bool("strict", strict)
         self.monitor = monitor
         self.strict = strict
         self._watch = MetricWatch(monitor or "", strict)

@@ -7,7 +7,7 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import flag, number, one_of, require
+from lr_callbacks.core.arguments import require, require_bool, require_choice, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import exponential_factor, natural_exponential_factor, step_decay_factor
@@ -62,12 +62,12 @@ class ExponentialDecay(LRCallback):
         if (gamma is None) == (rate is None):
             raise ValueError(f"exactly one of gamma and rate must be given, got gamma={gamma!r} and rate={rate!r}")
         if gamma is not None:
-            require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+            require(0 < require_number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
         if rate is not None:
-            require(number("rate", rate) >= 0, "rate", "at least 0", rate)
+            require(require_number("rate", rate) >= 0, "rate", "at least 0", rate)
         self.check_length("step_size", step_size, optional=True)
-        flag("staircase", staircase)
-        one_of("offset", offset, Literal[0, 1])
+        require_bool("staircase", staircase)
+        require_choice("offset", offset, Literal[0, 1])
         self.gamma = gamma
         self.rate = rate
         self.step_size = step_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import flag, number, require
+from lr_callbacks.core.arguments import require, require_bool, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import inverse_power_factor
@@ -54,9 +54,9 @@ class InversePower(LRCallback):
     ) -> None:
         super().__init__(**options)
         self.check_length("step_size", step_size)
-        require(number("rate", rate) >= 0, "rate", "at least 0", rate)
-        require(number("power", power) > 0, "power", "above 0", power)
-        flag("staircase", staircase)
+        require(require_number("rate", rate) >= 0, "rate", "at least 0", rate)
+        require(require_number("power", power) > 0, "power", "above 0", power)
+        require_bool("staircase", staircase)
         self.step_size = step_size
         self.rate = rate
         self.power = power

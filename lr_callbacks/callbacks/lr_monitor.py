@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from typing_extensions import override
 
-from lr_callbacks.core.arguments import flag
+from lr_callbacks.core.arguments import require_bool
 from lr_callbacks.core.lightning_internals import is_accumulating
 from lr_callbacks.core.lightning_names import LearningRateMonitor, LightningModule, Trainer
 
@@ -56,7 +56,7 @@ class LRMonitor(LearningRateMonitor):
     ) -> None:
         flags = {"log_momentum": log_momentum, "log_weight_decay": log_weight_decay, "prog_bar": prog_bar}
         for name, value in flags.items():
-            flag(name, value)
+            require_bool(name, value)
         super().__init__(logging_interval, log_momentum, log_weight_decay)
         self.prog_bar = prog_bar
 

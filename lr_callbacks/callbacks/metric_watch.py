@@ -66,7 +66,7 @@ class MetricWatch:
 
     Attributes:
         event: What has seen all of its batches, while its value is not yet taken.
-        heard: What it has learnt of the metric, which a checkpoint carries.
+        heard: What is known of the metric, which a checkpoint carries.
     """
 
     def __init__(self, monitor: str, strict: bool = True) -> None:
@@ -79,7 +79,7 @@ class MetricWatch:
         self._told_of_ranks = False
 
     def begins(self, event: Event, trainer: Trainer) -> None:
-        """What stands there now is old for the validation, or the training epoch."""
+        """Mark the current value as old for the validation, or the training epoch."""
         self._before[event] = trainer.callback_metrics.get(self.monitor)
 
     def fresh(self, trainer: Trainer) -> list[float]:
@@ -112,14 +112,14 @@ class MetricWatch:
 
     # ------------------------------------------------------------------ a metric that does not come
     def after_sanity_check(self, trainer: Trainer, who: str) -> None:
-        """Learn whether validations log the metric; tell of a name that is almost one of those that they log."""
+        """Learn whether validations log the metric; warn if its name is almost one of those that they log."""
         self.heard.decided = True
         self.heard.from_validation |= self._agreed(trainer, trainer.callback_metrics.get(self.monitor)) is not None
         if self.strict and not self.heard.seen and self._near(trainer):
-            rank_zero_warn(self._text(trainer, who, "which the sanity check did not log"))
+            rank_zero_warn(self._text(trainer, who, "the sanity check logged no metric"))
 
     def after_validation(self, trainer: Trainer, who: str) -> None:
-        """Tell of a metric that the first validation has not logged and that the training does not log either.
+        """Warn about a metric that neither the first validation nor the training logs.
 
         Raises:
             MisconfigurationException: If nothing else can log it.
@@ -128,7 +128,7 @@ class MetricWatch:
             return
         if logs_at_epoch_end(trainer):
             self._warned = True
-            rank_zero_warn(self._text(trainer, who, "which was not logged in the first validation"))
+            rank_zero_warn(self._text(trainer, who, "the first validation logged no metric"))
         else:
             raise self.missing(trainer, who)
 
@@ -144,27 +144,26 @@ class MetricWatch:
             raise self.missing(trainer, who)
 
     def after_run(self, trainer: Trainer, who: str) -> None:
-        """Tell of a run that had validations to come and never had one."""
+        """Warn about a run that has ended before its first validation."""
         heard = self.heard
         waits = heard.from_validation or not heard.seen or heard.pending
         if waits and trainer.enable_validation and heard.validations == 0:
             rank_zero_warn(
-                f"{who} monitors {self.monitor!r}, and the run has ended without a validation, so it has judged"
-                " nothing; let validations run more often (check_val_every_n_epoch, val_check_interval), or train for"
-                " longer."
+                f"{who} monitors {self.monitor!r}, but the run has ended without a validation, so it has judged"
+                " nothing. Validate more often (check_val_every_n_epoch, val_check_interval), or train for longer."
             )
 
     def missing(self, trainer: Trainer, who: str) -> MisconfigurationException:
-        """The error for a metric that nobody logs, with those that there are."""
-        return MisconfigurationException(self._text(trainer, who, "which was not logged"))
+        """Return the error for a metric that was not logged; it lists the metrics that were."""
+        return MisconfigurationException(self._text(trainer, who, "nothing logged a metric"))
 
     def _text(self, trainer: Trainer, who: str, what: str) -> str:
         near, logged = self._near(trainer), ", ".join(self._logged(trainer)) or "nothing"
-        guess = f"; did you mean {near[0]!r}?" if near else ";"
+        guess = f" Did you mean {near[0]!r}?" if near else ""
         return (
-            f"{who} monitors {self.monitor!r}, {what}{guess} logged are: {logged}. Log it with"
-            f" self.log({self.monitor!r}, ...) in training_step or validation_step, or monitor one of those."
-            " strict=False lets it come later, or not at all."
+            f"{who}: {what} {self.monitor!r}.{guess} Logged: {logged}. Log it with self.log({self.monitor!r}, ...) in"
+            " training_step or validation_step, or monitor a metric that is logged. With strict=False it may come later"
+            " or not at all."
         )
 
     def _logged(self, trainer: Trainer) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, one_of, require, whole
+from lr_callbacks.core.arguments import require, require_choice, require_int, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import Distribution, noise_factor
@@ -51,10 +51,10 @@ class Noise(LRCallback):
     ) -> None:
         options.setdefault("outside", "one")
         super().__init__(**options)
-        require(0 <= number("amount", amount) < 1, "amount", "at least 0 and below 1", amount)
-        whole("seed", seed)
-        one_of("distribution", distribution, Distribution)
-        require(number("std", std) > 0, "std", "above 0", std)
+        require(0 <= require_number("amount", amount) < 1, "amount", "at least 0 and below 1", amount)
+        require_int("seed", seed)
+        require_choice("distribution", distribution, Distribution)
+        require(require_number("std", std) > 0, "std", "above 0", std)
         self.amount = amount
         self.seed = seed
         self.distribution = distribution

@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import flag, fraction, number, one_of, require
+from lr_callbacks.core.arguments import fraction, require, require_bool, require_choice, require_number
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime, same
@@ -97,10 +97,10 @@ class OneCycle(LRCallback):
     ) -> None:
         super().__init__(**options)
         if max_lr is not None:
-            require(number("max_lr", max_lr) > 0, "max_lr", "above 0 (None for the optimizer's own LR)", max_lr)
+            require(require_number("max_lr", max_lr) > 0, "max_lr", "above 0 (None for the optimizer's own LR)", max_lr)
         self.check_length("total_steps", total_steps, optional=True)
-        flag("cycle_momentum", cycle_momentum)
-        flag("three_phase", three_phase)
+        require_bool("cycle_momentum", cycle_momentum)
+        require_bool("three_phase", three_phase)
         peak = fraction("pct_start", pct_start)
         if pct_final is not None:
             require(three_phase, "pct_final", "None without three_phase=True", pct_final)
@@ -108,13 +108,13 @@ class OneCycle(LRCallback):
             require(fraction("pct_final", pct_final) >= peak, "pct_final", rule, pct_final)
         elif three_phase:
             require(peak <= 0.5, "pct_start", "at most 0.5 with three_phase=True, or two phases overlap", pct_start)
-        one_of("anneal_strategy", anneal_strategy, AnnealStrategy)
+        require_choice("anneal_strategy", anneal_strategy, AnnealStrategy)
         momenta = {"base_momentum": base_momentum, "max_momentum": max_momentum, "final_momentum": final_momentum}
         for name, momentum in momenta.items():
             if momentum is not None or name != "final_momentum":
-                require(0 <= number(name, momentum) < 1, name, "at least 0 and below 1", momentum)
+                require(0 <= require_number(name, momentum) < 1, name, "at least 0 and below 1", momentum)
         for name, value in (("div_factor", div_factor), ("final_div_factor", final_div_factor)):
-            require(number(name, value) > 0, name, "above 0", value)
+            require(require_number(name, value) > 0, name, "above 0", value)
         self.max_lr = max_lr
         self.total_steps = total_steps
         self.pct_start = pct_start

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import flag, number, one_of, plain_container, require
+from lr_callbacks.core.arguments import plain_container, require, require_bool, require_choice, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import Interpolation, piecewise_factor
@@ -62,13 +62,13 @@ class Piecewise(LRCallback):
         require(pairs, "points", "a list of pairs of a time and a value", points)
         for place, (at, value) in enumerate(points):
             self.check_length(f"points[{place}]", at, minimum=0)
-            require(number(f"points[{place}]", value) >= 0, f"points[{place}]", "at least 0", value)
+            require(require_number(f"points[{place}]", value) >= 0, f"points[{place}]", "at least 0", value)
         ways = interpolation if isinstance(interpolation, list) else [interpolation]
         for way in ways:
-            one_of("interpolation", way, Interpolation)
+            require_choice("interpolation", way, Interpolation)
         rule = f"one for all, or one for each of the {len(points) - 1} legs"
         require(not isinstance(interpolation, list) or len(ways) == len(points) - 1, "interpolation", rule, ways)
-        flag("absolute", absolute)
+        require_bool("absolute", absolute)
         self.points = points
         self.interpolation = interpolation
         self.absolute = absolute

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import flag, floor, floor_text, number, require
+from lr_callbacks.core.arguments import floor, floor_text, require, require_bool, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import linear_factor, polynomial_factor
@@ -63,19 +63,19 @@ class PolynomialDecay(LRCallback):
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
-        require(number("power", power) > 0, "power", "above 0", power)
+        require(require_number("power", power) > 0, "power", "above 0", power)
         if end_factor is not None and end_lr is not None:
             raise ValueError(
                 f"at most one of end_factor and end_lr may be given, got end_factor={end_factor!r} and"
                 f" end_lr={end_lr!r}"
             )
         if end_factor is not None:
-            require(number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
+            require(require_number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
         if end_lr is not None:
             floor("end_lr", end_lr)
         self.check_length("total_steps", total_steps, optional=True)
-        require(number("k_decay", k_decay) > 0, "k_decay", "above 0", k_decay)
-        flag("cycle", cycle)
+        require(require_number("k_decay", k_decay) > 0, "k_decay", "above 0", k_decay)
+        require_bool("cycle", cycle)
         self.power = power
         self.end_factor = end_factor
         self.end_lr = end_lr
@@ -146,7 +146,7 @@ class LinearDecay(LRCallback):
     ) -> None:
         super().__init__(**options)
         for name, value in (("end_factor", end_factor), ("start_factor", start_factor)):
-            require(number(name, value) >= 0, name, "at least 0", value)
+            require(require_number(name, value) >= 0, name, "at least 0", value)
         self.check_length("total_steps", total_steps, optional=True)
         self.end_factor = end_factor
         self.start_factor = start_factor

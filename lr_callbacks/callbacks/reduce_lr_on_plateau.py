@@ -10,7 +10,16 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import floor, number, one_of, optional_name, plain_container, require, state_of, whole
+from lr_callbacks.core.arguments import (
+    floor,
+    plain_container,
+    require,
+    require_choice,
+    require_int,
+    require_name,
+    require_number,
+    state_of,
+)
 from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
@@ -94,21 +103,26 @@ class ReduceLROnPlateau(EvaluationCallback):
     ) -> None:
         super().__init__(monitor, strict, **options)
         require(isinstance(monitor, str) and monitor != "", "monitor", "the name of a logged metric", monitor)
-        one_of("mode", mode, Mode)
-        require(0 < number("factor", factor) < 1, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
-        whole("patience", patience)
-        require(number("threshold", threshold) >= 0, "threshold", "at least 0", threshold)
-        one_of("threshold_mode", threshold_mode, ThresholdMode)
-        whole("cooldown", cooldown)
+        require_choice("mode", mode, Mode)
+        require(
+            0 < require_number("factor", factor) < 1,
+            "factor",
+            "above 0 and below 1 (0.1 divides the LR by ten)",
+            factor,
+        )
+        require_int("patience", patience)
+        require(require_number("threshold", threshold) >= 0, "threshold", "at least 0", threshold)
+        require_choice("threshold_mode", threshold_mode, ThresholdMode)
+        require_int("cooldown", cooldown)
         min_lr = plain_container(min_lr)
         min_lr = list(min_lr) if isinstance(min_lr, tuple) else min_lr
         require(min_lr != [], "min_lr", "one number or one for each group", min_lr)
         for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
             floor("min_lr", lowest)
-        require(number("eps", eps) >= 0, "eps", "at least 0", eps)
-        optional_name("name", name)
+        require(require_number("eps", eps) >= 0, "eps", "at least 0", eps)
+        require_name("name", name)
         if every_n_steps is not None:
-            whole("every_n_steps", every_n_steps, minimum=1)
+            require_int("every_n_steps", every_n_steps, minimum=1)
         self.mode = mode
         self.factor = factor
         self.patience = patience

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, require
+from lr_callbacks.core.arguments import require, require_number
 
 
 class ReplaceSchedulers(LRCallback):
@@ -48,7 +48,7 @@ class ReplaceSchedulers(LRCallback):
         given = list(lr) if isinstance(lr, Sequence) and several else [] if lr is None else [lr]
         require(not (several and not given), "lr", "one number, or one for each group", lr)
         for each in given:
-            require(number("lr", each) >= 0, "lr", "at least 0", lr)
+            require(require_number("lr", each) >= 0, "lr", "at least 0", lr)
         self.lr = given if several else lr
 
     def describe(self) -> str:

@@ -9,7 +9,14 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.composite import Composite
-from lr_callbacks.core.arguments import flag, number, one_of, plain_container, require, whole
+from lr_callbacks.core.arguments import (
+    plain_container,
+    require,
+    require_bool,
+    require_choice,
+    require_int,
+    require_number,
+)
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
@@ -79,7 +86,7 @@ class Restarts(Composite):
         super().__init__(**options)
         self.check_part("schedule", schedule)
         self.check_length("T_0", T_0, optional=True)
-        require(number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
+        require(require_number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
         lengths, peaks = plain_container(lengths), plain_container(peaks)
         for name, several in (("lengths", lengths), ("peaks", peaks)):
             right = several is None or (isinstance(several, list | tuple) and len(several) > 0)
@@ -87,19 +94,19 @@ class Restarts(Composite):
         for place, length in enumerate(lengths or []):
             self.check_length(f"lengths[{place}]", length)
         for place, peak in enumerate(peaks or []):
-            require(number(f"peaks[{place}]", peak) >= 0, f"peaks[{place}]", "at least 0", peak)
+            require(require_number(f"peaks[{place}]", peak) >= 0, f"peaks[{place}]", "at least 0", peak)
         if num_cycles is not None:
-            whole("num_cycles", num_cycles, minimum=1)
+            require_int("num_cycles", num_cycles, minimum=1)
         if (T_0 is None) == (lengths is None) and not (lengths is None and num_cycles is not None):
             raise ValueError(
                 f"exactly one of T_0, lengths and num_cycles must say how long a cycle is, got T_0={T_0!r} and"
                 f" lengths={lengths!r}; write Restarts(..., T_0='2 epochs') or Restarts(..., num_cycles=3)"
             )
         require(lengths is None or num_cycles is None, "num_cycles", "None with lengths", num_cycles)
-        require(number("cycle_decay", cycle_decay) > 0, "cycle_decay", "above 0", cycle_decay)
-        one_of("scaled", scaled, Scaled)
+        require(require_number("cycle_decay", cycle_decay) > 0, "cycle_decay", "above 0", cycle_decay)
+        require_choice("scaled", scaled, Scaled)
         self.check_length("cycle_warmup", cycle_warmup, minimum=0)
-        flag("whole_steps", whole_steps)
+        require_bool("whole_steps", whole_steps)
         self.schedule = schedule
         self.T_0 = T_0
         self.T_mult = T_mult

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, require
+from lr_callbacks.core.arguments import require, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import rex_factor
@@ -49,7 +49,7 @@ class Rex(LRCallback):
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
-        require(number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
+        require(require_number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
         self.check_length("total_steps", total_steps, optional=True)
         self.end_factor = end_factor
         self.total_steps = total_steps

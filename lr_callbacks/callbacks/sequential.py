@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.composite import Composite
-from lr_callbacks.core.arguments import one_of, plain_container, require
+from lr_callbacks.core.arguments import plain_container, require, require_choice
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import Join, sequence_factor
@@ -103,7 +103,7 @@ class Sequential(Composite):
             require(len(milestones) == len(schedules) - 1, "milestones", rule, milestones)
             for number, milestone in enumerate(milestones):
                 self.check_length(f"milestones[{number}]", milestone, minimum=0)
-        one_of("join", join, Join)
+        require_choice("join", join, Join)
         self.schedules = schedules
         self.milestones = milestones
         self.join = join

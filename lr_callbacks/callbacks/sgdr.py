@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import floor, floor_text, number, require
+from lr_callbacks.core.arguments import floor, floor_text, require, require_number
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
@@ -69,9 +69,9 @@ class SGDR(LRCallback):
         super().__init__(**options)
         self.check_length("T_0", T_0)
         self.check_length("cycle_warmup", cycle_warmup, minimum=0)
-        require(number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
+        require(require_number("T_mult", T_mult) >= 1, "T_mult", "at least 1", T_mult)
         floor("eta_min", eta_min)
-        require(number("cycle_decay", cycle_decay) > 0, "cycle_decay", "above 0", cycle_decay)
+        require(require_number("cycle_decay", cycle_decay) > 0, "cycle_decay", "above 0", cycle_decay)
         self.T_0 = T_0
         self.T_mult = T_mult
         self.eta_min = eta_min

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lr_callbacks.callbacks.sgdr import SGDR
-from lr_callbacks.core.arguments import flag, state_of
+from lr_callbacks.core.arguments import require_bool, state_of
 from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, ModelCheckpoint, Trainer
 
 
@@ -42,7 +42,7 @@ class SnapshotCheckpoint(ModelCheckpoint):
             raise TypeError(f"dirpath must be a path, or None, got {dirpath!r}")
         if not isinstance(filename, str):
             raise TypeError(f"filename must be a str, e.g. 'snapshot-{{step}}', got {filename!r}")
-        flag("save_weights_only", save_weights_only)
+        require_bool("save_weights_only", save_weights_only)
         super().__init__(
             dirpath, filename, save_top_k=-1, save_weights_only=save_weights_only, save_on_train_epoch_end=False
         )

@@ -8,7 +8,7 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, one_of, plain_container, require
+from lr_callbacks.core.arguments import plain_container, require, require_choice, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import multi_step_factor, step_decay_factor
@@ -56,8 +56,8 @@ class StepDecay(LRCallback):
     ) -> None:
         super().__init__(**options)
         self.check_length("step_size", step_size)
-        require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
-        one_of("offset", offset, Literal[0, 1])
+        require(0 < require_number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+        require_choice("offset", offset, Literal[0, 1])
         self.step_size = step_size
         self.gamma = gamma
         self.offset = offset
@@ -117,7 +117,7 @@ class MultiStepDecay(LRCallback):
         require(len(milestones) > 0, "milestones", "a list of at least one duration", milestones)
         for index, milestone in enumerate(milestones):
             self.check_length(f"milestones[{index}]", milestone, minimum=0)
-        require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+        require(0 < require_number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
         self.milestones = milestones
         self.gamma = gamma
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import floor, floor_text, number, require
+from lr_callbacks.core.arguments import floor, floor_text, require, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import tanh_factor
@@ -58,7 +58,9 @@ class TanhDecay(LRCallback):
         super().__init__(**options)
         floor("eta_min", eta_min)
         self.check_length("total_steps", total_steps, optional=True)
-        require(number("upper", upper) > number("lower", lower), "upper", f"above lower={lower!r}", upper)
+        require(
+            require_number("upper", upper) > require_number("lower", lower), "upper", f"above lower={lower!r}", upper
+        )
         self.eta_min = eta_min
         self.total_steps = total_steps
         self.lower = lower

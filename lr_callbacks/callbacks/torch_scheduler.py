@@ -17,13 +17,13 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import (
     is_count,
     is_finite,
-    one_of,
-    optional_name,
     plain_container,
     require,
+    require_choice,
+    require_int,
+    require_name,
     require_near,
     state_of,
-    whole,
 )
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
@@ -117,10 +117,10 @@ class TorchScheduler(EvaluationCallback):
                 "TorchScheduler takes either scheduler (one) or schedulers (a list), got"
                 f" {'neither' if scheduler is None else 'both'}"
             )
-        one_of("interval", interval, Interval)
-        whole("frequency", frequency, minimum=1)
-        optional_name("monitor", monitor)
-        optional_name("name", name)
+        require_choice("interval", interval, Interval)
+        require_int("frequency", frequency, minimum=1)
+        require_name("monitor", monitor)
+        require_name("name", name)
         schedulers, milestones, kwargs = (
             plain_container(schedulers),
             plain_container(milestones),
@@ -402,7 +402,7 @@ def _check_milestones(milestones: list[int] | None, schedulers: int) -> None:
         if not isinstance(milestones, list | tuple):
             raise TypeError(f"milestones must be a list of numbers of steps, got {milestones!r}")
         for milestone in milestones:
-            whole("milestones", milestone, minimum=1)
+            require_int("milestones", milestone, minimum=1)
         require(list(milestones) == sorted(set(milestones)), "milestones", "increasing", milestones)
         require(
             len(milestones) == schedulers - 1, "milestones", f"one fewer than the {schedulers} schedulers", milestones

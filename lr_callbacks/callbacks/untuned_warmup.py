@@ -6,7 +6,7 @@ import numpy as np
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import one_of
+from lr_callbacks.core.arguments import require_choice
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime, same
@@ -45,7 +45,7 @@ class UntunedWarmup(LRCallback):
 
     def __init__(self, kind: UntunedKind = "linear", **options: Unpack[ScheduleOptions]) -> None:
         super().__init__(**options)
-        one_of("kind", kind, UntunedKind)
+        require_choice("kind", kind, UntunedKind)
         self.kind = kind
 
     @lookahead

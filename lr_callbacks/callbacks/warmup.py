@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, one_of, require
+from lr_callbacks.core.arguments import require, require_choice, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import WarmupShape, warmup_factor
@@ -63,7 +63,7 @@ class Warmup(LRCallback):
     ) -> None:
         super().__init__(**options)
         self.check_length("duration", duration, minimum=0)
-        one_of("shape", shape, WarmupShape)
+        require_choice("shape", shape, WarmupShape)
         if start_factor is not None and start_lr is not None:
             raise ValueError(
                 f"at most one of start_factor and start_lr may be given, got start_factor={start_factor!r} and"
@@ -71,9 +71,9 @@ class Warmup(LRCallback):
             )
         for name, value in (("start_factor", start_factor), ("start_lr", start_lr)):
             if value is not None:
-                require(number(name, value) >= 0, name, "at least 0", value)
+                require(require_number(name, value) >= 0, name, "at least 0", value)
                 require(shape != "exponential" or value > 0, name, "above 0 for the exponential shape", value)
-        require(number("end_factor", end_factor) > 0, "end_factor", "above 0", end_factor)
+        require(require_number("end_factor", end_factor) > 0, "end_factor", "above 0", end_factor)
         require(shape != "1-exp" or duration != 0, "duration", "above 0 for the shape 1-exp", duration)
         self.duration = duration
         self.shape = shape

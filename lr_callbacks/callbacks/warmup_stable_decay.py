@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import number, one_of, require
+from lr_callbacks.core.arguments import require, require_choice, require_number
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
@@ -72,16 +72,18 @@ class WarmupStableDecay(LRCallback):
         super().__init__(**options)
         self.check_length("warmup_steps", warmup_steps, minimum=0)
         self.check_length("decay_steps", decay_steps, minimum=0)
-        one_of("decay_shape", decay_shape, DecayShape)
+        require_choice("decay_shape", decay_shape, DecayShape)
         for name, value in (("start_factor", start_factor), ("end_factor", end_factor)):
-            require(0 <= number(name, value) <= 1, name, "between 0 and 1", value)
+            require(0 <= require_number(name, value) <= 1, name, "between 0 and 1", value)
         self.check_length("total_steps", total_steps, optional=True)
-        one_of("warmup_shape", warmup_shape, WarmupShape)
+        require_choice("warmup_shape", warmup_shape, WarmupShape)
         require(warmup_shape != "1-exp", "warmup_shape", "a ramp that ends", warmup_shape)
         if warmup_shape == "exponential":
             require(start_factor > 0, "start_factor", "above 0 for the exponential shape", start_factor)
         if decay_ratio is not None:
-            require(0 < number("decay_ratio", decay_ratio) < 1, "decay_ratio", "above 0 and below 1", decay_ratio)
+            require(
+                0 < require_number("decay_ratio", decay_ratio) < 1, "decay_ratio", "above 0 and below 1", decay_ratio
+            )
         elif decay_shape == "exponential":
             rule = "above 0 and below 1 for the exponential decay without decay_ratio"
             require(0 < end_factor < 1, "end_factor", rule, end_factor)

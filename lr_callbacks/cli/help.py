@@ -29,7 +29,7 @@ OPTIONS = {
     "max_time is given.",
     "trainer.max_time": "Stop when this time is up: DD:HH:MM:SS (days, hours, minutes, seconds), or a dictionary such "
     'as {"minutes": 30}. Schedules that last to the end of the run then end with it.',
-    "trainer.barebones": "Switch off everything that costs time beside the training itself (checkpoints, loggers, "
+    "trainer.barebones": "Switch off everything that costs time except the training itself (checkpoints, loggers, "
     "progress bar, self.log and more), to measure how fast the Trainer is.",
     "trainer.default_root_dir": "Folder for the runs. Default: runs.",
     "ckpt_path": "Continue from, or evaluate, this checkpoint; last takes the newest one of the runs of this name.",

@@ -1,4 +1,4 @@
-"""Subcommands of `lr-callbacks` beside fit, validate, test and predict: one file each, entered in `COMMANDS`.
+"""Subcommands of `lr-callbacks` in addition to fit, validate, test and predict: one file each, entered in `COMMANDS`.
 
 A command is a function. Its name on the command line is its key in `COMMANDS`, its help is the first line of its
 docstring, and its keyword-only arguments are its flags (typed and documented: jsonargparse reads both):

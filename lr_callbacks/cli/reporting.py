@@ -48,7 +48,7 @@ NOISE_OF_TRAINING = ("Seed set to", "GPU available", "TPU available", "`Trainer"
 """What Lightning says of a training, where none takes place."""
 
 KEYWORDS = ("best", "last", "hpc", "registry")
-"""What Lightning takes for a checkpoint beside the name of a file."""
+"""What Lightning accepts as a checkpoint in addition to a file name."""
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def state_of(what: str, state: object) -> dict[str, Any]:
     return dict(state)
 
 
-def number(name: str, value: object, *, finite: bool = True) -> float:
+def require_number(name: str, value: object, *, finite: bool = True) -> float:
     """Return the value as a float; it must be finite unless `finite` is False.
 
     Raises:
@@ -111,7 +111,7 @@ def number(name: str, value: object, *, finite: bool = True) -> float:
     return float(value)
 
 
-def whole(name: str, value: object, *, minimum: int = 0) -> int:
+def require_int(name: str, value: object, *, minimum: int = 0) -> int:
     """Return the value as an int that is at least `minimum`.
 
     Raises:
@@ -146,7 +146,7 @@ def floor(name: str, value: object) -> None:
         rule = "at least 0, or a share of each group's base value from '0%' to '100%'"
         require(share is not None and float(share[1]) <= 100, name, rule, value)
     else:
-        require(number(name, value) >= 0, name, "at least 0", value)
+        require(require_number(name, value) >= 0, name, "at least 0", value)
 
 
 def fraction(name: str, value: object) -> float:
@@ -164,8 +164,8 @@ def fraction(name: str, value: object) -> float:
         share = _SHARE.fullmatch(value)
         require(share is not None and float(share[1]) <= 100, name, "between 0 and 1, or a share such as '30%'", value)
         return float(value.strip(" %")) / 100
-    require(0 <= number(name, value) <= 1, name, "between 0 and 1", value)
-    return number(name, value)
+    require(0 <= require_number(name, value) <= 1, name, "between 0 and 1", value)
+    return require_number(name, value)
 
 
 def floor_text(value: float | str) -> str:
@@ -178,7 +178,7 @@ def floor_text(value: float | str) -> str:
     return f"{value.strip()} of each base value" if isinstance(value, str) else f"{value:g}"
 
 
-def flag(name: str, value: object) -> bool:
+def require_bool(name: str, value: object) -> bool:
     """Return the value as a bool; a str such as ``"false"`` would count as true.
 
     Raises:
@@ -189,7 +189,7 @@ def flag(name: str, value: object) -> bool:
     return value
 
 
-def optional_name(name: str, value: object) -> None:
+def require_name(name: str, value: object) -> None:
     """Require a str or None.
 
     Raises:
@@ -199,7 +199,7 @@ def optional_name(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a str or None, got {value!r}")
 
 
-def one_of(name: str, value: object, choices: object) -> None:
+def require_choice(name: str, value: object, choices: object) -> None:
     """Require one of the values of a ``Literal``.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, TypedDict, cast
 import numpy as np
 
 from lr_callbacks.core.arguments import floor as check_floor
-from lr_callbacks.core.arguments import one_of, require, whole
+from lr_callbacks.core.arguments import require, require_choice, require_int
 from lr_callbacks.core.durations import Duration
 from lr_callbacks.core.parameters import equal, parameters_of
 from lr_callbacks.core.schedule_time import Array, GroupRows, Interval, ScheduleTime
@@ -96,12 +96,12 @@ class LRSchedule:
         groups: Groups = None,
     ) -> None:
         require(isinstance(param, str) and param != "", "param", "the name of an entry of parameter groups", param)
-        one_of("interval", interval, Interval)
+        require_choice("interval", interval, Interval)
         if start is not None:
             Duration.parse(start, name="start")
         if end is not None:
             Duration.parse(end, name="end", minimum=1)
-        one_of("outside", outside, Outside)
+        require_choice("outside", outside, Outside)
         for name, bound in (("floor", floor), ("ceiling", ceiling)):
             if bound is not None:
                 check_floor(name, bound)
@@ -109,7 +109,7 @@ class LRSchedule:
             low, high = (float(str(bound).strip(" %")) for bound in (floor, ceiling))
             require(low <= high, "floor", f"at most ceiling={ceiling!r}", floor)
         if optimizer is not None:
-            whole("optimizer", optimizer)
+            require_int("optimizer", optimizer)
         several = isinstance(groups, Sequence) and not isinstance(groups, str)
         wanted = list(cast(Sequence[int | str], groups)) if several else [groups]
         right = all(which is None or (isinstance(which, int | str) and which is not True) for which in wanted)

@@ -93,7 +93,7 @@ class DigitsDataModule(LightningDataModule):
         self.test_set = TensorDataset(images(test_x), torch.as_tensor(test_y, dtype=torch.int64))
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Training batches, shuffled anew in every epoch."""
+        """Return training batches, shuffled again in every epoch."""
         return self._loader(self.train_set, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lr_callbacks.core.arguments import flag
+from lr_callbacks.core.arguments import require_bool
 from lr_callbacks.core.lightning_names import (
     LightningDataModule,
     LightningModule,
@@ -71,7 +71,7 @@ def lr_range_test(
             raise TypeError(f"{name} must be a {cls.__name__} of lightning.pytorch or pytorch_lightning, got {value!r}")
     if test is not None and not isinstance(test, LRRangeTest):
         raise TypeError(f"test must be an LRRangeTest with the arguments of the test, or None, got {test!r}")
-    flag("verbose", verbose)
+    require_bool("verbose", verbose)
     test = test or LRRangeTest()
     options = {**test.arguments(), "apply": False}
     finder = _OnlyTest(**options)

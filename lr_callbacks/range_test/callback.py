@@ -73,7 +73,7 @@ class LRRangeTest(LRCallback):
         TypeError: If an argument has a wrong type.
         ValueError: If an argument is outside its range.
         MisconfigurationException: At the start of the fit: several optimizers and none named, data that cannot be read
-            without disturbing the fit, nothing to judge, a strategy that shards the weights, another master of the LR.
+            without disturbing the fit, nothing to judge, a strategy that shards the weights, another owner of the LR.
 
     Example:
         >>> from lightning.pytorch import Trainer

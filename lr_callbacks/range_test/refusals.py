@@ -60,10 +60,10 @@ def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimi
                 " torch.optim.Optimizer.__init__), so its steps cannot be told; derive it from torch.optim.Optimizer"
             )
     if applies:
-        _refuse_other_masters(test, trainer, optimizer)
+        _refuse_other_owners(test, trainer, optimizer)
 
 
-def _refuse_other_masters(test: LRCallback, trainer: Trainer, optimizer: Optimizer) -> None:
+def _refuse_other_owners(test: LRCallback, trainer: Trainer, optimizer: Optimizer) -> None:
     configs = native_configs(trainer, optimizer)
     if configs or has_scheduler(optimizer):
         name = type(configs[0].scheduler).__name__ if configs else "a torch scheduler that was built on it"

@@ -1,4 +1,4 @@
-"""How long trials are, beside the run that they stand for."""
+"""How long trials are, compared with the run that they represent."""
 
 from __future__ import annotations
 

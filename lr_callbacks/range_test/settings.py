@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lr_callbacks.core.arguments import flag, number, one_of, require, whole
+from lr_callbacks.core.arguments import require, require_bool, require_choice, require_int, require_number
 from lr_callbacks.core.durations import Duration
 from lr_callbacks.range_test.rules import DEFAULT_RULE, RULES
 
@@ -46,21 +46,21 @@ class Settings:
     trial_limit: str | None = None
 
     def __post_init__(self) -> None:
-        require(number("min_lr", self.min_lr) > 0, "min_lr", "above 0", self.min_lr)
-        above = number("max_lr", self.max_lr) > self.min_lr
+        require(require_number("min_lr", self.min_lr) > 0, "min_lr", "above 0", self.min_lr)
+        above = require_number("max_lr", self.max_lr) > self.min_lr
         require(above, "max_lr", f"above min_lr ({self.min_lr:g})", self.max_lr)
-        whole("num_steps", self.num_steps, minimum=10)
-        one_of("mode", self.mode, Mode)
+        require_int("num_steps", self.num_steps, minimum=10)
+        require_choice("mode", self.mode, Mode)
         require(self.rule in RULES, "rule", "one of " + ", ".join(map(repr, RULES)), self.rule)
-        flag("apply", self.apply)
-        flag("widen", self.widen)
+        require_bool("apply", self.apply)
+        require_bool("widen", self.widen)
         if self.offload is not None:
-            flag("offload", self.offload)
-        one_of("judge", self.judge, Judged)
+            require_bool("offload", self.offload)
+        require_choice("judge", self.judge, Judged)
         named = self.monitor is None or isinstance(self.monitor, str)
         require(named, "monitor", "the name of a logged value, or None", self.monitor)
-        whole("probe_samples", self.probe_samples, minimum=1)
-        require(whole("trials", self.trials) not in (1, 2), "trials", "0 (none) or at least 3", self.trials)
+        require_int("probe_samples", self.probe_samples, minimum=1)
+        require(require_int("trials", self.trials) not in (1, 2), "trials", "0 (none) or at least 3", self.trials)
         length = Duration.parse(self.trial_steps, name="trial_steps", minimum=1)
         require(length.unit != "seconds", "trial_steps", "steps, epochs or a share of the run", self.trial_steps)
         if self.trial_limit is not None:

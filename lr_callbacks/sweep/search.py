@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from lr_callbacks.core.arguments import flag, require, whole
+from lr_callbacks.core.arguments import require, require_bool, require_int
 from lr_callbacks.core.lightning_names import isolate_rng
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
@@ -102,7 +102,7 @@ def grid_search(
         ValueError: If the grid is empty, an LR is not above 0, another argument is out of range, the storage cannot be
             reached, or the sweep was begun with another metric, mode, sampler, pruner or settings, or, unless on a
             grid, with other axes.
-        MisconfigurationException: If nobody logs the metric (at the first trial; it lists what was logged).
+        MisconfigurationException: If the metric is not logged (at the first trial; it lists what was logged).
 
     Example:
         >>> import tempfile, torch
@@ -130,11 +130,11 @@ def grid_search(
             raise ValueError(f"{name} must be one of {names}, got {value!r}")
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
-    if whole("max_deaths", max_deaths, minimum=-(10**9)) < 1:
+    if require_int("max_deaths", max_deaths, minimum=-(10**9)) < 1:
         raise ValueError(f"max_deaths must be at least 1, got {max_deaths}; 3 tries a point again twice")
     _check(build, metric, folder, storage, suggest)
     caller(build, axes)
-    flag("take_over", take_over)
+    require_bool("take_over", take_over)
     slots = _slots(axes, check_seeds(seeds), sampler, trials)
     folder, fresh = _folder(folder, storage)
     kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **_plain(settings)}
@@ -240,7 +240,7 @@ def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: i
             raise ValueError(f"trials must be left out for sampler 'grid', got {trials}; the grid says how many")
         return [Slot(point, seed) for seed in seeds for point in points(axes)]
     if trials is not None:
-        whole("trials", trials, minimum=-(10**9))
+        require_int("trials", trials, minimum=-(10**9))
     if trials is None or trials < 1:
         raise ValueError(f"trials must be at least 1 for sampler {sampler!r}, got {trials}; write for example 20")
     if len(seeds) > 1:

@@ -101,7 +101,7 @@ def run_trial(
         report: Called with number and value of each evaluation of the metric; whether to stop.
 
     Raises:
-        MisconfigurationException: If nobody logs the metric, the trainer or the module was used before, the trainer
+        MisconfigurationException: If the metric is not logged, the trainer or the module was used before, the trainer
             has several devices, or a callback would replace the learning rate of the point by one of its own.
         TypeError: If `build` does not take the point, or returns something else.
 

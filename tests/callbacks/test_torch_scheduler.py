@@ -157,7 +157,7 @@ def test_frequency_passes_only_every_second_evaluation_on():
 
 
 def test_a_metric_that_nobody_logs_is_an_error_that_lists_what_is_logged():
-    with pytest.raises(MisconfigurationException, match=r"no metric 'nothing' was logged.*Logged: .*val_loss"):
+    with pytest.raises(MisconfigurationException, match=r"nothing logged a metric 'nothing'.*Logged: .*val_loss"):
         fit(TorchScheduler(lr_scheduler.ReduceLROnPlateau, monitor="nothing"), val=True, max_epochs=2)
 
 

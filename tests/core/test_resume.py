@@ -224,9 +224,7 @@ def test_another_horizon_wins_on_resume(tmp_path):
 
 def test_another_configured_lr_wins_on_resume_and_the_warning_gives_both(saved):
     path, full = saved
-    with pytest.warns(
-        UserWarning, match=r"Group 0 of .* with LR 0.1 when the checkpoint was written and is with 0.2 now"
-    ):
+    with pytest.warns(UserWarning, match=r"LR of group 0 of .* is 0.2; it was 0.1 in the checkpoint. Using 0.2"):
         resumed = fit(Warmup(3), SGDR(7), module=Scripted(sgd((0.2, 0.03))), batches=5, max_epochs=4, ckpt_path=path)
     assert resumed.of_group(0) == pytest.approx([2 * lr for lr in full.of_group(0)[10:]])
     assert resumed.of_group(1) == full.of_group(1)[10:]

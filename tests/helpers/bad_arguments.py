@@ -484,7 +484,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "folder": [(value, TypeError, "must be a path, or None") for value in (3, ["x"])],
         "storage": [
-            *((value, TypeError, "must be a path, a URL, a storage of Optuna's or None") for value in (3, True)),
+            *((value, TypeError, "storage must be a path, a URL") for value in (3, True)),
+            ("no such://thing", ValueError, "must be reachable, got 'no such://***'"),
             ("/dev/null/study.journal", ValueError, "must be reachable"),
         ],
         "sampler": [(value, ValueError, "must be one of grid, tpe, random, gp") for value in ("magic", None, ["grid"])],

@@ -45,7 +45,16 @@ METHODS = {
     for method, part in vars(cls).items()
     if not method.startswith("_") and isinstance(part, property | classmethod | staticmethod | type(inspect.isclass))
 }
-CHECKS = {"require", "number", "whole", "one_of", "check_length", "parse", "require_extra", "unknown"}
+CHECKS = {
+    "require",
+    "require_number",
+    "require_int",
+    "require_choice",
+    "check_length",
+    "parse",
+    "require_extra",
+    "unknown",
+}
 NOT_BY_TIME = ("LambdaFactor", "MultiplicativeFactor", "TorchScheduler")  # they count: a time means nothing to them
 WITHOUT_LENGTHS = ("ReduceLROnPlateau", "LambdaFactor", "MultiplicativeFactor", "Noise", "UntunedWarmup")
 HEADINGS = "Args|Attributes|Returns|Raises|Example|References"

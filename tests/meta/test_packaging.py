@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 
 import lr_callbacks
@@ -153,6 +154,11 @@ def test_the_metadata_says_what_it_is_and_what_it_needs(built):
     plain = [text for text in found.get_all("Requires-Dist") or [] if "extra ==" not in text]
     assert plain == ["lightning>=2.5.0", "numpy>=1.24", "torch>=2.4"]
     assert set(found.get_all("Provides-Extra") or []) == {"all", "cli", "dev", "docs", "plot", "sweep"}
+
+
+def test_the_citation_has_the_version_and_the_licence():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (VERSION, "Apache-2.0")
 
 
 def test_the_version_stands_in_one_place():
