@@ -322,43 +322,6 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "filename": [(value, TypeError, "must be a str, e.g. 'snapshot-{step}'") for value in (3, None)],
         "save_weights_only": FLAG,
     },
-    "ReplaceSchedulers": {
-        "optimizer": whole(0),
-        "lr": [
-            *(row for row in AT_LEAST_0 if row[0] != [0.1]),
-            ([], ValueError, "must be one number, or one for each group"),
-        ],
-    },
-    "param_groups": {
-        "module": [(3, TypeError, "must be a torch.nn.Module")],
-        "lr": AT_LEAST_0,
-        "layer_decay": GAMMA,
-        "weight_decay": AT_LEAST_0,
-        "no_decay": [
-            ("x", TypeError, "must be a list of names or patterns"),
-            (["x"], ValueError, "must be patterns of parameter names"),
-        ],
-        "layers": [
-            ("x", TypeError, "must be a list of names or patterns"),
-            ([], ValueError, "must be at least one pattern"),
-        ],
-    },
-    "attach": {
-        "optimizer": [(value, TypeError, "must be a torch optimizer, or a list of them") for value in (3, [], "SGD")],
-        "callbacks": [
-            (value, TypeError, "must be a list of schedules such as OneCycle()")
-            for value in (3, "OneCycle", [lc.LRMonitor()])
-        ],
-        "total_steps": whole(1),
-        "steps_per_epoch": whole(1),
-        "max_time": [
-            ("5%", ValueError, "must be a time such as '30 min'"),
-            (30, ValueError, "must be a time such as '30 min'"),
-            (0.5, TypeError, "must be an int or a string with a unit"),
-        ],
-        "resume": FLAG,
-        "plan": FLAG,
-    },
     "LRRangeTest": {
         "min_lr": number("above 0", 0, -1),
         "max_lr": number("above min_lr (1e-07)", 1e-7, 0),
@@ -521,8 +484,6 @@ NO_RULE = {
 """What has no rows, and why."""
 
 REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
-    "param_groups": lambda: {"module": torch.nn.Linear(1, 1)},
-    "attach": lambda: {"optimizer": torch.optim.SGD([torch.ones(1)], lr=0.1), "callbacks": [lc.Warmup(1)]},
     "Warmup": lambda: {"duration": 5},
     "SGDR": lambda: {"T_0": 5},
     "CyclicalLR": lambda: {"base_lr": 0.01},
