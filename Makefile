@@ -1,5 +1,5 @@
 # Everything that is run on the project, by the tools of the environment that is active. `make` alone checks it all.
-.PHONY: all lint types tests packaging bench pictures docs
+.PHONY: all lint types tests packaging bench pictures docs oldest-torch
 
 all: lint types docs packaging tests
 
@@ -12,6 +12,10 @@ types:
 
 tests:
 	pytest
+
+# The oldest torch that pyproject.toml allows, in an environment of its own (5 GB, which are deleted again).
+oldest-torch:
+	bash tests/helpers/oldest_torch.sh
 
 packaging:
 	pytest tests/meta/test_packaging.py -m packaging -n 0

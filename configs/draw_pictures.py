@@ -1,9 +1,9 @@
-"""Draw what each configuration does to the LR, by the code of `lr-callbacks plot`, and list all in the README's table.
+"""Draw the LR of each configuration with the code of `lr-callbacks plot`, and fill the table of docs/choosing.md.
 
     python configs/draw_pictures.py
 
-writes one small SVG for each configuration into ``configs/pictures`` and the table of schedules between the two markers
-in ``README.md``. Each picture carries a checksum of the LRs that it shows, which a test compares with those of today.
+writes one small SVG for each configuration into ``configs/pictures`` and the table of schedules between two markers in
+``docs/choosing.md``. Each picture carries a checksum of its LRs, which a test compares with the current ones.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from lr_callbacks.cli.app import LRCallbacksCLI
 
 CONFIGS = Path(__file__).resolve().parent
 PICTURES = CONFIGS / "pictures"
-README = CONFIGS.parent / "README.md"
+PAGE = CONFIGS.parent / "docs" / "choosing.md"
 NO_SCHEDULES = ("range_test", "sweep", "one_cycle_auto")
-"""Configurations that find an LR by training: nobody can draw it before."""
+"""Configurations that find an LR by training, which cannot be drawn before."""
 LOSSES = [1.0, 0.6, 0.4, 0.3, 0.3, 0.3, 0.25, 0.25, 0.25, 0.22, 0.22, 0.22, 0.2, 0.2, 0.2]
 """What the plateau reductions are shown: a loss that stalls now and then."""
 WIDTH, HEIGHT, EDGE = 240, 80, 4
@@ -78,40 +78,39 @@ def picture(lrs: list[float]) -> str:
 
 def row(path: Path) -> str:
     """A row of the table; name and sentence are those of the comment that the configuration begins with."""
-    comment = " ".join(line[1:].strip() for line in path.read_text().split("\n#\n")[0].splitlines())
+    comment = " ".join(line[1:].strip() for line in path.read_text(encoding="utf-8").split("\n#\n")[0].splitlines())
     name, _, text = re.sub(r" \([^)]*\d{4}[^)]*\)| \(the same values[^)]*\)", "", comment).partition(": ")
     text = text.split(". ")[0].rstrip(".")
-    callbacks = yaml.safe_load(path.read_text())["trainer"]["callbacks"]
+    callbacks = yaml.safe_load(path.read_text(encoding="utf-8"))["trainer"]["callbacks"]
     classes = "".join(f" `{callback['class_path'].rpartition('.')[2]}`" for callback in callbacks)
-    shown = f'<img src="configs/pictures/{path.stem}.svg" width="{WIDTH}" alt="LR over the run: {path.stem}">'
+    shown = f"![LR over the run: {path.stem}](../configs/pictures/{path.stem}.svg)"
     what = f"{name}: {text}" if is_torch(path) else f"**{name}**{classes}<br>{text}"
-    return f"| {what} | {shown} | [{path.name}](configs/{path.name}) |"
+    return f"| {what} | {shown} | [{path.name}](../configs/{path.name}) |"
 
 
 def table() -> str:
-    """The README's table, torch's schedulers folded away below the package's own."""
+    """The table of all schedules: first those of this package, then torch's."""
     head = "| schedule | LR over the run | config |\n|---|---|---|\n"
     own, torchs = (
         head + "\n".join(row(path) for path in schedules() if is_torch(path) is wanted) for wanted in (False, True)
     )
-    summary = "Any torch scheduler, as one more factor (<code>TorchScheduler</code>)"
-    return f"{own}\n\n<details>\n<summary>{summary}</summary>\n\n{torchs}\n\n</details>"
+    return f"{own}\n\n## torch's schedulers, by `TorchScheduler`\n\n{torchs}"
 
 
-def with_table(readme: str) -> str:
-    """A README whose table is today's."""
-    before, _, rest = readme.partition(BEGIN)
+def with_table(page: str) -> str:
+    """A page whose table is today's."""
+    before, _, rest = page.partition(BEGIN)
     return f"{before}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
 
 
 def main() -> None:
-    """Draw everything anew."""
+    """Draw everything again."""
     PICTURES.mkdir(exist_ok=True)
     for old in PICTURES.glob("*.svg"):
         old.unlink()
     for path in schedules():
-        (PICTURES / f"{path.stem}.svg").write_text(picture(lrs_of(path)))
-    README.write_text(with_table(README.read_text()))
+        (PICTURES / f"{path.stem}.svg").write_text(picture(lrs_of(path)), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

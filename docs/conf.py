@@ -19,7 +19,8 @@ from lr_callbacks import LRCallback, schedules
 from lr_callbacks.cli.registry import COMMANDS, FLAGS
 
 project, version, release = "lr_callbacks", lr_callbacks.__version__, lr_callbacks.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+myst_heading_anchors = 3
 html_theme = "furo"
 html_title = f"lr_callbacks {version}"
 html_show_copyright = False
@@ -55,6 +56,7 @@ PLACES = {
     "lr_callbacks.core.timeline": ["Beginning", "Knot", "Timeline"],
     "lr_callbacks.plain_loop": ["Attached"],
     "lr_callbacks.previews": ["Preview"],
+    "lr_callbacks.range_test.settle": ["Trial"],
     "lr_callbacks.schedules.plateau": ["PlateauState"],
     "lr_callbacks.schedules": [name for name in schedules.__all__ if documented(getattr(schedules, name))],
     "lr_callbacks.sweep": ["SweepTable", "Row", "Outcome", "run_trial"],

@@ -1,10 +1,15 @@
 """The command `lr-callbacks`, also as `python -m lr_callbacks`."""
 
 import sys
+from importlib.metadata import version
 from traceback import walk_tb
 
 from lr_callbacks.cli.light import answered
+from lr_callbacks.core.lightning_names import IS_ALONE, is_a
 from lr_callbacks.extras import require_extra
+
+NEEDED = (2, 6)
+"""The oldest Lightning whose command line reads hyper-parameters from checkpoints."""
 
 
 def main(args: list[str] | None = None) -> None:
@@ -19,7 +24,14 @@ def main(args: list[str] | None = None) -> None:
         require_extra("cli", "jsonargparse", "docstring_parser", "sklearn", "tensorboard", what="The command line")
     except ModuleNotFoundError as error:
         sys.exit(f"lr-callbacks: {error}")
-    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+    installed = version("pytorch-lightning" if IS_ALONE else "lightning")
+    if tuple(map(int, installed.split(".")[:2])) < NEEDED:
+        needed = ".".join(map(str, NEEDED))
+        sys.exit(
+            f"lr-callbacks: The command line needs Lightning {needed} or newer, got {installed}; install it with:"
+            f' pip install "lightning>={needed}"'
+        )
+    from lr_callbacks.core.lightning_names import MisconfigurationException
 
     try:
         from lr_callbacks.cli.app import LRCallbacksCLI
@@ -42,13 +54,19 @@ def _raised_here(error: BaseException | None) -> BaseException | None:
 
     So does what Lightning raises about the settings of a Trainer, and an optimizer about what a configuration gives it.
     """
-    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+    from lr_callbacks.core.lightning_names import MisconfigurationException
 
     while error is not None:
-        if isinstance(error, MisconfigurationException):
+        if is_a(error, MisconfigurationException):
             return error
         modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
-        if modules[-1].startswith(("lr_callbacks.", "lightning.pytorch.trainer.connectors.")):
+        if modules[-1].startswith(
+            ("lr_callbacks.", "lightning.pytorch.trainer.connectors.", "pytorch_lightning.trainer.connectors.")
+        ):
+            return error
+        if (
+            isinstance(error, ModuleNotFoundError) and ".loggers." in modules[-1]
+        ):  # of a logger whose package is missing
             return error
         if modules[-1].startswith("torch.optim.") and _caller_of_torch(modules).startswith("jsonargparse."):
             return error

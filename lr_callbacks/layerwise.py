@@ -33,7 +33,7 @@ def param_groups(
     so ``groups="layer_3*"`` names them to a callback.
 
     Args:
-        module: The module whose parameters are to be trained; ``self`` in ``configure_optimizers``.
+        module: The module to train; ``self`` in ``configure_optimizers``.
         lr: The LR of the last layer; each group then has its ``"lr"``. None for the optimizer's: each group then has a
             factor ``"lr_scale"``, which every LR callback of this package, and every scheduler of timm's, applies, and
             nothing else does.
@@ -46,7 +46,7 @@ def param_groups(
             those that are found; what none names is of the last.
 
     Returns:
-        Groups for any optimizer of torch's, from input to output.
+        Groups for any torch optimizer, from input to output.
 
     Raises:
         TypeError: If an argument has a wrong type.

@@ -7,9 +7,6 @@ from types import TracebackType
 from typing import Any
 from weakref import WeakSet
 
-from lightning.fabric import is_wrapped
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.optim import Optimizer
 from typing_extensions import Self
 
@@ -22,7 +19,9 @@ from lr_callbacks.core.arguments import flag, number, whole
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import MisconfigurationException, is_wrapped, rank_zero_info
 from lr_callbacks.core.plan_text import describe
+from lr_callbacks.core.restored import Restored
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.session import Session
 from lr_callbacks.core.wall_clock import TimeLimit, WallClock, goes_by_time, refuse_steppers
@@ -49,7 +48,7 @@ class Attached:
         self.callbacks = list(callbacks)
         self._hooks: list[Callable[[], None]] = []
         self._loaded: dict[int, dict[str, Any]] = {}
-        restored = [_Restored(optimizer) for optimizer in optimizers]
+        restored = [Restored(optimizer) for optimizer in optimizers]
         mine = [[each for each in callbacks if each.optimizer in (None, index)] for index in range(len(optimizers))]
         self._controllers = [
             Controller(optimizer, index, mine[index]) for index, optimizer in enumerate(optimizers) if mine[index]
@@ -70,7 +69,7 @@ class Attached:
         if plan:
             rank_zero_info(describe(run, self._controllers))
 
-    def _start(self, controller: Controller, run: RunLength, restored: _Restored) -> None:
+    def _start(self, controller: Controller, run: RunLength, restored: Restored) -> None:
         optimizer = controller.optimizer
         restored.put_back()
         self._load(restored.feedback)
@@ -294,36 +293,3 @@ def _run(
         return run
     refuse_steppers(callbacks)
     return TimeLimit(limit)
-
-
-class _Restored:
-    """What a state that was loaded before has left in the groups of an optimizer.
-
-    Args:
-        optimizer: The optimizer.
-
-    Attributes:
-        step: The count, if a state has brought one.
-        feedback: What schedules with feedback have left.
-    """
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        self._optimizer = optimizer
-        self.step = pg.get_count(optimizer)
-        self.feedback = optimizer.param_groups[0].get(pg.FEEDBACK)
-        self._kept: list[dict[str, Any]] = [{} for _ in optimizer.param_groups]
-        for kept, group in zip(self._kept, optimizer.param_groups, strict=True):
-            if self.step is None:
-                continue
-            kept.update({key: held for key, held in group.items() if pg.is_our_key(key)})
-            if pg.get_lr(group) == kept.get(pg.LEFT_LR):  # an LR that was changed since is believed
-                pg.set_lr(group, kept.get(pg.CONFIGURED_LR, kept[pg.LEFT_LR]))
-            for param in pg.moved_params(group):
-                pg.set_value(group, param, kept[pg.configured_key(param)])
-            pg.forget(group)
-            group.update({pg.SCALED_LR: kept[pg.SCALED_LR]} if pg.SCALED_LR in kept else {})
-
-    def put_back(self) -> None:
-        """Write it again, after what is configured was read."""
-        for group, kept in zip(self._optimizer.param_groups, self._kept, strict=True):
-            group.update(kept)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
 from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from lr_callbacks.core.arguments import number, require, whole
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.durations import Duration
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import Callback, is_a
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.session import Session
 from lr_callbacks.core.wall_clock import EvenPace, TimeLimit, goes_by_time, refuse_steppers
@@ -74,7 +73,7 @@ def preview(
     base_values: Mapping[str, float] | None = None,
     samples_per_step: int | None = None,
 ) -> Preview:
-    """Give the values that a fit would use at each optimizer step, from the very table that drives them in a fit.
+    """Return the values that a fit would use at each optimizer step, from the same table that drives a fit.
 
     Args:
         callbacks: Callbacks as a Trainer would get them; those that drive nothing are passed over, none is changed.
@@ -85,7 +84,7 @@ def preview(
             uses that begins when t / `total_steps` of that time are over.
         metrics: The values of the metric that plateau reductions monitor, one for each epoch's evaluation (or each
             ``every_n_steps``); when they are used up, there are no more evaluations.
-        optimizer: Index of the optimizer whose values are wanted; a callback for another one is passed over.
+        optimizer: Index of the optimizer to show; callbacks for other optimizers are skipped.
         param: What to show: ``"lr"``, ``"momentum"``, or any other entry that a callback drives.
         base_values: What other entries of each group are configured with, such as ``{"weight_decay": 0.01}``.
         samples_per_step: Samples of an optimizer step, on all devices; needed where a length is in samples.
@@ -149,7 +148,7 @@ def rehearse(
 
     Args:
         callbacks: As for `preview`.
-        stand_in: Whose groups are driven.
+        stand_in: Optimizer with the groups to drive.
         run: The length of the run; its total must be known.
         metrics: As for `preview`.
         index: Which optimizer of the module it stands for.
@@ -230,7 +229,7 @@ def _evaluate(callback: EvaluationCallback, controller: Controller, metrics: Seq
 
 
 def _stand_in(base_lrs: BaseLRs, base_values: Mapping[str, float]) -> StandIn:
-    """An optimizer with momentum whose groups have these LRs."""
+    """Return an optimizer with momentum and groups with these LRs."""
     names: list[str | None]
     if isinstance(base_lrs, Mapping):
         names, lrs = list(base_lrs), list(base_lrs.values())

@@ -1,15 +1,14 @@
-"""The hooks that let a Trainer's session lead a schedule, and nothing else."""
+"""The hooks that connect a schedule to the session of a Trainer, and nothing else."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.lightning_names import Callback, LightningModule, MisconfigurationException, Trainer
 from lr_callbacks.core.schedule import LRSchedule
 from lr_callbacks.core.session import Session, join_session, session_of
 from lr_callbacks.core.terms import Term
@@ -52,7 +51,7 @@ class LRCallback(LRSchedule, Callback):
 
     _session: Session | None = None
 
-    # ------------------------------------------------------------------ what it tells
+    # ------------------------------------------------------------------ what it reports
     @property
     def current_lr(self) -> float | None:
         """The LR that the next step will use in the first group that this callback drives; None outside a fit."""
@@ -73,7 +72,7 @@ class LRCallback(LRSchedule, Callback):
 
     # ------------------------------------------------------------------ hooks
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Begin with a fresh state, unless the fit goes on; a checkpoint, if there is one, is loaded after this."""
+        """Start with fresh state, unless the fit continues; a checkpoint, if there is one, is loaded after this."""
         last = session_of(trainer)
         goes_on = trainer.global_step > 0 and last is not None and any(self is each for each in last.schedules)
         if stage == "fit" and not goes_on:
@@ -94,8 +93,8 @@ class LRCallback(LRSchedule, Callback):
         self._session = session_of(trainer)
         if self._session is None or not any(self is each for each in self._session.schedules):
             raise MisconfigurationException(
-                f"{self!r} was added to the callbacks of a Trainer whose fit had begun, so it would do nothing; add it"
-                " before fit"
+                f"{self!r} was added to the Trainer's callbacks after the fit had started, so it would do nothing. Add"
+                " it before fit."
             )
         self._session.on_epoch_start(trainer)
 
@@ -112,7 +111,7 @@ class LRCallback(LRSchedule, Callback):
             self._session.on_batch_end(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tell of an optimizer that did not step."""
+        """Warn about an optimizer that did not step."""
         if self._session is not None:
             self._session.on_epoch_end(trainer)
 

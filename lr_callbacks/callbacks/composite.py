@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 
@@ -75,7 +75,7 @@ class Composite(LRCallback):
             )
         return end
 
-    # ------------------------------------------------------------------ what it tells of itself
+    # ------------------------------------------------------------------ its description
     @property
     def looks_ahead(self) -> bool:
         """Whether all parts do."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypedDict
+from functools import partial
+from typing import Any, TypedDict
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.callbacks.lambda_factor import Checked, imported, path_of
 from lr_callbacks.core.arguments import flag, number, one_of, require
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
-from lr_callbacks.schedules import CyclicalMode, cyclical_factor, cyclical_momentum
+from lr_callbacks.schedules import CyclicalMode, ScaleFunction, ScaleMode, cyclical_factor, cyclical_momentum
 
 
 class CyclicalShape(TypedDict):
@@ -22,6 +24,8 @@ class CyclicalShape(TypedDict):
     step_size_down: float
     mode: CyclicalMode
     gamma: float
+    scale_fn: ScaleFunction | None
+    scale_mode: ScaleMode
 
 
 class CyclicalLR(LRCallback):
@@ -30,7 +34,7 @@ class CyclicalLR(LRCallback):
     In a cycle of U = `step_size_up` and D = `step_size_down`, a height h goes from 0 to 1 at time U and back to 0 at
     U + D. The LR is ``bottom + (top - bottom) * h * scale``; scale is 1 (triangular), ``1 / 2 ** n`` in cycle n counted
     from 0 (triangular2) or ``gamma ** t`` (exp_range). First step: the bottom. It has no end. The momentum is
-    ``max_momentum - (max_momentum - base_momentum) * h * scale`` and is given back as it was configured when the fit
+    ``max_momentum - (max_momentum - base_momentum) * h * scale`` and is restored to its configured value when the fit
     ends.
 
     The values are those of torch ``CyclicLR``, whose two bounds become one factor: the group with the largest LR goes
@@ -49,6 +53,9 @@ class CyclicalLR(LRCallback):
             of Adam's family); a group without momentum is left alone.
         base_momentum: Momentum at the top of the LR, in [0, 1).
         max_momentum: Momentum at the bottom, in [0, 1).
+        scale_fn: Import path of a function, or the function itself, that says by what the height is multiplied,
+            instead of `mode`; a number of at least 0, and at most 1 where the momentum is moved too.
+        scale_mode: What it gets: ``"cycle"``, the number of the cycle, counted from 1; ``"iterations"``, the time t.
         **options: Options of every schedule, see `LRCallback`.
 
     Raises:
@@ -81,6 +88,8 @@ class CyclicalLR(LRCallback):
         cycle_momentum: bool = True,
         base_momentum: float = 0.8,
         max_momentum: float = 0.9,
+        scale_fn: str | Callable[[int], float] | None = None,
+        scale_mode: ScaleMode = "cycle",
         **options: Unpack[ScheduleOptions],
     ) -> None:
         super().__init__(**options)
@@ -95,6 +104,9 @@ class CyclicalLR(LRCallback):
         require(0 < number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
         for name, value in (("base_momentum", base_momentum), ("max_momentum", max_momentum)):
             require(0 <= number(name, value) < 1, name, "at least 0 and below 1", value)
+        if scale_fn is not None:
+            imported(scale_fn, "scale_fn")
+        one_of("scale_mode", scale_mode, ScaleMode)
         self.base_lr = base_lr
         self.max_lr = max_lr
         self.step_size_up = step_size_up
@@ -104,6 +116,18 @@ class CyclicalLR(LRCallback):
         self.cycle_momentum = cycle_momentum
         self.base_momentum = base_momentum
         self.max_momentum = max_momentum
+        self.scale_fn = scale_fn
+        self.scale_mode = scale_mode
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether its factor may be worked out for later steps: not that of a user's function without the mark."""
+        return self.scale_fn is None or bool(getattr(imported(self.scale_fn), "lookahead", False))
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, a function by its path."""
+        given = super().arguments()
+        return given if self.scale_fn is None else {**given, "scale_fn": path_of(self.scale_fn)}
 
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
@@ -122,11 +146,19 @@ class CyclicalLR(LRCallback):
     def _shape(self, time: ScheduleTime) -> CyclicalShape:
         """What the cycles of LR and momentum have in common."""
         up, down = self.landmarks(time)
-        return {"step_size_up": up, "step_size_down": down - up, "mode": self.mode, "gamma": self.gamma}
+        return {
+            "step_size_up": up,
+            "step_size_down": down - up,
+            "mode": self.mode,
+            "gamma": self.gamma,
+            "scale_fn": None if self.scale_fn is None else Checked(imported(self.scale_fn), path_of(self.scale_fn)),
+            "scale_mode": self.scale_mode,
+        }
 
     def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Array]]:
         """The momentum, if the cycles move it."""
-        return {"momentum": self.momenta} if self.cycle_momentum and self.param == "lr" else {}
+        moves = self.momenta if self.looks_ahead else partial(self.momenta)  # a partial has no mark: asked step by step
+        return {"momentum": moves} if self.cycle_momentum and self.param == "lr" else {}
 
     def landmarks(self, time: ScheduleTime) -> Sequence[float]:
         """The first top, and the end of the first cycle."""
@@ -136,13 +168,13 @@ class CyclicalLR(LRCallback):
 
     @property
     def why_not_by_time(self) -> str | None:
-        """A rate for every step is none for a time."""
+        """A rate per step has no meaning on the wall clock."""
         return super().why_not_by_time or ("its gamma is one for every step" if self.gamma != 1 else None)
 
     def _check_bounds(self, top: float, largest: float) -> None:
         if largest == 0:
             raise MisconfigurationException(
-                f"CyclicalLR: base_lr={self.base_lr} and max_lr={self.max_lr} are to scale groups whose LRs are all 0;"
+                f"CyclicalLR: base_lr={self.base_lr} and max_lr={self.max_lr} cannot scale groups with LRs of 0;"
                 " configure LRs above 0"
             )
         if self.base_lr >= top:

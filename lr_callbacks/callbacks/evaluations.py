@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.callbacks.metric_watch import MetricWatch
+from lr_callbacks.callbacks.metric_watch import Heard, MetricWatch
+from lr_callbacks.core.arguments import flag, require
 from lr_callbacks.core.lightning_internals import run_validation, validation_is_due
+from lr_callbacks.core.lightning_names import LightningModule, Trainer, TrainerFn, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions
 
 
@@ -24,13 +24,16 @@ class EvaluationCallback(LRCallback):
 
     Args:
         monitor: Name under which the metric is logged; None to listen to none.
+        strict: Whether the metric must come by the end of the first validation and the first training epoch.
         **options: Options of every schedule, see `LRCallback`.
     """
 
-    def __init__(self, monitor: str | None, **options: Unpack[ScheduleOptions]) -> None:
+    def __init__(self, monitor: str | None, strict: bool = True, **options: Unpack[ScheduleOptions]) -> None:
         super().__init__(**options)
+        flag("strict", strict)
         self.monitor = monitor
-        self._watch = MetricWatch(monitor or "")
+        self.strict = strict
+        self._watch = MetricWatch(monitor or "", strict)
         self._validation_due = False
         self._judged_validation = True
 
@@ -44,13 +47,13 @@ class EvaluationCallback(LRCallback):
         raise NotImplementedError(f"{type(self).__name__} must define judge(value)")
 
     def forget(self) -> None:
-        """Forget what an earlier fit has taught it."""
+        """Reset the state of an earlier fit."""
         super().forget()
-        self._watch, self._validation_due = MetricWatch(self.monitor or ""), False
+        self._watch, self._validation_due = MetricWatch(self.monitor or "", self.strict), False
         self._judged_validation = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Make up for a validation that Lightning skips."""
+        """Run a validation that Lightning skips."""
         super().on_train_start(trainer, pl_module)
         if self._validation_due:
             rank_zero_info(
@@ -63,7 +66,7 @@ class EvaluationCallback(LRCallback):
         """Close the last epoch, and note what is old from now on."""
         super().on_train_epoch_start(trainer, pl_module)
         self._close_epoch(trainer)
-        self._watch.epoch_begins(trainer)
+        self._watch.begins("training epoch", trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -74,36 +77,42 @@ class EvaluationCallback(LRCallback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note what is old from now on."""
-        self._watch.validation_begins(trainer)
+        self._watch.begins("validation", trainer)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The validation has seen all of its batches."""
-        self._watch.validation_is_over = not trainer.sanity_checking
+        if not trainer.sanity_checking:
+            self._watch.event = "validation"
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge a metric that this validation has logged."""
         if trainer.sanity_checking:
+            if self.listens:
+                self._watch.after_sanity_check(trainer, repr(self))
             return
         self._listen(trainer)
-        self._watch.validation_is_over = self._validation_due = False
+        self._watch.event, self._validation_due = None, False
         self._judged_validation = True
+        if self.listens:
+            self._watch.after_validation(trainer, repr(self))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
         super().on_train_epoch_end(trainer, pl_module)
-        self._watch.epoch_is_over = True
+        self._watch.event = "training epoch"
         self._listen(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the last epoch."""
         self._close_epoch(trainer)
+        if self.listens:
+            self._watch.after_run(trainer, repr(self))
 
     def _listen(self, trainer: Trainer) -> None:
         """Judge what is new."""
         if self.listens and self._session is not None:
-            self._judged_validation |= self._watch.validation_is_over
-            value = self._watch.fresh(trainer)
-            if value is not None:
+            self._judged_validation |= self._watch.event == "validation"
+            for value in self._watch.fresh(trainer):
                 self.judge(value)
 
     def _before_saving(self) -> None:
@@ -116,8 +125,24 @@ class EvaluationCallback(LRCallback):
             self._validation_due = self.listens and self._watch.may_come_from_validation and due
 
     def _close_epoch(self, trainer: Trainer) -> None:
-        """Nobody can log anything for the last epoch any more."""
+        """Close the last epoch: nothing can be logged for it any more."""
         self._listen(trainer)
-        if self.listens and self._watch.must_have_come(trainer):
-            raise self._watch.missing(trainer, repr(self))
-        self._watch.epoch_is_over = False
+        if self.listens:
+            self._watch.after_epoch(trainer, repr(self))
+
+    # ------------------------------------------------------------------ what a checkpoint carries
+    def evaluation_state(self) -> dict[str, Any]:
+        """Whether a validation is due, and what is known of the metric; what is due otherwise is judged before."""
+        self._before_saving()
+        return {"validation_due": self._validation_due, "heard": asdict(self._watch.heard)}
+
+    def load_evaluation_state(self, state: dict[str, Any], what: str) -> None:
+        """Take `evaluation_state` out of a state.
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        due, heard = state.pop("validation_due", False), state.pop("heard", None)
+        require(isinstance(due, bool), "validation_due", f"True or False in the state of {what}", due)
+        self._validation_due = due
+        self._watch.heard = Heard() if heard is None else Heard.from_dict(heard, what)

@@ -88,7 +88,7 @@ class ExponentialDecay(LRCallback):
 
     @property
     def why_not_by_time(self) -> str | None:
-        """A rate for every step is none for a time."""
+        """A rate per step has no meaning on the wall clock."""
         return super().why_not_by_time or (
             "without step_size its decay is one for every step" if self.step_size is None else None
         )

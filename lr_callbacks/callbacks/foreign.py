@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
 from lr_callbacks.callbacks.foreign_state import is_plain, plain, put_back, same
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_count, is_finite
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.native_schedulers import CYCLE_KEYS
 
 STATE_KEYS = ("count", "initial", "now")
@@ -21,10 +21,10 @@ _PARAMS = frozenset({"params"})
 
 
 class StandIn(Optimizer):
-    """An optimizer that optimizes nothing: a scheduler may write what it likes into its groups.
+    """Dummy optimizer with groups that a wrapped scheduler may modify freely.
 
     Args:
-        groups: What the groups hold beside their parameters.
+        groups: Entries of the groups other than their parameters.
         defaults: Those of the real optimizer; schedulers look there for ``lr``, ``momentum`` and ``betas``.
     """
 
@@ -84,7 +84,7 @@ class Foreign:
     def step(self, metric: float | None = None) -> None:
         """One step of the scheduler: a plain one, or an evaluation's."""
         self.count += 1
-        if hasattr(self.scheduler, "step_update"):  # timm: told the count, by steps or by epochs, whichever it goes by
+        if hasattr(self.scheduler, "step_update"):  # timm: gets the count of steps or of epochs, whichever it uses
             if metric is None:
                 self.scheduler.step_update(self.count)
             self.scheduler.step(self.count, metric)

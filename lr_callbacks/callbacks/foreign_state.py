@@ -117,7 +117,7 @@ def _broken_rule(held: Any, now: Any) -> str | None:
     if held is None or held != held:
         return None
     if isinstance(held, bool | str | list | dict):
-        kind = {bool: "True or False", str: "a text", list: "a list", dict: "a dict"}[type(held)]
+        kind = {bool: "True or False", str: "a str", list: "a list", dict: "a dict"}[type(held)]
         return None if type(now) is type(held) else kind
     if isinstance(held, int):
         return None if is_finite(now) else "a finite number"

@@ -1,4 +1,4 @@
-"""Factors from a function of the user's own, named by its import path or given as it is."""
+"""Factors from a user's function, given directly or by its import path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 
 
 class LambdaFactor(LRCallback):
-    """Multiply the learning rate by what a function of the user's own says.
+    """Multiply the learning rate by the value of a user's function.
 
     The factor at time t is ``function(t, **options)``. First step: that of t = 0. It has no end: the function is asked
     for every t of the run, in any order and more than once for the same t, so it must depend on nothing but t.
@@ -97,11 +97,8 @@ class LambdaFactor(LRCallback):
 
     @property
     def _name(self) -> str:
-        """The function's import path: without an address in memory, so that a resumed run knows it again."""
-        if isinstance(self.function, str):
-            return self.function
-        kind = self.function if hasattr(self.function, "__qualname__") else type(self.function)
-        return f"{kind.__module__}.{kind.__qualname__}"
+        """The function's import path."""
+        return path_of(self.function)
 
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, the function by its path."""
@@ -113,7 +110,7 @@ class LambdaFactor(LRCallback):
 
 
 class MultiplicativeFactor(LambdaFactor):
-    """Multiply the learning rate, step after step, by what a function of the user's own says.
+    """Multiply the learning rate, step after step, by the value of a user's function.
 
     The factor at time t is ``function(1) * function(2) * ... * function(t)``. First step: 1. It has no end: the
     function must depend on nothing but t.
@@ -164,7 +161,21 @@ class MultiplicativeFactor(LambdaFactor):
         return f"product of {self._name}({self.interval})"
 
 
-def imported(function: str | Callable[..., float]) -> Callable[..., float]:
+def path_of(function: str | Callable[..., float]) -> str:
+    """The import path of a function: without an address in memory, so that a resumed run knows it again.
+
+    Example:
+        >>> import math
+        >>> path_of(math.exp)
+        'math.exp'
+    """
+    if isinstance(function, str):
+        return function
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def imported(function: str | Callable[..., float], argument: str = "function") -> Callable[..., float]:
     """The function that an import path names, or the one given.
 
     Raises:
@@ -181,27 +192,27 @@ def imported(function: str | Callable[..., float]) -> Callable[..., float]:
     """
     if not isinstance(function, str):
         if not callable(function):
-            raise TypeError(f"function must be a function of one int, or the import path of one, got {function!r}")
+            raise TypeError(f"{argument} must be a function of one int, or the import path of one, got {function!r}")
         return function
     module, _, name = function.rpartition(".")
     if not module or not name or module.startswith("."):
         raise ValueError(
-            f"function must be an import path such as 'my_package.my_module.my_function', got {function!r}"
+            f"{argument} must be an import path such as 'my_package.my_module.my_function', got {function!r}"
         )
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(
-            f"function must be an import path that leads somewhere, got {function!r}: {error}; is its folder on the"
+            f"{argument} must be an import path that leads somewhere, got {function!r}: {error}; is its folder on the"
             " Python path?"
         ) from error
     if not callable(found):
-        raise TypeError(f"function must lead to something that can be called, got {function!r}, which is {found!r}")
+        raise TypeError(f"{argument} must lead to something that can be called, got {function!r}, which is {found!r}")
     return found  # type: ignore[no-any-return]
 
 
 class Checked:
-    """A user's function whose every value is a finite number of at least 0, or an error that names it."""
+    """A user's function that is checked: each value must be a finite number of at least 0."""
 
     def __init__(self, function: Callable[[int], float], name: str) -> None:
         self._function, self._name = function, name
@@ -219,7 +230,7 @@ class Checked:
 
 
 class RunningProduct:
-    """``function(1) * ... * function(step)``; the next step costs one multiplication, an earlier one starts anew."""
+    """``function(1) * ... * function(step)``; the next step costs one multiplication, an earlier one starts again."""
 
     def __init__(self, function: Callable[[int], float]) -> None:
         self._function = function

@@ -2,12 +2,11 @@
 
 from typing import Any, Literal
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor
 from typing_extensions import override
 
 from lr_callbacks.core.arguments import flag
 from lr_callbacks.core.lightning_internals import is_accumulating
+from lr_callbacks.core.lightning_names import LearningRateMonitor, LightningModule, Trainer
 
 
 class LRMonitor(LearningRateMonitor):

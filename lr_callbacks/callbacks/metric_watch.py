@@ -2,80 +2,179 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Literal
+
 import torch
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
+
+from lr_callbacks.core.arguments import is_count
+from lr_callbacks.core.lightning_internals import logs_at_epoch_end, names_of_training
+from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer, rank_zero_warn
+
+Event = Literal["validation", "training epoch"]
+
+
+@dataclass
+class Heard:
+    """What is known of a metric.
+
+    Attributes:
+        seen: Whether it was logged.
+        from_validation: Whether validations log it.
+        decided: Whether it is known if they do: a validation, or the sanity check, has ended.
+        validations: Validations that have ended.
+        pending: Values of training epochs that are held back until that is known.
+    """
+
+    seen: bool = False
+    from_validation: bool = False
+    decided: bool = False
+    validations: int = 0
+    pending: list[float] = field(default_factory=list)
+
+    @classmethod
+    def from_dict(cls, saved: object, what: str) -> Heard:
+        """What ``dataclasses.asdict`` made a dict of.
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        names = {each.name for each in fields(cls)}
+        right = isinstance(saved, Mapping) and set(saved) == names
+        if right and isinstance(saved, Mapping):
+            right = all(isinstance(saved[name], bool) for name in ("seen", "from_validation", "decided"))
+            pending = saved["pending"]
+            right &= isinstance(pending, list) and all(type(value) in (int, float) for value in pending)
+            right &= is_count(saved["validations"])
+            if right:
+                return cls(**{**saved, "pending": list(pending)})
+        raise ValueError(f"heard in the state of {what} must have the keys {sorted(names)}, got {saved!r}")
 
 
 class MetricWatch:
-    """Watches one name in ``trainer.callback_metrics``, which keeps old values beside new ones.
+    """Watches one name in ``trainer.callback_metrics``, which keeps old values next to new ones.
 
-    A value is new if it is another object than the one that stood there when the validation, or the epoch, began.
+    A value is new if it is another object than the one that stood there when the validation, or the epoch, began. A
+    name that validations log is theirs: values that the training logs under it are not given.
 
     Args:
         monitor: The metric's name.
+        strict: Whether it must have come by the end of the first validation and the first training epoch.
 
     Attributes:
-        validation_is_over: Whether a validation has seen its batches and its value is not yet taken.
-        epoch_is_over: Whether a training epoch has seen its batches and its value is not yet taken.
+        event: What has seen all of its batches, while its value is not yet taken.
+        heard: What it has learnt of the metric, which a checkpoint carries.
     """
 
-    def __init__(self, monitor: str) -> None:
+    def __init__(self, monitor: str, strict: bool = True) -> None:
         self.monitor = monitor
-        self.validation_is_over = False
-        self.epoch_is_over = False
-        self._comes_from_validation = False
-        self._validated_in_epoch = False
-        self._seen = False
+        self.strict = strict
+        self.event: Event | None = None
+        self.heard = Heard()
+        self._before: dict[Event, Tensor | None] = {}
         self._warned = False
-        self._before_validation: Tensor | None = None
-        self._before_epoch: Tensor | None = None
+        self._told_of_ranks = False
 
-    def validation_begins(self, trainer: Trainer) -> None:
-        """What stands there now is old for the validation."""
-        self._before_validation = trainer.callback_metrics.get(self.monitor)
+    def begins(self, event: Event, trainer: Trainer) -> None:
+        """What stands there now is old for the validation, or the training epoch."""
+        self._before[event] = trainer.callback_metrics.get(self.monitor)
 
-    def epoch_begins(self, trainer: Trainer) -> None:
-        """What stands there now is old for the training epoch."""
-        self._before_epoch = trainer.callback_metrics.get(self.monitor)
-        self._validated_in_epoch = False
-
-    def fresh(self, trainer: Trainer) -> float | None:
-        """The value of the validation or epoch that has just ended, once; None if there is none."""
-        now = trainer.callback_metrics.get(self.monitor)
-        if self.validation_is_over:
-            self.validation_is_over, self._validated_in_epoch = False, True
-            value = self._agreed(trainer, None if now is self._before_validation else now)
-            self._comes_from_validation |= value is not None
-        elif self.epoch_is_over and not self._comes_from_validation:
-            value = self._agreed(trainer, None if now is self._before_epoch else now)
-            self.epoch_is_over = value is None
-        else:
-            return None
-        return value
+    def fresh(self, trainer: Trainer) -> list[float]:
+        """The values that are to be judged after what has just ended, once."""
+        event, now = self.event, trainer.callback_metrics.get(self.monitor)
+        if event is None or (event == "training epoch" and self.heard.from_validation):
+            return []
+        value = self._agreed(trainer, None if now is self._before.get(event) else now)
+        if event == "validation":
+            held, self.event, self.heard.pending = self.heard.pending, None, []
+            self.heard.validations, self.heard.decided = self.heard.validations + 1, True
+            self.heard.from_validation |= value is not None
+            return held if value is None else [value]
+        if value is None:
+            return []
+        self.event = None
+        if trainer.enable_validation and not self.heard.decided:
+            self.heard.pending.append(value)
+            return []
+        return [value]
 
     def value(self, trainer: Trainer) -> float | None:
-        """The value as it stands."""
+        """Return the current value."""
         return self._agreed(trainer, trainer.callback_metrics.get(self.monitor))
 
     @property
     def may_come_from_validation(self) -> bool:
         """Whether validations log the metric, as far as one can tell yet."""
-        return self._comes_from_validation or not self._seen
+        return self.heard.from_validation or not self.heard.seen
 
-    def must_have_come(self, trainer: Trainer) -> bool:
-        """Whether an epoch is over that ought to have logged the metric, which never came."""
-        return self.epoch_is_over and not self._seen and (self._validated_in_epoch or not trainer.enable_validation)
+    # ------------------------------------------------------------------ a metric that does not come
+    def after_sanity_check(self, trainer: Trainer, who: str) -> None:
+        """Learn whether validations log the metric; tell of a name that is almost one of those that they log."""
+        self.heard.decided = True
+        self.heard.from_validation |= self._agreed(trainer, trainer.callback_metrics.get(self.monitor)) is not None
+        if self.strict and not self.heard.seen and self._near(trainer):
+            rank_zero_warn(self._text(trainer, who, "which the sanity check did not log"))
+
+    def after_validation(self, trainer: Trainer, who: str) -> None:
+        """Tell of a metric that the first validation has not logged and that the training does not log either.
+
+        Raises:
+            MisconfigurationException: If nothing else can log it.
+        """
+        if not self.strict or self.heard.seen or self._warned or self.monitor in names_of_training(trainer):
+            return
+        if logs_at_epoch_end(trainer):
+            self._warned = True
+            rank_zero_warn(self._text(trainer, who, "which was not logged in the first validation"))
+        else:
+            raise self.missing(trainer, who)
+
+    def after_epoch(self, trainer: Trainer, who: str) -> None:
+        """Refuse a metric that an epoch ought to have logged.
+
+        Raises:
+            MisconfigurationException: If it never came.
+        """
+        due = self.event == "training epoch" and (self.heard.decided or not trainer.enable_validation)
+        self.event = None
+        if self.strict and due and not self.heard.seen:
+            raise self.missing(trainer, who)
+
+    def after_run(self, trainer: Trainer, who: str) -> None:
+        """Tell of a run that had validations to come and never had one."""
+        heard = self.heard
+        waits = heard.from_validation or not heard.seen or heard.pending
+        if waits and trainer.enable_validation and heard.validations == 0:
+            rank_zero_warn(
+                f"{who} monitors {self.monitor!r}, and the run has ended without a validation, so it has judged"
+                " nothing; let validations run more often (check_val_every_n_epoch, val_check_interval), or train for"
+                " longer."
+            )
 
     def missing(self, trainer: Trainer, who: str) -> MisconfigurationException:
         """The error for a metric that nobody logs, with those that there are."""
-        logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
-        return MisconfigurationException(
-            f"{who} monitors {self.monitor!r}, which was not logged; logged are: {logged}. Log it with"
+        return MisconfigurationException(self._text(trainer, who, "which was not logged"))
+
+    def _text(self, trainer: Trainer, who: str, what: str) -> str:
+        near, logged = self._near(trainer), ", ".join(self._logged(trainer)) or "nothing"
+        guess = f"; did you mean {near[0]!r}?" if near else ";"
+        return (
+            f"{who} monitors {self.monitor!r}, {what}{guess} logged are: {logged}. Log it with"
             f" self.log({self.monitor!r}, ...) in training_step or validation_step, or monitor one of those."
+            " strict=False lets it come later, or not at all."
         )
+
+    def _logged(self, trainer: Trainer) -> list[str]:
+        """The names that are logged, without those of an LR monitor."""
+        return sorted(
+            name for name in {*trainer.callback_metrics, *names_of_training(trainer)} if not name.startswith("lr-")
+        )
+
+    def _near(self, trainer: Trainer) -> list[str]:
+        return get_close_matches(self.monitor, self._logged(trainer), n=1, cutoff=0.8)
 
     def _agreed(self, trainer: Trainer, mine: Tensor | None) -> float | None:
         """One value for all ranks, the mean over those that have one, so that all take the same decision."""
@@ -83,11 +182,11 @@ class MetricWatch:
             value = None if mine is None else float(mine)
         else:
             value = self._mean_over_ranks(trainer, mine)
-        self._seen |= value is not None
+        self.heard.seen |= value is not None
         return value
 
     def _mean_over_ranks(self, trainer: Trainer, mine: Tensor | None) -> float | None:
-        """All ranks call it, also those that have logged nothing: who waits for them would wait for ever."""
+        """Collective: every rank must call this, even if it has logged nothing; otherwise the others deadlock."""
         entry = [0.0, 0.0] if mine is None else [float(mine), 1.0]
         everyone = trainer.strategy.all_gather(
             torch.tensor(entry, dtype=torch.float64, device=trainer.strategy.root_device)
@@ -96,8 +195,8 @@ class MetricWatch:
         if len(values) == 0:
             return None
         alike = bool(((values == values[0]) | (values.isnan() & values[0].isnan())).all())
-        if not self._warned and not (alike and len(values) == len(everyone)):
-            self._warned = True
+        if not self._told_of_ranks and not (alike and len(values) == len(everyone)):
+            self._told_of_ranks = True
             which = f"is logged on {len(values)} of {len(everyone)} ranks only"
             if len(values) == len(everyone):
                 which = f"differs between the ranks (spread {float(values.max() - values.min()):.3g})"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import flag, fraction, number, one_of, require
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime, same
 from lr_callbacks.schedules import AnnealStrategy, one_cycle_factor, one_cycle_momentum, one_cycle_phases
@@ -63,7 +63,7 @@ class OneCycle(LRCallback):
         TypeError: If a duration is a bare float or an argument is no number.
         ValueError: If an argument is outside its range.
         MisconfigurationException: At the start of the training, if the length of the run is needed and not known, or
-            `max_lr` is to scale groups whose LRs are all 0.
+            `max_lr` would have to scale groups with LRs of 0.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -180,7 +180,7 @@ class OneCycle(LRCallback):
     def _scale(self, groups: GroupRows, max_lr: float) -> float:
         if groups.largest == 0:
             raise MisconfigurationException(
-                f"OneCycle: max_lr={max_lr} is to scale groups whose LRs are all 0; configure LRs above 0"
+                f"OneCycle: max_lr={max_lr} cannot scale groups with LRs of 0; configure LRs above 0"
             )
         return max_lr / groups.largest
 

@@ -6,14 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import floor, number, one_of, optional_name, plain_container, require, state_of, whole
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
@@ -32,15 +30,15 @@ class ReduceLROnPlateau(EvaluationCallback):
     becomes the best. With ``threshold_mode="rel"`` an improvement is measured against the best value's size, also where
     that is negative. On several ranks the mean of the metric over the ranks is judged.
 
-    It acts before ``ModelCheckpoint`` writes, so a resumed run goes on exactly; a validation that Lightning skips when
-    it resumes from the batch before it is made up for. A training metric cannot be: Lightning does not end an epoch
-    twice, and what it averages over an epoch begins anew on resume.
+    It acts before ``ModelCheckpoint`` writes, so a resumed run continues exactly; a validation that Lightning skips
+    when it resumes from the batch before it is run then. A training metric cannot be repeated: Lightning does not end
+    an epoch twice, and an average over an epoch starts again on resume.
 
     Args:
         monitor: Name under which the metric is logged.
         mode: ``"min"`` if lower is better, ``"max"`` if higher is.
         factor: Multiplier of one reduction, in (0, 1).
-        patience: Evaluations without improvement that are borne, >= 0.
+        patience: Evaluations without improvement that are tolerated, >= 0.
         threshold: Smallest improvement that counts, >= 0: a fraction of the best value (``"rel"``) or in the metric's
             own unit (``"abs"``).
         threshold_mode: ``"rel"`` or ``"abs"``.
@@ -49,6 +47,8 @@ class ReduceLROnPlateau(EvaluationCallback):
             ``"1%"``; one for all groups or a list, one for each.
         eps: A reduction that changes the LR by no more than this is not made, >= 0.
         every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
+        strict: Whether the metric must have come by the end of the first validation, or of the first training epoch;
+            False where it is logged only now and then.
         name: Tells apart two instances that monitor the same metric on the same groups; part of their checkpoint key.
         **options: Options of every schedule, see `LRCallback`; it judges from `start` on.
 
@@ -58,8 +58,8 @@ class ReduceLROnPlateau(EvaluationCallback):
     Raises:
         TypeError: If an argument has a wrong type.
         ValueError: If an argument is outside its range.
-        MisconfigurationException: When the first epoch with a validation ends, if `monitor` was not logged; the message
-            lists what was.
+        MisconfigurationException: When the first validation, or the first epoch, ends, if `monitor` was not logged; the
+            message lists what was.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -88,10 +88,11 @@ class ReduceLROnPlateau(EvaluationCallback):
         eps: float = 1e-8,
         *,
         every_n_steps: int | None = None,
+        strict: bool = True,
         name: str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(monitor, **options)
+        super().__init__(monitor, strict, **options)
         require(isinstance(monitor, str) and monitor != "", "monitor", "the name of a logged metric", monitor)
         one_of("mode", mode, Mode)
         require(0 < number("factor", factor) < 1, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
@@ -136,7 +137,7 @@ class ReduceLROnPlateau(EvaluationCallback):
     # ------------------------------------------------------------------ the factor
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
-        """The factor of now, whatever the tick; the groups are resolved again after each reduction."""
+        """Return the current factor, whatever the tick; groups are resolved again after each reduction."""
         floors = self.min_lr if isinstance(self.min_lr, list) else [self.min_lr]
         lowest = [floors[place] if place < len(floors) else floors[0] for place in groups.positions]
         unit = np.broadcast_to(groups.factor_of(1.0), (len(lowest),))
@@ -148,8 +149,7 @@ class ReduceLROnPlateau(EvaluationCallback):
 
     def describe(self) -> str:
         """What is watched."""
-        judged = f"{_evaluations(self.patience + 1)} of {self.monitor} {'bring' if self.patience else 'brings'}"
-        return f"× {self.factor:g} whenever {judged} no improvement"
+        return f"× {self.factor:g} after {_evaluations(self.patience + 1)} without improvement of {self.monitor}"
 
     def phase_at(self, t: float, time: ScheduleTime) -> str:
         """How patient it is."""
@@ -168,12 +168,12 @@ class ReduceLROnPlateau(EvaluationCallback):
         return self.every_n_steps is None
 
     def forget(self) -> None:
-        """Forget what an earlier fit has taught it."""
+        """Reset the state of an earlier fit."""
         super().forget()
         self.state, self._validated = PlateauState(), False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on from the step that was restored."""
+        """Continue from the step that was restored."""
         super().on_train_start(trainer, pl_module)
         self.check_floors()
         self._judged_at = self._step()
@@ -219,7 +219,7 @@ class ReduceLROnPlateau(EvaluationCallback):
             value = self._watch.value(trainer)
             if value is not None:
                 self.judge(value)
-            elif not (trainer.enable_validation and not self._validated):
+            elif self.strict and not (trainer.enable_validation and not self._validated):
                 raise self._watch.missing(trainer, repr(self))
 
     def judge(self, value: float) -> None:
@@ -231,10 +231,10 @@ class ReduceLROnPlateau(EvaluationCallback):
         if self.state.num_reductions > before.num_reductions and self._session is not None:
             self._session.rewrite(self, resolve=True)
             if self._lrs() != old:
-                best = "none yet" if self.state.best is None else f"{self.state.best:.6g}"
+                best = "" if self.state.best is None else f" on {self.state.best:.6g}"
                 rank_zero_info(
-                    f"ReduceLROnPlateau: {self.monitor} is {value:.6g}, best {best}, {_evaluations(self.patience + 1)}"
-                    f" without improvement: LR {_text(old)} -> {_text(self._lrs())} at step {self._step()}"
+                    f"ReduceLROnPlateau: {self.monitor} {value:.6g} has not improved{best} for"
+                    f" {_evaluations(self.patience + 1)}; LR {_text(old)} -> {_text(self._lrs())} (step {self._step()})"
                 )
 
     def _lrs(self) -> list[float]:
@@ -245,21 +245,20 @@ class ReduceLROnPlateau(EvaluationCallback):
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
         """What it has learnt, as plain numbers; an evaluation that is due is judged before."""
-        self._before_saving()
+        heard = self.evaluation_state()
         if self._session is not None and self._session.trainer is not None:
             self._judge_steps(self._session.trainer)
-        return asdict(self.state) | {"validation_due": self._validation_due}
+        return asdict(self.state) | heard
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what a checkpoint has learnt.
+        """Load the state from a checkpoint.
 
         Raises:
             ValueError: If it is not the state of a `ReduceLROnPlateau`.
         """
         learnt = state_of("a plateau reduction", state_dict)
-        due = learnt.pop("validation_due", False)
-        require(isinstance(due, bool), "validation_due", "True or False in the state of a plateau reduction", due)
-        self.state, self._validation_due = PlateauState.from_dict(learnt), due
+        self.load_evaluation_state(learnt, "a plateau reduction")
+        self.state = PlateauState.from_dict(learnt)
 
 
 def _text(lrs: list[float]) -> str:

@@ -1,4 +1,4 @@
-"""Other people's modules: the schedulers that they bring are taken out of the run."""
+"""Take the schedulers of a module that cannot be edited out of the run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class ReplaceSchedulers(LRCallback):
     """Take the schedulers that a module returns from ``configure_optimizers`` out of the run, in favour of callbacks.
 
     The way out where a module brings a scheduler of its own and cannot be edited, as those of many packages: the LR
-    callbacks next to it drive the LR instead. At the start of the fit each optimizer whose LR a callback sets is given
-    back the LR (and the momentum, if a cycle moves it) that it had before its scheduler was built; the plan says so.
-    The module itself is left as it is, and ``self.lr_schedulers()`` gives it an object that can be stepped and asked,
+    callbacks next to it drive the LR instead. At the start of the fit, each optimizer with an LR that a callback sets
+    gets the LR (and the momentum, if a cycle moves it) that it had before its scheduler was built; the plan says so.
+    The module itself is not changed, and ``self.lr_schedulers()`` gives it an object that can be stepped and asked,
     and does nothing. Other optimizers keep their schedulers.
 
     torch's ``OneCycleLR`` and ``CyclicLR`` overwrite the LRs of all groups for good. Then the LR that the optimizer
@@ -25,7 +25,7 @@ class ReplaceSchedulers(LRCallback):
 
     Args:
         optimizer: Index of the only optimizer whose schedulers are taken out, counted from 0, whether or not a callback
-            sets its LR; None for each whose LR a callback sets.
+            sets its LR; None for each one with an LR that a callback sets.
         lr: The LR that the optimizer is configured with, or a list of one for each group; None to find it.
 
     Raises:

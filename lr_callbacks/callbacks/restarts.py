@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.composite import Composite
 from lr_callbacks.core.arguments import flag, number, one_of, plain_container, require, whole
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import Scaled, cycles_factor, restart_cycle
 
 
 class Restarts(Composite):
-    """Repeat a schedule in cycles, whose lengths and peaks may change.
+    """Repeat a schedule in cycles; their lengths and peaks may change.
 
     In cycle n, t after its start, the factor is that of the schedule at time t of a run of the cycle's length T, f.
     Its peak is scaled by p, ``cycle_decay ** n`` or ``peaks[n]``; e is the schedule's own last value. ``"peak"``:

@@ -116,7 +116,7 @@ class Sequential(Composite):
 
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
-        """Those of the schedule whose turn it is."""
+        """Return the factors of the schedule that is active."""
         places = self._places(time)
         parts = [
             lambda t, place=place: self.factors_of(place.part, place.since(t), place.time, groups) for place in places
@@ -124,7 +124,7 @@ class Sequential(Composite):
         return sequence_factor(t, parts=parts, milestones=[place.begins for place in places[1:]], join=self.join)
 
     def absolute_values(self, groups: GroupRows) -> Mapping[str, Callable[..., Any]]:
-        """What the schedules set beside their factors, such as momentum."""
+        """Return what the schedules set in addition to their factors, such as momentum."""
         moved = dict.fromkeys(name for part in self.schedules for name in part.absolute_values(groups))
         return {name: lookahead(partial(self._absolute, name)) for name in moved}
 

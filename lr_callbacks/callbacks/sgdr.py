@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import floor, floor_text, number, require
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import restart_cycle, sgdr_factor
@@ -24,7 +24,7 @@ class SGDR(LRCallback):
     peak ``p = max(base_lr * cycle_decay ** n, eta_min)`` and w = `cycle_warmup`:
     ``eta_min + (p - eta_min) (1 + cos(pi (t - w) / (T_i - w))) / 2`` for t >= w, ``eta_min + (p - eta_min) t / w``
     before. First step of a cycle: p (with a ramp: `eta_min`). `eta_min` would be reached one step after a cycle's last,
-    where the next begins. It goes on to the end of the run, however long.
+    where the next begins. Cycles continue to the end of the run, however long.
 
     The values are those of torch ``CosineAnnealingWarmRestarts`` with the optimizer step as its epoch.
 

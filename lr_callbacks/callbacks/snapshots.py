@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
 from lr_callbacks.callbacks.sgdr import SGDR
 from lr_callbacks.core.arguments import flag, state_of
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, ModelCheckpoint, Trainer
 
 
 class SnapshotCheckpoint(ModelCheckpoint):
@@ -44,7 +41,7 @@ class SnapshotCheckpoint(ModelCheckpoint):
         if dirpath is not None and not isinstance(dirpath, str | Path):
             raise TypeError(f"dirpath must be a path, or None, got {dirpath!r}")
         if not isinstance(filename, str):
-            raise TypeError(f"filename must be a text, such as 'snapshot-{{step}}', got {filename!r}")
+            raise TypeError(f"filename must be a str, e.g. 'snapshot-{{step}}', got {filename!r}")
         flag("save_weights_only", save_weights_only)
         super().__init__(
             dirpath, filename, save_top_k=-1, save_weights_only=save_weights_only, save_on_train_epoch_end=False
@@ -60,7 +57,7 @@ class SnapshotCheckpoint(ModelCheckpoint):
         return type(self).__qualname__
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Begin with no files, unless the fit goes on; a checkpoint, if there is one, is loaded after this."""
+        """Start with no files, unless the fit continues; a checkpoint, if there is one, is loaded after this."""
         if stage == "fit" and trainer.global_step == 0:
             self.paths, self._cycle, self._saved_at = [], "", -1
             if self._given_dirpath is None:
@@ -108,7 +105,7 @@ class SnapshotCheckpoint(ModelCheckpoint):
         return {**super().state_dict(), "paths": list(self.paths)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the files of the run that is resumed.
+        """Continue with the files of the resumed run.
 
         Raises:
             ValueError: If the state is not one of a `SnapshotCheckpoint`.

@@ -1,4 +1,4 @@
-"""Any scheduler of torch's, or one like it, as one more factor."""
+"""Any torch scheduler, or one like it, as one more factor."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -30,6 +27,7 @@ from lr_callbacks.core.arguments import (
 )
 from lr_callbacks.core.conflicts import refuse_rivals
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, rank_zero_info
 from lr_callbacks.core.schedule import Groups
 from lr_callbacks.core.schedule_time import GroupRows, Interval, ScheduleTime
 from lr_callbacks.core.timeline import Axis
@@ -38,7 +36,7 @@ SchedulerCallable = Callable[[Optimizer], LRScheduler]
 
 
 class TorchScheduler(EvaluationCallback):
-    """Let any scheduler of torch's, or one like it (transformers, timm), drive the learning rate.
+    """Let any torch scheduler, or one like it (transformers, timm), drive the learning rate.
 
     The scheduler steps on a stand-in optimizer that starts at the base LRs, and what it makes of them is the factor:
     ``factor = LR of the stand-in / base LR``. So nothing else can corrupt it, and it multiplies with all other
@@ -48,7 +46,7 @@ class TorchScheduler(EvaluationCallback):
     It is stepped after each optimizer step, or at the end of each epoch; ``ReduceLROnPlateau`` after each evaluation of
     `monitor`. It is counted from `start`: a scheduler waits for the warm-up of its groups to end. Momentum (or Adam's
     betas), weight decay and any other number that the scheduler moves is moved as it does, in groups that have it, and
-    given back at the end. A group that is added later follows the first one.
+    restored at the end. A group that is added later follows the first one.
 
     Args:
         scheduler: The scheduler's class (with its arguments as keywords after it), a callable that makes the scheduler
@@ -60,6 +58,7 @@ class TorchScheduler(EvaluationCallback):
         schedulers: Instead of `scheduler`: several, one after the other (``SequentialLR``, with `milestones`) or all
             together (``ChainedScheduler``, without).
         milestones: The scheduler steps at which the next of `schedulers` takes over, one fewer than there are.
+        strict: Whether the metric must have come by the end of the first validation, or of the first training epoch.
         name: Tells apart two instances with the same scheduler on the same groups; part of their checkpoint key.
         param: ``"lr"``, which is what schedulers of torch set.
         start: Where the schedule begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``
@@ -99,6 +98,7 @@ class TorchScheduler(EvaluationCallback):
         schedulers: list[SchedulerCallable] | None = None,
         milestones: list[int] | None = None,
         *,
+        strict: bool = True,
         name: str | None = None,
         param: str = "lr",
         start: int | str | None = None,
@@ -106,7 +106,7 @@ class TorchScheduler(EvaluationCallback):
         groups: Groups = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(monitor, param=param, start=start, optimizer=optimizer, groups=groups)
+        super().__init__(monitor, strict, param=param, start=start, optimizer=optimizer, groups=groups)
         if param != "lr":
             raise ValueError(
                 f"param must be 'lr' for TorchScheduler, got {param!r}: a torch scheduler sets LRs; use a schedule of"
@@ -170,7 +170,7 @@ class TorchScheduler(EvaluationCallback):
 
     # ------------------------------------------------------------------ the factor
     def begin(self, controller: Controller) -> None:
-        """Build the scheduler on a stand-in that starts at the base LRs; one of a fit that goes on leaves its state."""
+        """Build the scheduler on a stand-in that starts at the base LRs; that of a continued fit leaves its state."""
         optimizer, last = controller.optimizer, self._foreign.get(controller.index)
         if last is not None and controller.index not in self._restored:
             rounds = self._rounds.get(controller.index, 0)
@@ -294,7 +294,7 @@ class TorchScheduler(EvaluationCallback):
             self._rounds[controller.index] += max(0, trainer.current_epoch - self._epochs_closed)
 
     def judge(self, value: float) -> None:
-        """One evaluation: the scheduler's step, and the LRs anew."""
+        """Step the scheduler for one evaluation, and update the LRs."""
         assert self._session is not None
         for controller in self._session.controllers:
             foreign = self._foreign.get(controller.index)
@@ -313,7 +313,7 @@ class TorchScheduler(EvaluationCallback):
         self._epochs_closed = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From a checkpoint of an epoch's last batch Lightning goes on without ending that epoch: it is counted now."""
+        """Count an epoch that Lightning does not end when it resumes from the checkpoint of its last batch."""
         super().on_train_start(trainer, pl_module)
         self._epochs_closed = trainer.current_epoch
 
@@ -335,13 +335,13 @@ class TorchScheduler(EvaluationCallback):
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
         """The schedulers' own states and the stand-ins' numbers; an evaluation that is due is judged before."""
-        self._before_saving()
+        heard = self.evaluation_state()
         optimizers = {str(index): state for index, state in self._restored.items()}  # the training has yet to begin
         for index, foreign in self._foreign.items():
             optimizers[str(index)] = {"rounds": self._rounds.get(index, 0), "foreign": foreign.state_dict()}
         return {
             "optimizers": optimizers,
-            "validation_due": self._validation_due,
+            **heard,
             "epochs_closed": self._epochs_closed,
         }
 
@@ -360,7 +360,8 @@ class TorchScheduler(EvaluationCallback):
                 f" {state_dict!r}"
             )
         require(is_count(closed), "epochs_closed in the state of a TorchScheduler", "a whole number >= 0", closed)
-        self._validation_due, self._epochs_closed, self._restored = due, closed, {}
+        self.load_evaluation_state(state_dict, "a TorchScheduler")
+        self._epochs_closed, self._restored = closed, {}
         for index, state in optimizers.items():
             if not str(index).isdecimal() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
                 raise ValueError(

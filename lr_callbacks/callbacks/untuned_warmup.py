@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core.arguments import one_of
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime, same
 from lr_callbacks.schedules import UntunedKind, untuned_factor

@@ -7,8 +7,6 @@ from types import MethodType
 from typing import Any, NamedTuple
 
 from jsonargparse import Namespace
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from typing_extensions import override
 
 from lr_callbacks.cli import help as help_texts
@@ -16,6 +14,13 @@ from lr_callbacks.cli.registry import COMMANDS, FLAGS, ONE_BY_ONE, SHARED_ARGUME
 from lr_callbacks.cli.reporting import ShortErrorParser
 from lr_callbacks.cli.training import TrainingCLI
 from lr_callbacks.cli.words import one_by_one
+from lr_callbacks.core.lightning_names import (
+    LightningArgumentParser,
+    LightningCLI,
+    LightningDataModule,
+    LightningModule,
+    Trainer,
+)
 
 
 class CommandTrainer(Trainer):

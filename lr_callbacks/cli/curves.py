@@ -6,14 +6,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ModelSummary, ProgressBar
 from torch.optim import Optimizer
 from typing_extensions import override
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.foreign import StandIn
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    Checkpoint,
+    LearningRateMonitor,
+    LightningDataModule,
+    LightningModule,
+    ModelSummary,
+    ProgressBar,
+    Trainer,
+    is_a,
+)
 from lr_callbacks.core.run_length import RunLength, run_length_of
 from lr_callbacks.core.wall_clock import TimeLimit, goes_by_time, time_limit
 from lr_callbacks.plotting import STEPS
@@ -79,7 +88,7 @@ def curves_of(
     callbacks: list[Callback] = [
         callback
         for callback in trainer.callbacks  # type: ignore[attr-defined]
-        if not isinstance(callback, SHOWS_ONLY)
+        if not is_a(callback, *SHOWS_ONLY)
         and (not isinstance(callback, LRCallback) or callback.drives or callback.takes_out)
     ]
     stop, limit = StopBeforeFirstBatch(), time_limit(trainer)

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard.summary import hparams
 from typing_extensions import override
 
 from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    LightningModule,
+    TensorBoardLogger,
+    Trainer,
+    is_a,
+    rank_zero_only,
+)
 from lr_callbacks.core.param_groups import BASE_LR
 
 NOT_RESULTS = ("lr/", "momentum/", "weight_decay/")
@@ -42,7 +47,7 @@ class RunHyperparameters(Callback):
         results = [name for name in trainer.callback_metrics if not name.startswith(NOT_RESULTS)]
         entered = plain({**module.hparams, **self.parameters})
         for logger in trainer.loggers:
-            writer = logger.experiment.file_writer if isinstance(logger, TensorBoardLogger) else None
+            writer = logger.experiment.file_writer if is_a(logger, TensorBoardLogger) else None
             if writer is not None:
                 zeros = dict.fromkeys(results, 0.0)  # the table takes the values from the series
                 for summary in hparams(entered, zeros):  # type: ignore[no-untyped-call]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import RichProgressBar
-from lightning.pytorch.callbacks.progress.rich_progress import BatchesProcessedColumn, CustomBarColumn
 from rich.progress import TextColumn, TimeRemainingColumn
 from typing_extensions import override
+
+from lr_callbacks.core.lightning_names import (
+    BatchesProcessedColumn,
+    CustomBarColumn,
+    LightningModule,
+    RichProgressBar,
+    Trainer,
+)
 
 BAR_WIDTH = 6
 

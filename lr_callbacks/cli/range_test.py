@@ -74,8 +74,7 @@ def range_test(
         trial_limit: Begin and continue no trial after this time, such as "10 min".
         rules: Show what every rule reads off the sweep.
     """
-    from lightning.pytorch.cli import SaveConfigCallback
-
+    from lr_callbacks.core.lightning_names import SaveConfigCallback, is_a
     from lr_callbacks.extras import require_extra
     from lr_callbacks.range_test.call import lr_range_test
     from lr_callbacks.range_test.log import log_result
@@ -88,7 +87,7 @@ def range_test(
     result = lr_range_test(trainer, model, datamodule, test=test, verbose=False)
     folder = Path(trainer.log_dir)  # every rank asks: it is broadcast
     for callback in trainer.callbacks:
-        if isinstance(callback, SaveConfigCallback):
+        if is_a(callback, SaveConfigCallback):
             callback.setup(trainer, model, "fit")
     if not trainer.is_global_zero:
         return
@@ -197,6 +196,6 @@ def where(files: Sequence[Path], board: str | None) -> list[str]:
 
 def boards(loggers: Sequence[Any]) -> str | None:
     """The folder for TensorBoard, None where the Trainer does not log there."""
-    from lightning.pytorch.loggers import TensorBoardLogger
+    from lr_callbacks.core.lightning_names import TensorBoardLogger, is_a
 
-    return next((str(logger.save_dir) for logger in loggers if isinstance(logger, TensorBoardLogger)), None)
+    return next((str(logger.save_dir) for logger in loggers if is_a(logger, TensorBoardLogger)), None)

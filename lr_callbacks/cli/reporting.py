@@ -14,16 +14,22 @@ from typing import Any, ClassVar, NoReturn
 import torch
 import yaml
 from jsonargparse import Namespace
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import LearningRateMonitor
-from lightning.pytorch.cli import LightningArgumentParser
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.model_helpers import is_overridden
 
 import lr_callbacks
 from lr_callbacks import LRCallback
 from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
 from lr_callbacks.cli.help import shortened
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    LearningRateMonitor,
+    LightningArgumentParser,
+    TensorBoardLogger,
+    Trainer,
+    derives,
+    is_a,
+    overrides,
+)
+from lr_callbacks.core.messages import LOGGERS
 from lr_callbacks.core.parameters import parameters_of
 from lr_callbacks.other_names import hint as elsewhere
 
@@ -57,7 +63,7 @@ def without_noise(*, of_training: bool = False) -> Iterator[None]:
     def tells_something(record: logging.LogRecord) -> bool:
         return not any(noise in record.getMessage() for noise in noises)
 
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    loggers = [logging.getLogger(name) for name in LOGGERS]
     handlers = [handler for logger in loggers for handler in logger.handlers]
     for handler in handlers:
         handler.addFilter(tells_something)
@@ -121,7 +127,7 @@ def contents(files: Sequence[str]) -> list[tuple[str, Any]]:
     contents = []
     for file in files:
         with suppress(OSError, ValueError, yaml.YAMLError):
-            contents.append((file, yaml.safe_load(Path(file).read_text())))
+            contents.append((file, yaml.safe_load(Path(file).read_text(encoding="utf-8"))))
     return contents
 
 
@@ -197,7 +203,7 @@ def _known_callbacks() -> list[str]:
     """Names of the package's callbacks that can be used as they are."""
     public = {name: vars(lr_callbacks).get(name) for name in sorted(lr_callbacks.__all__)}
     classes = {name: value for name, value in public.items() if isinstance(value, type)}
-    return [name for name, value in classes.items() if value is not LRCallback and issubclass(value, Callback)]
+    return [name for name, value in classes.items() if value is not LRCallback and derives(value, Callback)]
 
 
 def require_checkpoint(path: str | None) -> None:
@@ -227,7 +233,7 @@ def refuse_twins(callbacks: Sequence[Callback]) -> None:
     """
     seen: dict[str, Callback] = {}
     for callback in callbacks:
-        if isinstance(callback, LRCallback) and is_overridden("state_dict", callback, Callback):
+        if isinstance(callback, LRCallback) and overrides("state_dict", callback, "Callback"):
             if callback.state_key in seen:
                 named = "name" in parameters_of(type(callback))
                 way_out = "give one of them a name, such as name: second" if named else "remove one"
@@ -247,7 +253,7 @@ def report_fit(trainer: Trainer, seconds: float) -> None:
     if not trainer.is_global_zero:
         return
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    monitors = [callback for callback in callbacks if isinstance(callback, LearningRateMonitor)]
+    monitors = [callback for callback in callbacks if is_a(callback, LearningRateMonitor)]
     rates = {name for monitor in monitors for name in (*monitor.lrs, *monitor.last_momentum_values)}
     metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items()) if name not in rates}
     lines = [f"Trained {trainer.current_epoch} epochs, {trainer.global_step} optimizer steps, in {seconds:.1f} s."]
@@ -259,10 +265,10 @@ def report_fit(trainer: Trainer, seconds: float) -> None:
         lines.append(f"Run         {trainer.log_dir}")
     if checkpoint:
         lines.append(f"Checkpoint  {checkpoint}")
-        if folder and is_overridden("test_step", trainer.lightning_module):
+        if folder and overrides("test_step", trainer.lightning_module):
             config = str(Path(folder, "config.yaml"))
             lines.append(f"Test it     lr-callbacks test --config {quote(config)} --ckpt_path {quote(checkpoint)}")
-    if folder and isinstance(trainer.logger, TensorBoardLogger):
+    if folder and is_a(trainer.logger, TensorBoardLogger):
         lines.append(f"Curves      tensorboard --logdir {quote(str(trainer.logger.save_dir))}")
     say(lines)
 

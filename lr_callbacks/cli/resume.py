@@ -7,9 +7,8 @@ from pathlib import Path
 from shlex import join
 from zipfile import is_zipfile
 
-from lightning.pytorch import Trainer
-
 from lr_callbacks.cli.words import without_checkpoint
+from lr_callbacks.core.lightning_names import Trainer
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[Path]]:

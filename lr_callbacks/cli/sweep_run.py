@@ -19,12 +19,11 @@ from typing import Any
 
 import torch
 import yaml
-from lightning.pytorch import seed_everything
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from lr_callbacks.cli.reporting import say
 from lr_callbacks.cli.training import TrainingCLI
 from lr_callbacks.cli.trial_cli import TrialCLI
+from lr_callbacks.core.lightning_names import TensorBoardLogger, seed_everything
 from lr_callbacks.sweep.axes import is_lr, label, short, show
 from lr_callbacks.sweep.config import SCHEDULE, at_point, check_peaks, find_lr, place_of
 from lr_callbacks.sweep.table import Row, SweepTable
@@ -189,7 +188,7 @@ class SweepRun:
         head = f"# The best of {len(table.rows)} points: {label(row.point)}, {table.metric} {row.mean:.4g}.\n"
         head += f"#\n#   lr-callbacks fit --config {quote(str(best))}\n\n"
         text = head + yaml.safe_dump(config, sort_keys=False)
-        _write(best, lambda path: path.write_text(text))
+        _write(best, lambda path: path.write_text(text, encoding="utf-8"))
         return best
 
 

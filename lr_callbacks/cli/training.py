@@ -9,12 +9,6 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.model_helpers import is_overridden
 from typing_extensions import override
 
 import lr_callbacks
@@ -38,6 +32,20 @@ from lr_callbacks.cli.reporting import (
 from lr_callbacks.cli.resume import interrupted, newest_checkpoint
 from lr_callbacks.cli.sample import SAMPLE, is_sample, names_own_class
 from lr_callbacks.cli.words import with_underscores
+from lr_callbacks.core.lightning_names import (
+    Checkpoint,
+    LearningRateMonitor,
+    LightningArgumentParser,
+    LightningCLI,
+    LightningModule,
+    ProgressBar,
+    SaveConfigCallback,
+    TensorBoardLogger,
+    Trainer,
+    is_a,
+    overrides,
+    rank_zero_only,
+)
 from lr_callbacks.core.messages import above_progress_bars
 
 for known in lr_callbacks.__all__:  # jsonargparse knows a class by its short name once it is imported
@@ -160,12 +168,12 @@ class TrainingCLI(LightningCLI):
         evaluates = self.subcommand in EVALUATIONS  # these report on the terminal; only a training makes a run
         if asked["logger"] in (None, True):
             asked["logger"] = False if evaluates else TensorBoardLogger(folder, name=name, default_hp_metric=False)
-        if evaluates and not any(isinstance(callback, Checkpoint) for callback in callbacks):
+        if evaluates and not any(is_a(callback, Checkpoint) for callback in callbacks):
             asked["enable_checkpointing"] = False
-        if not evaluates and not any(isinstance(callback, LearningRateMonitor) for callback in callbacks):
+        if not evaluates and not any(is_a(callback, LearningRateMonitor) for callback in callbacks):
             callbacks = [*callbacks, LRMonitor(prog_bar=True)]
         shows_bar = {**asked, **kwargs}["enable_progress_bar"] is not False and not asked["barebones"]
-        if shows_bar and not any(isinstance(callback, ProgressBar) for callback in callbacks):
+        if shows_bar and not any(is_a(callback, ProgressBar) for callback in callbacks):
             callbacks = [*callbacks, OneLineProgressBar()]
         refuse_twins(callbacks)
         asked["callbacks"] = callbacks
@@ -222,7 +230,7 @@ class TrainingCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         super().instantiate_classes()
         loader = LOADERS.get(str(self.subcommand), "train_dataloader")
-        if self.datamodule is None and not is_overridden(loader, self.model, LightningModule):
+        if self.datamodule is None and not overrides(loader, self.model):
             raise ValueError(
                 f"No --data is given, and {type(self.model).__name__} has no {loader}. Add --data=my_module.Data, or "
                 "--data=DigitsDataModule for the sample data"

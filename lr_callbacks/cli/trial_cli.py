@@ -2,17 +2,23 @@
 
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelSummary, ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
 from lr_callbacks.cli.training import TrainingCLI
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    Checkpoint,
+    LightningArgumentParser,
+    ModelSummary,
+    ProgressBar,
+    Trainer,
+    is_a,
+)
 
 
 def is_quiet(callback: Callback) -> bool:
     """Whether a callback may stay in a training that shows nothing and keeps nothing."""
-    return not isinstance(callback, ProgressBar | ModelSummary | Checkpoint)
+    return not is_a(callback, ProgressBar, ModelSummary, Checkpoint)
 
 
 class TrialCLI(TrainingCLI):

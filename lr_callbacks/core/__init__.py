@@ -1,1 +1,1 @@
-"""One fit: who sets which value of which parameter group, and when."""
+"""One fit: which schedule sets which value of which parameter group, and when."""

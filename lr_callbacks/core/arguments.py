@@ -1,4 +1,4 @@
-"""Checks of constructor arguments: name, rule, value given, all in one sentence."""
+"""Checks of constructor arguments; each error names the argument, the rule and the value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 LARGEST_COUNT = 2**53
 MOST_TO_CATCH_UP = 10**8
-"""Steps that a schedule which goes step by step makes up for: minutes; more are not those of a training."""
+"""Most steps that a step-by-step schedule replays; this takes minutes, and no training has more."""
 
 
 def require(ok: bool, name: str, rule: str, value: object) -> None:
@@ -48,22 +48,22 @@ def is_count(value: object) -> bool:
 
 
 def require_near(steps: int, who: str) -> None:
-    """Refuse to make up for more steps one by one than a training has.
+    """Refuse to replay more steps one by one than a training has.
 
     Raises:
-        ValueError: Where they would take hours, or for ever.
+        ValueError: If the replay would take hours or more.
 
     Example:
         >>> require_near(2**53, "MultiplicativeFactor")
         Traceback (most recent call last):
         ...
-        ValueError: MultiplicativeFactor goes step by step and must make up for at most 100000000 steps, got \
-9007199254740992; if that is the step count of a checkpoint, it is damaged
+        ValueError: MultiplicativeFactor cannot replay 9007199254740992 steps (limit 100,000,000). If the count came \
+from a checkpoint, the checkpoint is corrupt.
     """
     if steps > MOST_TO_CATCH_UP:
         raise ValueError(
-            f"{who} goes step by step and must make up for at most {MOST_TO_CATCH_UP} steps, got {steps}; if that is"
-            " the step count of a checkpoint, it is damaged"
+            f"{who} cannot replay {steps} steps (limit {MOST_TO_CATCH_UP:,}). If the count came from a checkpoint, the"
+            " checkpoint is corrupt."
         )
 
 
@@ -88,10 +88,10 @@ def plain_container(value: Any) -> Any:
 
 
 def state_of(what: str, state: object) -> dict[str, Any]:
-    """The state of something from a checkpoint, as a dict of its own.
+    """Return a state from a checkpoint as a new dict.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not a dict with str keys.
     """
     if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
         raise ValueError(f"the state of {what} must be a dict with names as keys, got {state!r}")
@@ -99,10 +99,10 @@ def state_of(what: str, state: object) -> dict[str, Any]:
 
 
 def number(name: str, value: object, *, finite: bool = True) -> float:
-    """The value as a float, a finite one unless it may be another.
+    """Return the value as a float; it must be finite unless `finite` is False.
 
     Raises:
-        TypeError: If it is no number.
+        TypeError: If it is not a number.
         ValueError: If it is NaN or infinite.
     """
     if isinstance(value, bool | Fraction) or not isinstance(value, Real):
@@ -112,10 +112,10 @@ def number(name: str, value: object, *, finite: bool = True) -> float:
 
 
 def whole(name: str, value: object, *, minimum: int = 0) -> int:
-    """The value as an int that is at least `minimum`.
+    """Return the value as an int that is at least `minimum`.
 
     Raises:
-        TypeError: If it is no int.
+        TypeError: If it is not an int.
         ValueError: If it is too small.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
@@ -179,10 +179,10 @@ def floor_text(value: float | str) -> str:
 
 
 def flag(name: str, value: object) -> bool:
-    """The value as a bool: a text such as ``"false"`` would count as true.
+    """Return the value as a bool; a str such as ``"false"`` would count as true.
 
     Raises:
-        TypeError: If it is no bool.
+        TypeError: If it is not a bool.
     """
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, got {value!r}")
@@ -190,13 +190,13 @@ def flag(name: str, value: object) -> bool:
 
 
 def optional_name(name: str, value: object) -> None:
-    """Require a text, or None.
+    """Require a str or None.
 
     Raises:
         TypeError: If it is neither.
     """
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"{name} must be a text, or None, got {value!r}")
+        raise TypeError(f"{name} must be a str or None, got {value!r}")
 
 
 def one_of(name: str, value: object, choices: object) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_param
+from lr_callbacks.core.lightning_names import rank_zero_info, rank_zero_warn
 from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.terms import Term
 
@@ -49,8 +49,8 @@ def take_configured(optimizer: Optimizer, configured: list[float], *, believe_th
     Args:
         optimizer: Where to write.
         configured: What `read_configured` gave.
-        believe_the_lr_found: In a fresh fit, an LR that somebody has found since (a range test) is the base LR; the
-            configured one stays beside it.
+        believe_the_lr_found: In a fresh fit, an LR that was found since (by a range test) is the base LR; the
+            configured one is kept as well.
     """
     for number, group in enumerate(optimizer.param_groups):
         known = number < len(configured)
@@ -65,7 +65,7 @@ def take_restored(optimizer: Optimizer, configured: list[float], driven: Collect
     A group that was added in mid-training keeps its ratio to the group that it follows.
 
     Returns:
-        Whether all was as it is now.
+        Whether nothing has changed.
     """
     same, ratio = True, 1.0
     for number, group in enumerate(optimizer.param_groups):
@@ -78,8 +78,8 @@ def take_restored(optimizer: Optimizer, configured: list[float], driven: Collect
         if today != then:
             same = False
             rank_zero_warn(
-                f"Group {number} of {name} was configured with LR {then:g} when the checkpoint was written and is with"
-                f" {today:g} now; {today:g} is used."
+                f"The configured LR of group {number} of {name} is {today:g}; it was {then:g} in the checkpoint. Using"
+                f" {today:g}."
             )
             if number == 0 and group[pg.BASE_LR] != 0:
                 ratio = today / group[pg.BASE_LR]
@@ -92,8 +92,8 @@ def note_configured(
 ) -> None:
     """Note in the groups what is configured for each entry, other than the LR, that a schedule drives.
 
-    It is the base value where factors drive the entry, and what is given back in the end. Where no schedule drives an
-    entry any more, it is given back now.
+    It is the base value where factors drive the entry, and the value that is restored at the end. Where no schedule
+    drives an entry any more, it is restored now.
 
     Args:
         optimizer: Where to write.
@@ -120,8 +120,8 @@ def note_configured(
             continue
         if key in group and group[key] != today:
             rank_zero_warn(
-                f"Group {number} of {name} was configured with {param} {group[key]:g} when the checkpoint was written"
-                f" and is with {today:g} now; {today:g} is used."
+                f"The configured {param} of group {number} of {name} is {today:g}; it was {group[key]:g} in the"
+                f" checkpoint. Using {today:g}."
             )
         group[key] = now if today is None else today
 

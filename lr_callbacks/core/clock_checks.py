@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from lr_callbacks.core.conflicts import refuse_other_owners
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.lightning_internals import batches_of_epoch
-from lr_callbacks.core.lightning_names import overrides
+from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer, overrides, rank_zero_warn
 from lr_callbacks.core.run_length import scales_gradients
 
 BATCHES = 16
@@ -25,7 +22,7 @@ class ClockChecks:
     """Checks that each optimizer is seen to step.
 
     Args:
-        controllers: Whose clocks are watched.
+        controllers: Controllers with the clocks to watch.
 
     Attributes:
         are_open: Whether a clock has not been seen to run.

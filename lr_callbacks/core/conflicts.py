@@ -1,17 +1,13 @@
-"""One owner for each value: what else would set the values that LR callbacks set is refused, with what to do."""
+"""One owner for each value: refuse anything else that sets a value which LR callbacks set, and say what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import StochasticWeightAveraging
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.controller import Controller
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import MisconfigurationException, StochasticWeightAveraging, Trainer, is_a
 from lr_callbacks.core.native_schedulers import native_configs
 from lr_callbacks.core.replacement_lines import replacement_line
 from lr_callbacks.core.terms import Term
@@ -34,17 +30,16 @@ def refuse_other_owners(trainer: Trainer, controllers: Sequence[Controller]) -> 
         for config in native_configs(trainer, controller.optimizer, controller.given):
             name = type(config.scheduler).__name__
             raise MisconfigurationException(
-                f"Two owners of the LR of {controller.name}: {name}, which was returned by configure_optimizers, and"
-                f" {ours}. Add ReplaceSchedulers() to the Trainer's callbacks, which takes {name} out of the run"
-                f" without an edit of the module, or remove {name} there; to keep what it does together with {ours},"
-                f" add {replacement_line(config)} too. Or remove {ours}."
+                f"{name} (returned by configure_optimizers) and {ours} (in the Trainer's callbacks) both set the LR"
+                f" of {controller.name}. Keep one: return the optimizer alone, or remove {ours}. If you cannot edit"
+                f" the module, add ReplaceSchedulers() to the callbacks, which takes {name} out of the run. To combine"
+                f" both, also add {replacement_line(config)}."
             )
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if is_a(callback, StochasticWeightAveraging):
                 raise MisconfigurationException(
-                    f"Two owners of the LR of {controller.name}: StochasticWeightAveraging anneals it to its own"
-                    f" swa_lrs, and {ours}. Use lightning's WeightAveraging, which leaves the LR alone, or remove"
-                    f" {ours}."
+                    f"StochasticWeightAveraging (which anneals to its own swa_lrs) and {ours} both set the LR of"
+                    f" {controller.name}. Use Lightning's WeightAveraging, which leaves the LR alone, or remove {ours}."
                 )
 
 
@@ -80,6 +75,6 @@ def _rivals(
 ) -> MisconfigurationException:
     which = f"group{'s' * (len(groups) > 1)} " + ", ".join(str(number) for number in groups)
     return MisconfigurationException(
-        f"Two owners of {which} of {controller.name}: {one.schedule!r} and {other.schedule!r}; each of them {does}."
+        f"{one.schedule!r} and {other.schedule!r} conflict in {which} of {controller.name}: each of them {does}."
         " Remove one, give them different groups= or optimizer=, or let one start where the other ends."
     )

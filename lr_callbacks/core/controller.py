@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lr_callbacks.core import epochs, timeline_state
@@ -14,6 +12,7 @@ from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
 from lr_callbacks.core.group_checks import check_numbers, require_lrs
+from lr_callbacks.core.lightning_names import MisconfigurationException, rank_zero_info, rank_zero_warn
 from lr_callbacks.core.lr_scale import mark_scales, scale_added_group
 from lr_callbacks.core.native_schedulers import TakenOut, momentum_after_native_run
 from lr_callbacks.core.plan import plan_records, tell_of_another_plan
@@ -97,9 +96,9 @@ class Controller:
 
         Args:
             run: The length of the run, as it is known today.
-            resumed: Whether the fit goes on from steps taken before.
-            finetuned: Whether a finetuning callback of Lightning's sets LRs of groups that it has added.
-            steps_if_not_restored: What to count from if no count was restored; None if nobody can know.
+            resumed: Whether the fit continues from steps taken before.
+            finetuned: Whether a finetuning callback of Lightning sets LRs of groups that it has added.
+            steps_if_not_restored: What to count from if no count was restored; None if it is unknown.
             clock: The wall clock, if the run goes by it.
             before: What an earlier fit of the same Trainer has left, where no checkpoint was loaded.
 
@@ -149,14 +148,14 @@ class Controller:
     def _count_without_restore(self, steps: int | None) -> int:
         if steps is None:
             raise MisconfigurationException(
-                f"{self.name} has already stepped, but nothing says how often: the count is kept in the optimizer's"
-                " checkpoint, and this one has none. Resume from a checkpoint that was written with LR callbacks in"
-                " the Trainer, or start with a new Trainer."
+                f"{self.name} has already stepped, but the number of its steps is unknown: it is stored in the"
+                " optimizer's state, and this checkpoint has none. Resume from a checkpoint that was saved with LR"
+                " callbacks in the Trainer, or start with a new Trainer."
             )
         if steps:
             rank_zero_info(
-                f"{self.name} carries no step count of LR callbacks; its schedules go on from step {steps}"
-                " (trainer.global_step), from the LRs that are configured now."
+                f"This checkpoint was saved without lr_callbacks. Schedules of {self.name} continue at step {steps}"
+                " (trainer.global_step) from the configured LR."
             )
         return steps
 
@@ -191,7 +190,7 @@ class Controller:
         pg.write_carried(groups, self.carried())
 
     def _after_load(self, optimizer: Optimizer) -> None:
-        """Somebody has loaded another state in mid-training: go on from its count, or from ours if it has none."""
+        """Continue from the count of a state loaded during training, or from the current count if it has none."""
         check_numbers(optimizer)
         carried = pg.get_carried(optimizer)
         self.step = self.step if carried is None else carried.step
@@ -212,7 +211,7 @@ class Controller:
             self.retime(epochs.at_beginning(self.timeline, now, today, exact=exact, batches=batches, name=self.name))
 
     def resume_in_epoch(self, epoch: int, today: RunLength, batches_left: float) -> None:
-        """Tie the step of now to the epoch in whose middle a resumed run goes on; see `epochs.in_the_middle`."""
+        """Tie the current step to the epoch in which a resumed run continues; see `epochs.in_the_middle`."""
         if self._knows_epochs(today):
             self.retime(epochs.in_the_middle(self.timeline, self.step, epoch, today, batches_left))
 
@@ -220,7 +219,7 @@ class Controller:
         return self.clock is None and bool(self.timeline.run.epochs and today.epochs)
 
     def retime(self, timeline: Timeline) -> None:
-        """Go on by another timeline, from the step of now."""
+        """Continue on another timeline from the current step."""
         is_known, self.timeline = timeline == self.timeline, timeline
         if is_known:
             return
@@ -239,7 +238,7 @@ class Controller:
         self.write()
 
     def look_at_next_step(self) -> None:
-        """After the next step, look for LRs that somebody else has written where a write shows no trace: tensors."""
+        """After the next step, look for LRs that other code has written in place, into tensors."""
         self._look = True
 
     def write(self) -> None:
@@ -337,24 +336,22 @@ class Controller:
                 self._tell_of_foreign(group, pg.get_lr(group), ours)
 
     def _tell_of_foreign(self, group: pg.ParamGroup, theirs: float, ours: float) -> None:
-        """Tell once that the LR of a group is not the one that was written."""
+        """Warn once that the LR of a group is not the one that was written."""
         if self._warned or self._finetuned:
             return
         self._warned = True
         number = next(place for place, each in enumerate(self.optimizer.param_groups) if each is group)
-        who = (
-            "A torch scheduler that was built on it, or other code,"
-            if hooks.has_scheduler(self.optimizer)
-            else "Other code"
+        built = (
+            "a torch scheduler that was built on the optimizer, or by " if hooks.has_scheduler(self.optimizer) else ""
         )
         rank_zero_warn(
-            f"{who} has set the LR of group {number} of {self.name} to {theirs:g}, where the LR callbacks had set"
-            f" {ours:g}; they go on setting it. Remove one of the two."
+            f"The LR of group {number} of {self.name} was changed from {ours:g} to {theirs:g} by {built}other code. It"
+            " will be overwritten at the next step. Remove that code, or exclude the group with groups=."
         )
 
     # ------------------------------------------------------------------ the end
     def end(self) -> None:
-        """Stop the clock and give back all but the LR; LRs and count stay: a checkpoint written now can resume."""
+        """Stop the clock and restore all but the LR; LRs and count stay, for a checkpoint that is written now."""
         if not self._hooks:
             return
         while self._hooks:

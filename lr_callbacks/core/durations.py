@@ -99,26 +99,27 @@ class Duration:
             return cls(count, "samples")
         if seconds is not None:
             if seconds == 0 and minimum > 0:
-                raise ValueError(f"{name} must be longer than nothing, got {value!r}; {WAYS_OUT}")
+                raise ValueError(f"{name} must be positive, got {value!r}; {WAYS_OUT}")
             return cls(seconds, "seconds")
         if match is None or unit is None:
-            raise ValueError(f"{name} has no unit that is known here, got {value!r}; {WAYS_OUT}")
+            raise ValueError(f"{name} has an unknown unit, got {value!r}; {WAYS_OUT}")
         number = float(match[1])
         if number < 0:
             raise ValueError(f"{name} must not be negative, got {value!r}; {WAYS_OUT}")
         if number == 0 and minimum > 0:
-            raise ValueError(f"{name} must be longer than nothing, got {value!r}; {WAYS_OUT}")
+            raise ValueError(f"{name} must be positive, got {value!r}; {WAYS_OUT}")
         if unit != "percent" and number >= LONGEST:
             raise ValueError(f"{name} must be below {LONGEST:g}, got {value!r}; {WAYS_OUT}")
         if unit == "percent" and number > 100:
             raise ValueError(f"{name} must be at most 100% of the run, got {value!r}; {WAYS_OUT}")
         if unit == "steps" and not number.is_integer():
-            raise ValueError(f"{name} must be a whole number of steps, got {value!r}; {WAYS_OUT}")
+            meant = f". Did you mean '{100 * number:g}%' of the run? Otherwise" if number < 1 else ";"
+            raise ValueError(f"{name} must be a whole number of steps, got {value!r}{meant} {WAYS_OUT}")
         return cls(number, unit)
 
     @classmethod
     def find(cls, text: str) -> Duration | None:
-        """The duration that a text with a unit is, or None if it is none.
+        """Return the duration that a string with a unit describes, or None if it describes none.
 
         Raises:
             ValueError: If its unit is known and its number is negative, not whole for steps, or above 100 %.

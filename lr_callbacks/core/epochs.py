@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
-
+from lr_callbacks.core.lightning_names import rank_zero_info
 from lr_callbacks.core.run_length import EpochLengths, RunLength
 from lr_callbacks.core.timeline import ROUNDING, Beginning, Timeline
 
@@ -21,7 +20,7 @@ def at_beginning(
         today: The length of the run by the loaders of this epoch.
         exact: Whether the plan knows how many steps an epoch takes; not where fp16 skips some.
         batches: Batches of the epoch that has ended.
-        name: Of the optimizer, for what is told.
+        name: Name of the optimizer, for messages.
     """
     lengths, began, step = lengths_today(timeline, today), timeline.began, now.step
     if today.assumed and began is not None and began.epoch == now.epoch - 1 and step > began.step and batches:
@@ -48,7 +47,7 @@ def at_beginning(
 
 
 def in_the_middle(timeline: Timeline, step: int, epoch: int, today: RunLength, batches_left: float) -> Timeline:
-    """The timeline of a run that goes on in the middle of an epoch, whose length may have changed.
+    """Return the timeline of a run that continues in the middle of an epoch; its length may have changed.
 
     Args:
         timeline: The timeline that the checkpoint has brought.

@@ -1,15 +1,15 @@
-"""What an optimizer's parameter groups hold is looked at before it is believed."""
+"""Checks of what an optimizer's parameter groups hold."""
 
 from __future__ import annotations
 
 from numbers import Real
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_finite
+from lr_callbacks.core.lightning_names import MisconfigurationException
 
 
 def require_lrs(optimizer: Optimizer, name: str) -> None:
@@ -53,7 +53,7 @@ def check_numbers(optimizer: Optimizer) -> None:
     for number, group in enumerate(optimizer.param_groups):
         ours = pg.is_ours(group) or pg.STEP in group
         if number == 0 and pg.STEP in group and pg.BASE_LR not in group:
-            raise ValueError(f"{pg.BASE_LR} must be in group 0 of the optimizer's state, beside {pg.STEP}, and is not")
+            raise ValueError(f"group 0 of the optimizer's state has {pg.STEP} but no {pg.BASE_LR}; both are needed")
         for key in pg.NUMBERS:
             rule = broken_rule(group[key]) if ours and key in group else None
             if rule is not None:

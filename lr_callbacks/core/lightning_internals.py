@@ -1,4 +1,4 @@
-"""What has to be touched of Lightning's and torch's private parts, each with the reason, and nothing anywhere else."""
+"""The private parts of Lightning and torch that are used, each with its reason; no other file uses any."""
 
 from __future__ import annotations
 
@@ -6,26 +6,32 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
-from lightning.fabric.utilities.data import _set_sampler_epoch, sized_len
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import LearningRateFinder, RichProgressBar
-from lightning.pytorch.core.optimizer import _MockOptimizer
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.trainer.call import _call_strategy_hook
-from lightning.pytorch.trainer.connectors.data_connector import (
+from torch import Tensor
+
+from lr_callbacks.core.lightning_names import (
+    _SUPPORTED_MODES,
+    CombinedLoader,
+    LearningRateFinder,
+    LightningModule,
+    MisconfigurationException,
+    RichProgressBar,
+    RunningStage,
+    TensorBoardLogger,
+    Trainer,
+    TrainerFn,
+    _call_strategy_hook,
+    _MockOptimizer,
     _parse_num_batches,
     _process_dataloader,
     _request_dataloader,
     _resolve_overfit_batches,
+    _set_sampler_epoch,
+    counterpart,
+    is_a,
+    is_param_in_hook_signature,
+    overrides,
+    sized_len,
 )
-from lightning.pytorch.trainer.states import RunningStage, TrainerFn
-from lightning.pytorch.utilities import CombinedLoader
-from lightning.pytorch.utilities.combined_loader import _SUPPORTED_MODES
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
-from torch import Tensor
-
-from lr_callbacks.core.lightning_names import is_a
 
 
 def has_no_optimizer(trainer: Trainer) -> bool:
@@ -34,9 +40,9 @@ def has_no_optimizer(trainer: Trainer) -> bool:
 
 
 def batches_left_of_epoch(trainer: Trainer) -> float | None:
-    """Batches that are left of the epoch in which a resumed fit goes on; None if it goes on with a new epoch.
+    """Return the batches left of the epoch in which a resumed fit continues; None if it continues with a new epoch.
 
-    ``on_train_epoch_start`` is not called for an epoch that goes on. Nothing public tells how far it has come. Resumed
+    ``on_train_epoch_start`` is not called for an epoch that continues. No public attribute has its progress. Resumed
     from ``on_train_batch_end`` where the epoch has no more batches than had been taken, Lightning takes all of them.
     """
     progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
@@ -61,6 +67,21 @@ def begins_epoch(trainer: Trainer) -> bool:
     return bool(progress.processed == progress.completed)
 
 
+def names_of_training(trainer: Trainer) -> set[str]:
+    """The names under which the training has logged something in this epoch, also those whose mean is yet to come."""
+    entries = [entry.meta for _, entry in trainer.fit_loop.epoch_loop._results.valid_items()]
+    names = {meta.forked_name(on_step) for meta in entries for on_step in (True, False)}
+    return names | {meta.name for meta in entries}
+
+
+def logs_at_epoch_end(trainer: Trainer) -> bool:
+    """Whether the module, or a callback of neither Lightning's nor ours, may log when a training epoch ends."""
+    ours = ("lightning.", "pytorch_lightning.", "lr_callbacks.")
+    callbacks = [each for each in trainer.callbacks if not type(each).__module__.startswith(ours)]  # type: ignore[attr-defined]
+    in_callback = any(overrides("on_train_epoch_end", each, "Callback") for each in callbacks)
+    return in_callback or overrides("on_train_epoch_end", trainer.lightning_module)
+
+
 def logged_so_far(trainer: Trainer) -> list[Tensor]:
     """The sums of what was logged in an epoch that has not ended; `callback_metrics` shows their means at its end."""
     results = trainer._results
@@ -78,9 +99,9 @@ def finder_sets_lr(finder: LearningRateFinder) -> bool:
 
 
 def validation_is_due(trainer: Trainer) -> bool:
-    """Whether the trainer stands between a training batch and the validation that follows it.
+    """Whether the trainer is between a training batch and the validation that follows it.
 
-    A checkpoint that is written here makes Lightning skip that validation when it resumes. Nothing public tells.
+    A checkpoint that is written here makes Lightning skip that validation when it resumes. No public attribute says so.
     """
     loop = trainer.fit_loop.epoch_loop
     progress: Any = loop.batch_progress.current  # the total is left behind when a run is resumed twice
@@ -112,7 +133,7 @@ def is_accumulating(trainer: Trainer, module: LightningModule) -> bool:
 
 
 def step_to_resume_at(trainer: Trainer) -> int:
-    """The optimizer step at which a fit that is in ``on_fit_start`` will go on; 0 for one that begins.
+    """Return the optimizer step at which a fit that is in ``on_fit_start`` will continue; 0 for a new one.
 
     Lightning restores the loops after that hook, and `trainer.ckpt_path` neither names the checkpoint that Slurm's
     requeue left nor tells a resumed fit from one in which a finder has put back a file of its own.
@@ -138,12 +159,13 @@ def request_loader(trainer: Trainer, stage: RunningStage) -> tuple[CombinedLoade
         )
     loader = _request_dataloader(loop._data_source)
     if not is_a(loader, CombinedLoader):
-        loader = CombinedLoader(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
+        kind = counterpart(CombinedLoader, trainer)
+        loader = kind(loader, "max_size_cycle" if stage is RunningStage.TRAINING else "sequential")
     return loader, False
 
 
 def has_loader(trainer: Trainer, stage: RunningStage) -> bool:
-    """Whether somebody gives a loader for a stage."""
+    """Whether there is a loader for a stage."""
     loop: Any = trainer.fit_loop if stage is RunningStage.TRAINING else trainer.fit_loop.epoch_loop.val_loop
     return bool(loop._combined_loader is not None or loop._data_source.is_defined())
 
@@ -201,7 +223,7 @@ def to_device(trainer: Trainer, batch: Any) -> Any:
 
 
 def enter_training(trainer: Trainer, loader: CombinedLoader) -> None:
-    """Show a loader to whoever asks the trainer for it during the test."""
+    """Make a loader visible as an attribute of the trainer during the test."""
     trainer.fit_loop._combined_loader = loader
     length = num_batches(loader)
     trainer.fit_loop.max_batches = float("inf") if length is None else length

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from numbers import Real
 
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_finite
+from lr_callbacks.core.lightning_names import MisconfigurationException
 
 LIKE = 1e-6
 """Relative difference below which ratios count as equal: that of a tensor LR in single precision."""

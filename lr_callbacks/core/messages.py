@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import Any, TextIO
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from tqdm import tqdm
+
+from lr_callbacks.core.lightning_names import rank_zero_info
 
 LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 
 
 class AboveBars:
-    """A stream that writes whole lines above the bars of tqdm, which otherwise go on in the same line.
+    """A stream that writes whole lines above tqdm bars, which would otherwise continue in the same line.
 
     Args:
         stream: Where to write.
@@ -42,7 +43,7 @@ class AboveBars:
 
 
 def info(text: str) -> None:
-    """Log a text on rank zero, above progress bars.
+    """Log a message on rank zero, above progress bars.
 
     Args:
         text: One or more lines.

@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR, ReduceLROnPlateau
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_finite
+from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer
 from lr_callbacks.core.optimizer_hooks import forget_scheduler
 from lr_callbacks.core.replacement_lines import scheduler_in_words
 
 CYCLE_KEYS = ("max_lr", "min_lr", "max_momentum", "base_momentum")
-"""What torch's `OneCycleLR` and `CyclicLR` add to the groups; what they overwrite there stands nowhere else."""
+"""What torch's `OneCycleLR` and `CyclicLR` add to the groups; the values that they overwrite are kept nowhere else."""
 
 
 class TakenOut:
     """Holds the place of a scheduler that was taken out of a run.
 
-    A module may go on asking it, and stepping it; it never touches the optimizer. A checkpoint keeps the state that the
+    A module may still read and step it; it never touches the optimizer. A checkpoint keeps the state that the
     scheduler had at the start, and does not change it.
 
     Args:
-        scheduler: The scheduler whose place it takes.
+        scheduler: The scheduler that it replaces.
     """
 
     def __init__(self, scheduler: Any) -> None:
@@ -82,7 +81,7 @@ def take_out(trainer: Trainer, index: int, lr: float | Sequence[float] | None, w
         trainer: The trainer, in ``on_fit_start``.
         index: The place of the optimizer.
         lr: The LR of each group, where a scheduler has overwritten it; None to find it.
-        who: The callback that asks for it, for error messages.
+        who: Name of the callback, for error messages.
 
     Raises:
         MisconfigurationException: If the LRs that were configured cannot be known, or `lr` has another length.
@@ -91,7 +90,7 @@ def take_out(trainer: Trainer, index: int, lr: float | Sequence[float] | None, w
     configs = native_configs(trainer, optimizer)
     if not configs:
         return
-    places = [TakenOut(config.scheduler) for config in configs]  # put into words before anything is given back
+    places = [TakenOut(config.scheduler) for config in configs]  # described before anything is restored
     parts = [part for config in configs for part in _parts(config.scheduler)]
     name = f"optimizer {index} ({type(optimizer).__name__})"
     for group, found in zip(optimizer.param_groups, _configured(optimizer, parts, lr, name, who), strict=True):
@@ -109,7 +108,7 @@ def take_out(trainer: Trainer, index: int, lr: float | Sequence[float] | None, w
 
 
 def momentum_after_native_run(scheduler: TakenOut) -> None:
-    """Give back the momentum that a checkpoint of a run with the scheduler has brought from the middle of its cycle."""
+    """Restore the momentum that a checkpoint of a run with the scheduler has brought from the middle of its cycle."""
     if any(getattr(part, "cycle_momentum", False) for part in _parts(scheduler.scheduler)):
         for group, momentum in zip(scheduler.optimizer.param_groups, scheduler.configured_momenta, strict=False):
             if momentum is not None:
@@ -142,9 +141,8 @@ def _configured(
         kept = [group.get(pg.CONFIGURED_LR, default) for group in groups]
         if len({_peak(cyclic, number) for number in range(len(groups))}) > 1 or not all(map(is_finite, kept)):
             raise MisconfigurationException(
-                f"{who}: {type(cyclic).__name__} has overwritten the LRs that the groups of {name} were configured"
-                f" with, and nothing tells them now; give them: {type_of(who)}(lr=[...]), one for each of its"
-                f" {len(groups)} groups"
+                f"{who}: {type(cyclic).__name__} has overwritten the configured LRs of the groups of {name}, and they"
+                f" cannot be recovered. Pass them: {type_of(who)}(lr=[...]), one for each of its {len(groups)} groups"
             )
         return [float(each or 0.0) for each in kept]
     changed = any(not isinstance(part, ReduceLROnPlateau) for part in parts)

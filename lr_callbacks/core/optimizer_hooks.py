@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.param_groups import ParamGroup
 
 
 def stepping(optimizer: Optimizer) -> Optimizer:
-    """The optimizer whose hooks see the steps: itself, or the one inside a wrapper that was not built as an optimizer.
+    """Return the optimizer with the step hooks: itself, or the one inside a wrapper that was not built as an optimizer.
 
     Wrappers such as Lookahead often leave out ``Optimizer.__init__``, so their own hooks are missing or never called;
     they step the optimizer inside, whose groups are theirs.

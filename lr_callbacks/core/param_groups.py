@@ -13,11 +13,11 @@ from numbers import Real
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lr_callbacks.core.arguments import is_count
+from lr_callbacks.core.lightning_names import MisconfigurationException
 
 ParamGroup = dict[str, Any]
 
@@ -26,7 +26,7 @@ BASE_LR = "initial_lr"
 CONFIGURED_LR = "lr_callbacks_configured_lr"
 """What the user configured when the base LR was found; differs from it after a range test."""
 REFERENCE_LR = "lr_callbacks_reference_lr"
-"""Only in a group added in mid-training: the base LR of the group whose factors it follows."""
+"""Only in a group added in mid-training: the base LR of the group that it follows."""
 LR_SCALE = "lr_scale"
 """timm's key for layer-wise LRs: what multiplies any LR that a schedule gives to the group."""
 BETA2 = "beta2"
@@ -36,7 +36,7 @@ SCALED_LR = f"{_PREFIX}scaled_lr"
 """Only in a group with an ``lr_scale``: its LR when it was found, the scale being part of it."""
 _CONFIGURED = f"{_PREFIX}configured_"
 CONFIGURED_MOMENTUM = f"{_CONFIGURED}momentum"
-"""Only while a schedule moves the momentum: what to give back. Other entries are kept alike."""
+"""Only while a schedule moves the momentum: the value to restore. Other entries are kept in the same way."""
 STEP = "lr_callbacks_step"
 """First group only, and only in a saved state: how often the optimizer has really stepped."""
 PLAN = "lr_callbacks_plan"
@@ -46,9 +46,9 @@ TIMELINE = "lr_callbacks_timeline"
 ELAPSED = "lr_callbacks_elapsed"
 """First group only, and only in a saved state of a run by the wall clock: milliseconds that it has lasted."""
 LEFT_LR = "lr_callbacks_left_lr"
-"""Only in a saved state: the LR then, so that one that a user has changed since can be told from it."""
+"""Only in a saved state: the LR then, so that a later change by the user can be detected."""
 FEEDBACK = "lr_callbacks_feedback"
-"""First group only, and only in a saved state of a loop without a Trainer: what schedules with feedback have learnt."""
+"""First group only, and only in a saved state of a loop without a Trainer: the state of schedules with feedback."""
 _OF_A_STATE = (STEP, PLAN, TIMELINE, ELAPSED, LEFT_LR, FEEDBACK)
 NUMBERS = ("lr", BASE_LR, CONFIGURED_LR, REFERENCE_LR, CONFIGURED_MOMENTUM, LEFT_LR)
 """What must be numbers in a group that carries anything of ours."""
@@ -166,7 +166,7 @@ def found_ratio(group: ParamGroup) -> float:
 
 
 def moved_params(group: ParamGroup) -> list[str]:
-    """The entries other than the LR whose configured values are kept in the group, to be given back."""
+    """Return the entries other than the LR with configured values kept in the group, to be restored."""
     return [key.removeprefix(_CONFIGURED) for key in group if key.startswith(_CONFIGURED) and key != CONFIGURED_LR]
 
 
@@ -317,7 +317,7 @@ def select(optimizer: Optimizer, wanted: Sequence[int | str] | None, *, who: str
     Args:
         optimizer: Where to look.
         wanted: Indices, names (``group["name"]``) and patterns of names (``"backbone*"``), or None for all groups.
-        who: The callback, for the error message.
+        who: Name of the callback, for the error message.
 
     Raises:
         MisconfigurationException: If there is no such group; the message lists those that there are.

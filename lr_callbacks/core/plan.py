@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
-
+from lr_callbacks.core.lightning_names import rank_zero_warn
 from lr_callbacks.core.schedule import LRSchedule
 from lr_callbacks.core.terms import Term
 
 SHOWN_GROUPS = 4
-"""Groups whose values are shown; the others are counted."""
+"""Number of groups with values shown; the others are counted."""
 
 
 def plan_records(terms: Sequence[Term], schedules: Sequence[LRSchedule]) -> list[dict[str, Any]]:
@@ -58,14 +57,15 @@ def plain(value: Any) -> Any:
 def tell_of_another_plan(
     name: str, step: int, then: list[dict[str, Any]], now: list[dict[str, Any]], lrs_then: list[float], lrs: list[float]
 ) -> None:
-    """Warn that the plan is not the one that the checkpoint remembers: both, the LRs of both, and the way back."""
+    """Warn that the plan differs from the one in the checkpoint: both plans, both LRs, and how to keep the old one."""
     gone = "; ".join(record_text(record) for record in then if record not in now) or "nothing"
     come = "; ".join(record_text(record) for record in now if record not in then) or "nothing"
     rank_zero_warn(
-        f"The LR plan of {name} has changed since the checkpoint was written; today's is used.\n"
-        f"  checkpoint: {gone}; LR {_numbers(lrs_then)} at step {step}\n"
-        f"  now:        {come}; LR {_numbers(lrs)} at step {step}\n"
-        "To keep the old plan, give the arguments, max_epochs and max_steps that the checkpoint was written with."
+        f"Resuming {name} at step {step} with a different schedule than the checkpoint's:\n"
+        f"  checkpoint: {gone}; LR {_numbers(lrs_then)}\n"
+        f"  now:        {come}; LR {_numbers(lrs)}\n"
+        "The new schedule is used. To keep the old one, set the arguments, max_epochs and max_steps that the checkpoint"
+        " was saved with."
     )
 
 

@@ -98,7 +98,7 @@ def _span(controller: Controller, terms: Sequence[Term]) -> str:
 
 
 def _resumed(controller: Controller) -> str:
-    """Where a resumed run goes on."""
+    """Where a resumed run continues."""
     moment = f", {controller.run.moment(controller.now)}" if controller.clock else ""
     return f", resumed at step {controller.step}{moment}"
 

@@ -1,4 +1,4 @@
-"""The line to write for a scheduler that a module has built: its class, and the arguments as they stand in it."""
+"""The line to write for a scheduler that a module has built: its class and its arguments."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import CyclicLR, LambdaLR, MultiplicativeLR, MultiStepLR, OneCycleLR, ReduceLROnPlateau
 
 UNKNOWN = "..."
-"""What stands where an argument cannot be read off."""
+"""Placeholder for an argument that cannot be read off."""
 
 
 def scheduler_in_words(scheduler: Any) -> str:
-    """A scheduler as one would write it, with the arguments that differ from their defaults.
+    """Return a scheduler as source code, with the arguments that differ from their defaults.
 
     Example:
         >>> import torch
@@ -32,7 +32,7 @@ def scheduler_in_words(scheduler: Any) -> str:
 
 
 def replacement_line(config: Any) -> str:
-    """The callback that does what a scheduler would do, by Lightning's configuration of it.
+    """Return the source code of the callback that does what a configured scheduler would do.
 
     Args:
         config: Lightning's ``LRSchedulerConfig``.

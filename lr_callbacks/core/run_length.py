@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import GradientAccumulationScheduler
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
 from lr_callbacks.core.durations import Duration
-from lr_callbacks.core.lightning_names import is_a, overrides
+from lr_callbacks.core.lightning_names import (
+    GradientAccumulationScheduler,
+    MisconfigurationException,
+    Trainer,
+    is_a,
+    overrides,
+)
 
 EpochLengths = tuple[tuple[int, int], ...]
 """``((first epoch, steps per epoch), ...)``: from that epoch on an epoch has that many optimizer steps."""

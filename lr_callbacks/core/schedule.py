@@ -181,28 +181,28 @@ class LRSchedule:
         """After the count has been found, and after each real step, before the factor is read (if it `advances`)."""
 
     def forget(self) -> None:
-        """Forget what an earlier fit has taught it (only where there is a state)."""
+        """Reset the state (only where there is one)."""
 
     def describe(self) -> str:
         """One short clause for the plan."""
         return repr(self)
 
     def phase_at(self, t: float, time: ScheduleTime) -> str:
-        """In a word or two, what the schedule does at tick `t` since it began."""
+        """Return in a word or two what the schedule does at tick `t` since it began."""
         end = self.ends_at(time)
         return "done" if end is not None and t >= end else "running"
 
     @property
     def phase_before_start(self) -> str:
-        """In a word or two, what it does before it begins."""
+        """Return in a word or two what it does before it begins."""
         return "waiting"
 
     @property
     def why_not_by_time(self) -> str | None:
-        """Why it cannot be used in a run that goes by the wall clock; None if it can."""
+        """Return why it cannot be used in a wall-clock run; None if it can."""
         return "interval='epoch' counts epochs" if self.interval == "epoch" else None
 
-    # ------------------------------------------------------------------ what it tells of itself
+    # ------------------------------------------------------------------ its description
     @property
     def sets_lr(self) -> bool:
         """Whether it sets the LR in any way, with or without factors."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from numpy.typing import NDArray
 
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.timeline import Axis, Timeline
 
@@ -23,7 +23,7 @@ class GroupRows:
     """The parameter groups that a schedule drives, as rows with one entry for each group.
 
     Attributes:
-        base: Base values; for a group added in mid-training, that of the group whose factors it follows.
+        base: Base values; for a group added in mid-training, that of the group that it follows.
         positions: Place of each group among all groups that the schedule drives, from 0.
         largest: Largest base value among all groups that the schedule drives.
         optimizer: Index of their optimizer.

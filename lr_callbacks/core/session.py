@@ -6,23 +6,28 @@ from collections.abc import Sequence
 from typing import TypeVar
 from weakref import WeakKeyDictionary, ref
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import BaseFinetuning
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.clock_checks import ClockChecks
 from lr_callbacks.core.conflicts import refuse_other_owners, refuse_rivals
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.hparams import log_schedules
 from lr_callbacks.core.lightning_internals import (
     batches_left_of_epoch,
     batches_of_epoch,
     begins_epoch,
     has_no_optimizer,
 )
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import (
+    BaseFinetuning,
+    LightningModule,
+    MisconfigurationException,
+    Trainer,
+    is_a,
+    rank_zero_info,
+    rank_zero_warn,
+)
 from lr_callbacks.core.lr_scale import take_lr_scales
 from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
@@ -33,7 +38,7 @@ from lr_callbacks.core.wall_clock import TimeLimit, WallClock, clock_of, goes_by
 
 
 class Session:
-    """Leads all schedules of one Trainer through one fit. Each of its methods may be called by each of the schedules.
+    """Coordinates all LR callbacks during one ``Trainer.fit`` call. Every schedule may call every method.
 
     Args:
         controllers: One for each optimizer that is driven.
@@ -158,7 +163,7 @@ class Session:
             self._checks.on_batch_end(trainer)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        """Tell of an optimizer that did not step in the first epoch."""
+        """Warn about an optimizer that did not step in the first epoch."""
         if self._checks.are_open:
             self._checks.on_epoch_end(trainer)
 
@@ -182,7 +187,7 @@ class Session:
             controller.end()
 
     def release(self) -> None:
-        """End, and keep nothing alive but what a fit that goes on needs."""
+        """End, and keep only what a later fit needs to continue."""
         self.end()
         self.controllers, self._optimizers, self._before = [], [], None
 
@@ -216,6 +221,7 @@ def join_session(trainer: Trainer, schedule: LRSchedule) -> Session:
     if not any(schedule is each for each in schedules):
         schedules = [*schedules, schedule]
     _SESSIONS[trainer] = joined = Session(_controllers(trainer, schedules), schedules, trainer, before)
+    log_schedules(trainer, schedules)
     return joined
 
 
@@ -228,7 +234,7 @@ def _controllers(trainer: Trainer, schedules: Sequence[LRSchedule]) -> list[Cont
         )
     for place, schedule in enumerate(schedules):
         if any(schedule is other for other in schedules[:place]):
-            raise MisconfigurationException(f"{schedule!r} appears twice among the Trainer's callbacks; remove one")
+            raise MisconfigurationException(f"{schedule!r} appears twice in Trainer(callbacks=[...]). Remove one.")
         if schedule.optimizer is not None and schedule.optimizer >= len(trainer.optimizers):
             count = len(trainer.optimizers)
             raise MisconfigurationException(
@@ -256,7 +262,7 @@ def _shared(trainer: Trainer, mine: T) -> T:
 
 
 def _take_out(trainer: Trainer, replacer: LRSchedule, schedules: Sequence[LRSchedule]) -> None:
-    """Take the module's schedulers out of the run, of each optimizer whose LR one of the schedules sets."""
+    """Take the module's schedulers out of the run for each optimizer with an LR that a schedule sets."""
     found = False
     for index in range(len(trainer.optimizers)):
         ours = any(each.sets_lr and each.optimizer in (None, index) for each in schedules)
@@ -271,7 +277,7 @@ def _take_out(trainer: Trainer, replacer: LRSchedule, schedules: Sequence[LRSche
 
 
 def _of_rank_zero(trainer: Trainer, run: RunLength) -> RunLength:
-    """Rank zero's length, on all ranks: where their loaders differ in length, their LRs must not."""
+    """Return rank zero's length on all ranks: LRs must not differ where loaders differ in length."""
     if trainer.world_size == 1:
         return run
     leader = trainer.strategy.broadcast(run)

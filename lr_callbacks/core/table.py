@@ -1,7 +1,7 @@
 """The one rule: value = base value × the product of the factors, in a table of the next steps, a row for each.
 
 Most factors are pure functions of time: their product is worked out for many steps at once. A live term (a user's own
-function, a scheduler of torch's, feedback) is asked at each step and multiplies the row that is written.
+function, a torch scheduler, feedback) is asked at each step and multiplies the row that is written.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from operator import is_, itemgetter
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule_time import Array, same
 from lr_callbacks.core.terms import Term
 

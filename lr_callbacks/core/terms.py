@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import LRSchedule
 from lr_callbacks.core.schedule_time import GroupRows, ScheduleTime
 from lr_callbacks.core.timeline import Axis, Timeline
@@ -24,7 +24,7 @@ class Term:
     """What one schedule does to some groups of an optimizer.
 
     Attributes:
-        schedule: Whose term it is.
+        schedule: The schedule that it belongs to.
         param: The entry of the groups that it drives.
         groups: Their places in ``optimizer.param_groups``.
         time: Its time: axis, start, length of a tick.

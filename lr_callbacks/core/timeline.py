@@ -122,7 +122,7 @@ class Timeline:
         return values
 
     def step(self, axis: Axis, position: float) -> int:
-        """The first step whose position on an axis is at least `position`."""
+        """Return the first step with a position of at least `position` on an axis."""
         knots = self._knots(axis)
         if knots is STRAIGHT:
             return -int(-position // 1)

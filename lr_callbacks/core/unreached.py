@@ -1,19 +1,19 @@
-"""A plan that the run ends before is told at its start: what is never reached, where the LR ends, what would fit."""
+"""Warn at the start about a plan that is longer than the run: what is not reached, where the LR ends, what fits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from lr_callbacks.core.controller import Controller
+from lr_callbacks.core.lightning_names import rank_zero_warn
 from lr_callbacks.core.plan import SHOWN_GROUPS
 from lr_callbacks.core.terms import Term
 
 
 def warn_of_unreached(controllers: Sequence[Controller]) -> None:
-    """Warn once of all schedules that the run ends before."""
+    """Warn once about all schedules that do not end within the run."""
     lines = [line for controller in controllers for line in _unreached(controller)]
     if lines:
         rank_zero_warn("The LR plan is never reached in full:\n" + "\n".join(f"  {line}" for line in lines))

@@ -1,4 +1,4 @@
-"""Wall-clock runs: the time of day that a run goes by, for runs whose budget is time and not steps.
+"""Wall-clock runs: runs with a budget of time instead of steps.
 
 Where a run goes by the wall clock, its schedules are the same pure functions, of the milliseconds that the training has
 lasted instead of the optimizer steps. The clock is the one thing that is not pure: its reading is state.
@@ -10,12 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-
 from lr_callbacks.core.durations import Duration, time_text
-from lr_callbacks.core.lightning_names import is_a
+from lr_callbacks.core.lightning_names import MisconfigurationException, Timer, Trainer, is_a
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.schedule import LRSchedule
 
@@ -187,7 +183,7 @@ def time_limit(trainer: Trainer) -> int | None:
 
 
 def clock_of(trainer: Trainer, restored: int | None) -> WallClock:
-    """The clock of a run that begins or goes on now.
+    """Return the clock of a run that starts or continues now.
 
     Args:
         trainer: The trainer in ``on_train_start``.

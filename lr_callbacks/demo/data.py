@@ -1,10 +1,10 @@
 """Handwritten digits as a LightningDataModule."""
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from lr_callbacks.core.lightning_names import LightningDataModule
 from lr_callbacks.extras import require_extra
 
 

@@ -1,11 +1,11 @@
 """A small convolutional network for the digits as a LightningModule."""
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics.classification import MulticlassAccuracy
+
+from lr_callbacks.core.lightning_names import LightningModule, OptimizerCallable
 
 
 class DigitsClassifier(LightningModule):

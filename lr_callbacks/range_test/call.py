@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from lr_callbacks.core.arguments import flag
+from lr_callbacks.core.lightning_names import (
+    LightningDataModule,
+    LightningModule,
+    MisconfigurationException,
+    ProgressBar,
+    Trainer,
+    is_a,
+)
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.range_test.isolation import LARGEST_IN_DATA, raise_if_any
 from lr_callbacks.range_test.random_state import remember_random_state
@@ -62,8 +67,8 @@ def lr_range_test(
         True
     """
     for name, value, cls in (("trainer", trainer, Trainer), ("module", module, LightningModule)):
-        if not isinstance(value, cls):
-            raise TypeError(f"{name} must be a lightning.pytorch {cls.__name__}, got {value!r}")
+        if not is_a(value, cls):
+            raise TypeError(f"{name} must be a {cls.__name__} of lightning.pytorch or pytorch_lightning, got {value!r}")
     if test is not None and not isinstance(test, LRRangeTest):
         raise TypeError(f"test must be an LRRangeTest with the arguments of the test, or None, got {test!r}")
     flag("verbose", verbose)
@@ -86,7 +91,7 @@ def lr_range_test(
         snapshot.keep_attributes(trainer.strategy.launcher)  # one that spawns refuses a second fit
     restore_random_state = remember_random_state()
     try:
-        bars = [callback for callback in trainer.callbacks if isinstance(callback, ProgressBar)]  # type: ignore[attr-defined]
+        bars = [callback for callback in trainer.callbacks if is_a(callback, ProgressBar)]  # type: ignore[attr-defined]
         trainer.callbacks = [*bars, finder]  # type: ignore[attr-defined]
         trainer.loggers = []
         if ckpt_path is not None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch.optim import Optimizer
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import state_of
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, rank_zero_info
 from lr_callbacks.range_test.log import log_result
 from lr_callbacks.range_test.refusals import refuse_before_the_test
 from lr_callbacks.range_test.result import RangeTestResult

@@ -8,14 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.trainer.states import RunningStage
-from lightning.pytorch.utilities import CombinedLoader
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lr_callbacks.core import lightning_internals as private
+from lr_callbacks.core.lightning_names import CombinedLoader, MisconfigurationException, RunningStage, Trainer
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
 
 WAY_OUT = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer, is_a
 
 NO_EVIDENCE: tuple[type[BaseException], ...] = (
     *(MisconfigurationException, MemoryError, OSError, ImportError, NameError, NotImplementedError),
-    torch.OutOfMemoryError,
+    torch.cuda.OutOfMemoryError,
     getattr(torch, "AcceleratorError", MemoryError),
 )
 """What no LR can be the cause of, or what leaves a device that cannot be used any more."""
@@ -25,7 +25,7 @@ def is_evidence(error: Exception, trainer: Trainer) -> bool:
         >>> is_evidence(OSError("no such file"), Trainer(accelerator="cpu", logger=False))
         False
     """
-    return trainer.world_size == 1 and not isinstance(error, NO_EVIDENCE)
+    return trainer.world_size == 1 and not is_a(error, *NO_EVIDENCE)
 
 
 def named(error: Exception) -> str:

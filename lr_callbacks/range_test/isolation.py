@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import GradientAccumulationScheduler
-from lightning.pytorch.loggers.logger import DummyLogger
-from lightning.pytorch.profilers import PassThroughProfiler
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from lr_callbacks.core import lightning_internals as private
+from lr_callbacks.core.lightning_names import (
+    DummyLogger,
+    GradientAccumulationScheduler,
+    LightningModule,
+    MisconfigurationException,
+    PassThroughProfiler,
+    Trainer,
+    counterpart,
+    is_a,
+    rank_zero_info,
+)
 from lr_callbacks.range_test.random_state import remember_random_state
 from lr_callbacks.range_test.signals import SignalCameError, held_signals, no_interrupt
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
@@ -205,11 +210,11 @@ def _place_of_copies(trainer: Trainer, module: LightningModule, offload: bool | 
 
 def _mute(trainer: Any, module: LightningModule, log: Log) -> None:
     for callback in trainer.callbacks:
-        if isinstance(callback, GradientAccumulationScheduler):
+        if is_a(callback, GradientAccumulationScheduler):
             trainer.accumulate_grad_batches = callback.get_accumulate_grad_batches(0)
     trainer.callbacks = []
-    trainer.loggers = [DummyLogger() for _ in trainer.loggers]
-    trainer.profiler = PassThroughProfiler()
+    trainer.loggers = [counterpart(DummyLogger, trainer)() for _ in trainer.loggers]
+    trainer.profiler = counterpart(PassThroughProfiler, trainer)()
     for parameter in module.parameters():
         parameter.grad = None  # the tensor itself is kept aside: nobody writes into it
 
@@ -221,5 +226,5 @@ def _mute(trainer: Any, module: LightningModule, log: Log) -> None:
             log(name, value)
 
     for part in module.modules():
-        if isinstance(part, LightningModule):
+        if is_a(part, LightningModule):
             vars(part).update(log=take, log_dict=take_dict)

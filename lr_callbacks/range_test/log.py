@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
-
+from lr_callbacks.core.lightning_names import (
+    CSVLogger,
+    Logger,
+    MLFlowLogger,
+    TensorBoardLogger,
+    Trainer,
+    WandbLogger,
+    is_a,
+)
 from lr_callbacks.range_test.result import RangeTestResult
 
 
@@ -16,15 +23,37 @@ def log_result(trainer: Trainer, result: RangeTestResult) -> None:
     TensorBoard gets ``range_test/loss`` and ``range_test/lr`` (x axis: step of the sweep), the same of the trials (in
     the order of their LRs), the verdict, and a figure, which needs matplotlib and is left out without it. Others, whose
     steps are shared with the training, get one entry: ``range_test/suggestion``, ``range_test/low`` and
-    ``range_test/high``.
+    ``range_test/high``; of these CSV, W&B and MLflow get the curve as a table and the figure too, as files.
     """
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
+        if is_a(logger, TensorBoardLogger):
             _to_tensorboard(logger, result)
         elif result.suggestion is not None and result.interval is not None:
             low, high = result.interval
             found = {"range_test/suggestion": result.suggestion, "range_test/low": low, "range_test/high": high}
             logger.log_metrics(found, step=trainer.global_step)
+        if not is_a(logger, TensorBoardLogger):
+            _curve_and_figure(logger, result)
+
+
+def _curve_and_figure(logger: Logger, result: RangeTestResult) -> None:
+    """The curve as a table and the figure, to the loggers that have a place for them."""
+    figure = result.plot() if importlib.util.find_spec("matplotlib") is not None else None
+    if is_a(logger, CSVLogger):
+        folder = Path(logger.log_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "range_test.csv").write_text(result.to_csv(), encoding="utf-8")
+        if figure is not None:
+            figure.savefig(folder / "range_test.png")
+    elif is_a(logger, WandbLogger):
+        rows = [list(row) for row in zip(result.lrs, result.losses, strict=True)]
+        logger.log_table("range_test/curve", columns=["lr", "loss"], data=rows)
+        if figure is not None:
+            logger.log_image("range_test/figure", [figure])
+    elif is_a(logger, MLFlowLogger):
+        logger.experiment.log_text(logger.run_id, result.to_csv(), "range_test.csv")
+        if figure is not None:
+            logger.experiment.log_figure(logger.run_id, figure, "range_test.png")
 
 
 def _to_tensorboard(logger: TensorBoardLogger, result: RangeTestResult) -> None:

@@ -7,14 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.trainer.states import RunningStage
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from torchmetrics import Metric
 
 from lr_callbacks.core import lightning_internals as private
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, RunningStage, Trainer
 from lr_callbacks.range_test.data import Stream
 from lr_callbacks.range_test.random_state import random_sources, remember_random_state
 

@@ -6,10 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
-
 from lr_callbacks.core.lightning_internals import console_arguments
+from lr_callbacks.core.lightning_names import RichProgressBar, Tqdm, TQDMProgressBar, is_a
 
 TITLE = "LR range test"
 
@@ -28,7 +26,7 @@ def progress_bar(bar: object, total: int, title: str = TITLE) -> Iterator[Callab
     Yields:
         A function that takes the number of steps done.
     """
-    if isinstance(bar, RichProgressBar) and bar.is_enabled:
+    if is_a(bar, RichProgressBar) and bar.is_enabled:
         from rich.console import Console
         from rich.progress import Progress
 
@@ -36,7 +34,7 @@ def progress_bar(bar: object, total: int, title: str = TITLE) -> Iterator[Callab
         with Progress(console=Console(**console_arguments(bar)), transient=True) as progress:
             task = progress.add_task(title, total=total)
             yield lambda done: progress.update(task, completed=done) if done % bar.refresh_rate == 0 else None
-    elif isinstance(bar, TQDMProgressBar) and bar.is_enabled:
+    elif is_a(bar, TQDMProgressBar) and bar.is_enabled:
         position, rate = 2 * bar.process_position, bar.refresh_rate
         with Tqdm(
             total=total, desc=title, position=position, leave=False, file=sys.stdout, dynamic_ncols=True

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from statistics import pstdev
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lr_callbacks.core.lightning_names import LightningModule, Trainer
 from lr_callbacks.range_test.curve import should_stop
 from lr_callbacks.range_test.data import Stream
 from lr_callbacks.range_test.failures import is_evidence

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim import Optimizer
 
 from lr_callbacks.callbacks.base import LRCallback
@@ -16,6 +13,13 @@ from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
+from lr_callbacks.core.lightning_names import (
+    DDPStrategy,
+    MisconfigurationException,
+    SingleDeviceStrategy,
+    Trainer,
+    is_a,
+)
 from lr_callbacks.core.native_schedulers import native_configs
 from lr_callbacks.core.optimizer_hooks import has_scheduler
 from lr_callbacks.core.replacement_lines import replacement_line
@@ -34,7 +38,7 @@ def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimi
         MisconfigurationException: Naming the reason and the way out.
     """
     strategy = type(trainer.strategy).__name__
-    if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+    if not is_a(trainer.strategy, SingleDeviceStrategy, DDPStrategy):
         raise MisconfigurationException(
             f"LRRangeTest can restore weights on one device and under DDP, not under {strategy}, which shards them. Run"
             " lr_range_test with a Trainer on one device and set the LR that it finds."

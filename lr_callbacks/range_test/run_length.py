@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
-
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer, rank_zero_info, rank_zero_warn
 
 FLOOR = 50
 """Steps below which a trial says nothing."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from lightning.pytorch import LightningModule, Trainer
 from torch.optim import Optimizer
 
 from lr_callbacks.core.durations import Duration
+from lr_callbacks.core.lightning_names import LightningModule, Trainer
 from lr_callbacks.range_test.failures import named
 from lr_callbacks.range_test.isolation import Isolation, isolated
 from lr_callbacks.range_test.probe import LossReader

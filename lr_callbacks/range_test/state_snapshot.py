@@ -14,13 +14,10 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningDataModule, Trainer
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.profilers import Profiler
-from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from lr_callbacks.core.lightning_names import Callback, LightningDataModule, Logger, Profiler, Strategy, Trainer, is_a
 from lr_callbacks.range_test.state_kinds import can_be_copied, copy_of, is_from, slots_of, undo_of, why_not_kept
 from lr_callbacks.range_test.tensor_copies import NotKeptError, keep_array, keep_tensor
 
@@ -28,18 +25,13 @@ _ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), torch.dty
 _CODE = (type, ModuleType, BuiltinFunctionType, CodeType, FrameType)
 _NOT_ENTERED = (Callback, Trainer, Strategy, Logger, Profiler, Dataset, DataLoader)
 _FRAMEWORKS = (
-    "torch",
-    "lightning",
-    "lightning_utilities",
-    "lightning_fabric",
-    "torchmetrics",
-    "builtins",
-    "lr_callbacks",
+    *("torch", "lightning", "lightning_utilities", "lightning_fabric", "pytorch_lightning", "torchmetrics"),
+    *("builtins", "lr_callbacks"),
 )
 _NOT_ENTERED_FROM = (
     *("_thread", "asyncio", "concurrent", "logging", "multiprocessing", "socket", "subprocess", "threading"),
     *("torch._dynamo", "torch._inductor", "torch.distributed", "torch.fx", "torch.utils.data", "pandas", "weakref"),
-    "lightning.pytorch.utilities.combined_loader",
+    *("lightning.pytorch.utilities.combined_loader", "pytorch_lightning.utilities.combined_loader"),
 )
 MANY = 10_000
 """Containers longer than this are not searched when tensors are data: they hold samples, not state."""
@@ -119,7 +111,7 @@ class StateSnapshot:
         if isinstance(thing, MethodType):
             self._todo += [(thing.__self__, path), (thing.__func__, path)]
             return
-        if isinstance(thing, (*_CODE, *_NOT_ENTERED)):
+        if isinstance(thing, _CODE) or is_a(thing, *_NOT_ENTERED):
             return
         entered = not is_from(type(thing), _NOT_ENTERED_FROM)
         if self._refuses:
@@ -155,7 +147,7 @@ class StateSnapshot:
             self.seen.setdefault(id(attributes), attributes)
             self._keep_dict(attributes, path)
             self._follow(attributes, attributes.items(), path, ".{}")
-        if isinstance(thing, torch.nn.Module | LightningDataModule):
+        if isinstance(thing, torch.nn.Module) or is_a(thing, LightningDataModule):
             self._keep_class(type(thing), path)
 
     def _follow(self, holder: Any, items: Iterable[tuple[Any, object]], path: Path, form: str) -> None:

@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core import param_groups as pg
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer
 from lr_callbacks.core.optimizer_hooks import on_step
 from lr_callbacks.range_test.data import Batch, Stream
 from lr_callbacks.range_test.probe import WITHOUT_LOSS, LossReader

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-PLAIN = (Tensor, torch.nn.Parameter, torch.nn.Buffer)
+PLAIN = (Tensor, torch.nn.Parameter)  # a Buffer is a Tensor, too
 
 
 class NotKeptError(Exception):

@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.trainer.states import RunningStage
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.core import lightning_internals as private
+from lr_callbacks.core.lightning_names import (
+    LightningModule,
+    MisconfigurationException,
+    RunningStage,
+    Trainer,
+    overrides,
+)
 from lr_callbacks.previews import preview
 from lr_callbacks.range_test.data import Stream
 from lr_callbacks.range_test.failures import is_evidence
@@ -131,7 +134,7 @@ class Trials:
 
 def can_validate(trainer: Trainer, module: LightningModule) -> bool:
     """Whether there is a validation step, and data for it."""
-    if not is_overridden("validation_step", module) or trainer.limit_val_batches == 0:
+    if not overrides("validation_step", module) or trainer.limit_val_batches == 0:
         return False
     return private.has_loader(trainer, RunningStage.VALIDATING)
 

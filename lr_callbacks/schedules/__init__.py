@@ -11,7 +11,7 @@ so that both agree to the last bits. No value depends on the other entries of it
 """
 
 from lr_callbacks.schedules.anneal import AnnealStrategy, cosine_anneal, linear_anneal
-from lr_callbacks.schedules.cyclical import CyclicalMode, cyclical_factor, cyclical_momentum
+from lr_callbacks.schedules.cyclical import CyclicalMode, ScaleFunction, ScaleMode, cyclical_factor, cyclical_momentum
 from lr_callbacks.schedules.decay import (
     exponential_factor,
     inverse_power_factor,
@@ -49,6 +49,8 @@ __all__ = [
     "Distribution",
     "Interpolation",
     "Join",
+    "ScaleFunction",
+    "ScaleMode",
     "Scaled",
     "UntunedKind",
     "WarmupShape",

@@ -18,11 +18,11 @@ ThresholdMode = Literal["rel", "abs"]
 
 @dataclass(frozen=True)
 class PlateauRule:
-    """What counts as an improvement, and how many evaluations without one are borne.
+    """What counts as an improvement, and how many evaluations without one are tolerated.
 
     Attributes:
         mode: Whether lower (``"min"``) or higher (``"max"``) is better.
-        patience: Evaluations without improvement that are borne; the next one reduces (torch's counting).
+        patience: Evaluations without improvement that are tolerated; the next one reduces (torch's counting).
         threshold: Smallest improvement that counts.
         threshold_mode: ``"rel"``: a fraction of the best value's size; ``"abs"``: the metric's own unit.
         cooldown: Evaluations after a reduction in which bad ones are not counted.
@@ -103,7 +103,7 @@ class PlateauState:
             (1, 0)
 
         References:
-            torch ``ReduceLROnPlateau``, whose decisions these are wherever its metric is finite and, in mode ``"rel"``,
+            torch ``ReduceLROnPlateau``, which decides alike wherever its metric is finite and, in mode ``"rel"``,
             not negative.
         """
         best, bad = self.best, self.num_bad_evaluations + 1

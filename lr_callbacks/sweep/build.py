@@ -8,8 +8,7 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, is_a
 
 Build = Callable[..., tuple[Any, ...]]
 """A point, as keyword arguments or one dict -> (trainer, module, and what else `trainer.fit` takes)."""
@@ -55,7 +54,7 @@ def made_new(built: Any) -> tuple[Any, ...]:
         MisconfigurationException: If one of them was used before, or the trainer has several devices.
     """
     parts = tuple(built) if isinstance(built, tuple | list) else (built,)
-    if len(parts) < 2 or not isinstance(parts[0], Trainer) or not isinstance(parts[1], LightningModule):
+    if len(parts) < 2 or not is_a(parts[0], Trainer) or not is_a(parts[1], LightningModule):
         raise TypeError(
             "build must return a Trainer, a LightningModule, and the data if any, in this order, got "
             f"{', '.join(type(part).__name__ for part in parts)}; write return trainer, module, datamodule"

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import optuna
 from filelock import FileLock
-from lightning.pytorch.utilities.seed import isolate_rng
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
 from lr_callbacks.core.arguments import flag, require, whole
+from lr_callbacks.core.lightning_names import isolate_rng
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.sweep.axes import check_grid, check_seeds, points
 from lr_callbacks.sweep.build import Build, caller

@@ -181,7 +181,7 @@ class SweepTable:
 
     def to_csv(self, path: str | Path) -> None:
         """Write one line per point, best first."""
-        with Path(path).open("w", newline="") as file:
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             names = list(self.rows[0].point) if self.rows else []
             writer.writerow([*names, self.metric, "spread", "seeds", "epochs", "seconds", "state"])

@@ -12,15 +12,21 @@ from traceback import walk_tb
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import LearningRateFinder
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.trainer.states import TrainerStatus
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from typing_extensions import override
 
 from lr_callbacks.core.lightning_internals import enter_no_hparams, finder_sets_lr, logged_so_far
+from lr_callbacks.core.lightning_names import (
+    Callback,
+    LearningRateFinder,
+    LightningModule,
+    MisconfigurationException,
+    TensorBoardLogger,
+    Trainer,
+    TrainerStatus,
+    is_a,
+    seed_everything,
+)
 from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.sweep.build import Build, caller, made_new
 
@@ -114,7 +120,7 @@ def run_trial(
     seed_everything(seed, workers=True, verbose=False)
     trainer, module, *data = made_new(call(dict(point)))
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
+        if is_a(logger, TensorBoardLogger):
             enter_no_hparams(logger)
     rates = [name for name in point if name.rpartition(".")[2] in ("lr", "learning_rate")]
     watch = TrialWatch(metric, report, rates[0] if rates else None)
@@ -161,7 +167,7 @@ class TrialWatch(Callback):
 
     def has_diverged(self, module: LightningModule, error: Exception) -> bool:
         """Whether an error comes from numbers that are not finite, rather than from a mistake."""
-        if isinstance(error, MisconfigurationException) or is_out_of_memory(error):
+        if is_a(error, MisconfigurationException) or is_out_of_memory(error):
             return False
         try:
             seen = [self._loss, *self._logged]
@@ -230,14 +236,14 @@ def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, floa
     """Enter a trial into the HParams table of TensorBoard; once it is written down, for it shall not appear twice."""
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger) and finite:
+        if is_a(logger, TensorBoardLogger) and finite:
             logger.log_hyperparams(point, finite, step=trainer.global_step)
             logger.finalize("success")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is for want of memory, on the host or on a device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _refuse_finders(callbacks: list[Callback], axis: str) -> None:
@@ -245,7 +251,7 @@ def _refuse_finders(callbacks: list[Callback], axis: str) -> None:
     for callback in callbacks:
         if isinstance(callback, LRRangeTest) and callback.apply:
             option = "apply"
-        elif isinstance(callback, LearningRateFinder) and finder_sets_lr(callback):
+        elif is_a(callback, LearningRateFinder) and finder_sets_lr(callback):
             option = "update_attr"
         else:
             continue

@@ -23,6 +23,7 @@ from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
 from lr_callbacks.core.arguments import is_finite
+from lr_callbacks.core.messages import LOGGERS
 from lr_callbacks.sweep.axes import is_lr, label
 from lr_callbacks.sweep.build import Build
 from lr_callbacks.sweep.ledger import ENDED, OUT_OF_MEMORY, Ledger
@@ -226,7 +227,7 @@ def fail(study: optuna.Study, number: int) -> None:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence what Lightning says at the start and the end of every fit; warnings stay."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.WARNING)

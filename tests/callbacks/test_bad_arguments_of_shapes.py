@@ -122,7 +122,7 @@ BAD = [
         lc.CyclicalLR,
         {"base_lr": 0.1, "step_size_down": 0},
         ValueError,
-        f"step_size_down must be longer than nothing, got 0; {WAYS}",
+        f"step_size_down must be positive, got 0; {WAYS}",
     ),
     (
         lc.LambdaFactor,
@@ -161,7 +161,7 @@ BAD = [
         for cls, (name, others) in DURATIONS.items()
     ],
     *[
-        (cls, {**others, name: 0}, ValueError, f"{name} must be longer than nothing, got 0; {WAYS}")
+        (cls, {**others, name: 0}, ValueError, f"{name} must be positive, got 0; {WAYS}")
         for cls, (name, others) in DURATIONS.items()
     ],
     *[
@@ -270,7 +270,7 @@ def test_what_the_run_cannot_give_is_refused_with_the_ways_out(callback, options
 
 
 def test_bounds_cannot_scale_lrs_that_are_all_0():
-    message = "CyclicalLR: base_lr=0.0 and max_lr=0.1 are to scale groups whose LRs are all 0; configure LRs above 0"
+    message = "CyclicalLR: base_lr=0.0 and max_lr=0.1 cannot scale groups with LRs of 0; configure LRs above 0"
     with pytest.raises(MisconfigurationException, match=f"^{re.escape(message)}$"):
         fit(lc.CyclicalLR(0.0, 0.1, 2), module=Net(sgd((0.0, 0.0))))
 

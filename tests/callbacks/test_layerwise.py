@@ -111,7 +111,9 @@ def test_a_run_resumes_with_the_scales_of_today(now, tmp_path):
     if now == 0.32:
         assert fit(*callbacks(), module=net, ckpt_path=tmp_path / "step=5.ckpt").lrs[0] == whole.lrs[0][5:]
     else:
-        with pytest.warns(UserWarning, match=r"Group 0 .* was configured with LR 0.032 .* 0.05 now; 0.05 is used"):
+        with pytest.warns(
+            UserWarning, match=r"configured LR of group 0 .* is 0.05; it was 0.032 in the checkpoint. Using 0.05"
+        ):
             rest = fit(*callbacks(), module=net, ckpt_path=tmp_path / "step=5.ckpt")
         assert ratios(rest) == {0.5}
         assert rest.of_group(1) == pytest.approx(whole.of_group(1)[5:], rel=1e-12)

@@ -1,4 +1,4 @@
-"""What the README puts beside the five most common scheduler snippets of Lightning users trains at the same LRs."""
+"""The replacements in docs/migration.md for the five most common scheduler snippets train at the same LRs."""
 
 import re
 from itertools import pairwise
@@ -13,8 +13,8 @@ from torch.optim import lr_scheduler
 
 import lr_callbacks
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-SECTION = README.partition("## Coming from Lightning's schedulers")[2].partition("\n## ")[0]
+PAGE = (Path(__file__).parents[2] / "docs" / "migration.md").read_text()
+SECTION = PAGE.partition("## Coming from Lightning's schedulers")[2].partition("\n## ")[0]
 SNIPPETS = re.findall(r"```python\n(.*?)```", SECTION, re.S)
 PAIRS = dict(zip(("one cycle", "warm-up", "warm-up, cosine", "plateau", "finder"), SNIPPETS[::2], strict=False))
 OURS = dict(zip(PAIRS, SNIPPETS[1::2], strict=False))
@@ -48,7 +48,7 @@ def trained(snippet, **options):
     return module, names["trainer"], recorder.of_group()
 
 
-def test_the_readme_has_five_snippets_with_ours_below_each():
+def test_the_page_has_five_snippets_with_ours_below_each():
     assert len(SNIPPETS) == 10
     assert all("# Lightning" in snippet for snippet in SNIPPETS[::2])
     assert all("# lr_callbacks" in snippet for snippet in SNIPPETS[1::2])

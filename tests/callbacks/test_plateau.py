@@ -190,7 +190,7 @@ def test_it_judges_every_n_optimizer_steps_under_accumulation():
 def test_a_metric_that_nobody_logs_is_an_error_that_lists_what_was(options):
     with pytest.raises(
         MisconfigurationException,
-        match=r"ReduceLROnPlateau\(monitor='typo'.*\) monitors 'typo', which was not logged; logged are: .*metric",
+        match=r"ReduceLROnPlateau\(monitor='typo'.*\): no metric 'typo' was logged. Logged: .*metric",
     ):
         fit(ReduceLROnPlateau("typo", **options), module=Training("step"), batches=2, max_epochs=2, val=True)
 
@@ -198,7 +198,7 @@ def test_a_metric_that_nobody_logs_is_an_error_that_lists_what_was(options):
 def test_each_reduction_is_told_with_the_old_and_the_new_lr(caplog):
     with caplog.at_level(logging.INFO, logger="lightning.pytorch.utilities.rank_zero"):
         fit(ReduceLROnPlateau("metric", patience=0), module=Scripted([1.0, 2.0]), batches=2, max_epochs=2, val=True)
-    assert "ReduceLROnPlateau: metric is 2, best 1, 1 evaluation without improvement" in caplog.text
+    assert "ReduceLROnPlateau: metric 2 has not improved on 1 for 1 evaluation; LR 0.1 -> 0.01 (step " in caplog.text
     assert "LR 0.1, 0.02 -> 0.01, 0.002 at step 4" in caplog.text
 
 

@@ -68,8 +68,8 @@ def test_an_unknown_option_is_named(workplace, capsys):
 @pytest.mark.parametrize(
     ("flags", "rule"),
     [
-        (("+=Warmup", ".duration=5 parsecs"), "duration has no unit that is known here, got '5 parsecs'; write"),
-        (("+=SGDR", ".T_0=0"), "T_0 must be longer than nothing, got 0; write"),
+        (("+=Warmup", ".duration=5 parsecs"), "duration has an unknown unit, got '5 parsecs'; write"),
+        (("+=SGDR", ".T_0=0"), "T_0 must be positive, got 0; write"),
         (("+=OneCycle", ".pct_start=1.5"), "pct_start must be between 0 and 1, got 1.5"),
     ],
 )

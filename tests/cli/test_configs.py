@@ -34,7 +34,7 @@ EXPECTED = {
     "piecewise": (0.003, 0.003 + 0.027 * 20 / 40, 0.003 * (1 + math.cos(math.pi * 47 / 48)) / 2),
     "polynomial_decay": (0.03, 0.0001 + 0.0299 * (5 / 6) ** 2, 0.0001 + 0.0299 / 120**2),
     "rex": (0.03, 0.03 * (5 / 6) / (11 / 12), 0.03 * (1 / 120) / (0.5 + 0.5 / 120)),
-    "restarts": (0.0005, 0.0005 + 0.0295 * (60 / 70) ** 2, 0.0005 + 0.0235 * (81 / 110) ** 2),
+    "restarts": (0.0005, 0.0005 + 0.0295 * (1 - 18 / 23) ** 2, 0.0005),
     "sequential": (0.03, 0.01 + 0.02 * (1 + math.cos(math.pi * 20 / 48)) / 2, 0.01 / 36),
     "sgdr": (0.03, None, None),
     "step_decay": (0.03, 0.03, 0.03),
@@ -48,6 +48,11 @@ EXPECTED = {
     "warmup_stable_decay": (0.003, 0.03, 0.03 * (1 - math.sqrt(23 / 24))),
     "warmup_plateau": (0.003, 0.003 + 0.027 * 20 / 40, None),
 }
+
+
+def tag_of(name: str) -> str:
+    """Under which name the LR of a configuration is logged."""
+    return "lr/Adam" if name == "untuned_warmup" else "lr/SGD"
 
 
 def test_each_configuration_is_tested():
@@ -66,7 +71,7 @@ def test_every_torch_scheduler_has_a_configuration():
 def test_a_configuration_trains_with_the_learning_rates_that_plot_draws(path, workplace):
     short = (f"--config={path}", "--trainer.limit_train_batches=4", "--trainer.limit_val_batches=1", *FAST)
     cli = run("fit", *short)
-    rates, losses = (scalars(f"runs/{path.stem}/version_0", tag) for tag in ("lr/SGD", "val_loss"))
+    rates, losses = (scalars(f"runs/{path.stem}/version_0", tag) for tag in (tag_of(path.stem), "val_loss"))
     assert len(rates) == cli.trainer.global_step == 4 * len(losses)
     drawn = run("plot", *short, f"--metrics={list(losses.values())}").curves[0][1]
     assert list(rates.values()) == pytest.approx(drawn, rel=1e-6)
@@ -77,7 +82,7 @@ def test_a_configuration_trains_and_its_learning_rate_is_what_it_says(name, work
     cli = run("fit", f"--config={CONFIGS / name}.yaml", f"--trainer.max_epochs={EPOCHS}")
     assert cli.trainer.global_step == STEPS
     assert cli.trainer.callback_metrics["val_acc"] > 0.9
-    rates = scalars(f"runs/{name}/version_0", "lr/SGD")
+    rates = scalars(f"runs/{name}/version_0", tag_of(name))
     assert list(rates) == list(range(STEPS))
     expected = dict(zip((0, 20, STEPS - 1), EXPECTED[name], strict=True))
     for step, rate in expected.items():

@@ -208,10 +208,12 @@ class StepsItself(Net):
 
 @pytest.mark.parametrize("late", [True, False])
 def test_a_native_scheduler_that_lightning_does_not_know_is_named_when_it_writes(late):
-    says = r"A torch scheduler that was built on it, or other code, has set the LR of group 0 of optimizer 0 \(SGD\) to"
+    says = (
+        r"The LR of group 0 of optimizer 0 \(SGD\) was changed .* by a torch scheduler that was built on the optimizer"
+    )
     with pytest.warns(UserWarning, match=says) as told:
         fit(SGDR(30), module=StepsItself(late), batches=6)
-    assert sum("has set the LR" in str(each.message) for each in told) == 1
+    assert sum("by other code" in str(each.message) for each in told) == 1
 
 
 def test_an_optimizer_without_step_hooks_is_refused_by_name():
@@ -260,19 +262,24 @@ class NativeScheduler(Net):
 
 
 def test_a_native_scheduler_is_refused_with_the_line_to_write_instead():
-    says = r"Two owners of the LR of optimizer 0 \(SGD\): StepLR.*TorchScheduler\(torch.optim.lr_scheduler.StepLR"
+    says = (
+        r"StepLR \(returned by .*\) and .* both set the LR of optimizer 0.*TorchScheduler\(torch.*lr_scheduler.StepLR"
+    )
     with pytest.raises(MisconfigurationException, match=says):
         fit(Warmup(3), module=NativeScheduler(sgd((0.1,))))
 
 
 def test_weight_averaging_with_its_own_lr_is_refused():
-    with pytest.raises(MisconfigurationException, match=r"StochasticWeightAveraging anneals it to its own swa_lrs"):
+    with pytest.raises(
+        MisconfigurationException,
+        match=r"StochasticWeightAveraging \(which anneals to its own swa_lrs\) and SGDR both set",
+    ):
         fit(SGDR(3), StochasticWeightAveraging(swa_lrs=0.1))
 
 
 def test_two_callbacks_that_anneal_to_the_end_are_refused_on_one_group_and_allowed_on_two():
     with pytest.raises(
-        MisconfigurationException, match=r"OneCycle\(\) and OneCycle\(max_lr=0.2\); each of them anneals"
+        MisconfigurationException, match=r"OneCycle\(\) and OneCycle\(max_lr=0.2\) conflict .* each of them anneals"
     ):
         fit(OneCycle(), OneCycle(max_lr=0.2))
     fit(OneCycle(groups=0), OneCycle(max_lr=0.2, groups=1), module=Net(sgd((0.1, 0.2))))
@@ -290,7 +297,7 @@ def test_two_callbacks_that_cycle_momentum_on_one_group_are_refused():
 BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
     (lambda: Warmup(0.1), TypeError, r"duration must be an int or a string with a unit, got 0.1; write 500"),
     (lambda: Warmup(True), TypeError, r"duration must be an int or a string with a unit, got True"),
-    (lambda: Warmup("5 parsecs"), ValueError, r"duration has no unit that is known here, got '5 parsecs'; write 500"),
+    (lambda: Warmup("5 parsecs"), ValueError, r"duration has an unknown unit, got '5 parsecs'; write 500"),
     (lambda: Warmup("120%"), ValueError, r"duration must be at most 100% of the run, got '120%'"),
     (
         lambda: Warmup(-3),
@@ -311,7 +318,7 @@ BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
     (lambda: Warmup(5, groups=[]), ValueError, r"groups must be an index, a name or a list of them"),
     (lambda: OneCycle(max_lr=0), ValueError, r"max_lr must be above 0 \(None for the optimizer's own LR\), got 0"),
     (lambda: OneCycle(max_lr=float("nan")), ValueError, r"max_lr must be finite, got nan"),
-    (lambda: OneCycle(total_steps=0), ValueError, r"total_steps must be longer than nothing, got 0"),
+    (lambda: OneCycle(total_steps=0), ValueError, r"total_steps must be positive, got 0"),
     (lambda: OneCycle(total_steps=1.0), TypeError, r"total_steps must be an int or a string with a unit, got 1.0"),
     (lambda: OneCycle(pct_start=1.5), ValueError, r"pct_start must be between 0 and 1, got 1.5"),
     (lambda: OneCycle(pct_start=0.6, three_phase=True), ValueError, r"pct_start must be at most 0.5 with three_phase"),
@@ -325,7 +332,7 @@ BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
     (lambda: OneCycle(div_factor=0), ValueError, r"div_factor must be above 0, got 0"),
     (lambda: OneCycle(final_div_factor=-1), ValueError, r"final_div_factor must be above 0, got -1"),
     (lambda: OneCycle(start="-5%"), ValueError, r"start must not be negative, got '-5%'"),
-    (lambda: SGDR(0), ValueError, r"T_0 must be longer than nothing, got 0; write 500 \(optimizer steps\)"),
+    (lambda: SGDR(0), ValueError, r"T_0 must be positive, got 0; write 500 \(optimizer steps\)"),
     (lambda: SGDR(5, T_mult=0.5), ValueError, r"T_mult must be at least 1, got 0.5"),
     (lambda: SGDR(5, eta_min=-1), ValueError, r"eta_min must be at least 0, got -1"),
     (lambda: SGDR(5, cycle_decay=0), ValueError, r"cycle_decay must be above 0 and at most 1, got 0"),
@@ -359,7 +366,7 @@ def test_a_bad_argument_is_refused_at_once_with_name_rule_and_value(build, error
             ReduceLROnPlateau("x", min_lr=[0.1]),
             r"min_lr has 1 value, but optimizer 0 \(SGD\) has 2 groups; give one for each",
         ),
-        (OneCycle(max_lr=1.0, groups=1), r"max_lr=1.0 is to scale groups whose LRs are all 0"),
+        (OneCycle(max_lr=1.0, groups=1), r"max_lr=1.0 cannot scale groups with LRs of 0"),
     ],
 )
 def test_what_only_the_run_can_show_is_refused_before_the_first_step(callback, message):

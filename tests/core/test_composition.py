@@ -223,9 +223,9 @@ class Meddler(Recorder):
 
 
 def test_an_lr_that_somebody_else_writes_is_told_once_with_both_values():
-    with pytest.warns(UserWarning, match=r"Other code has set the LR of group 0 .* to 7, where .* had set 0.1") as told:
+    with pytest.warns(UserWarning, match=r"The LR of group 0 .* was changed from 0.1 to 7 by other code") as told:
         recorder = fit(Warmup(1), Meddler(), module=Net(sgd((0.1,))), batches=4, max_epochs=3)
-    assert len([w for w in told if "Other code" in str(w.message)]) == 1
+    assert len([w for w in told if "by other code" in str(w.message)]) == 1
     assert recorder.of_group() == pytest.approx([0.1 / 3, 0.1, 0.1, 0.1, 7.0, 0.1, 0.1, 0.1, 7.0, 0.1, 0.1, 0.1])
 
 

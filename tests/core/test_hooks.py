@@ -124,5 +124,5 @@ def test_a_callback_that_is_added_in_the_middle_of_a_fit_is_refused():
             if trainer.current_epoch == 1:
                 trainer.callbacks.append(LinearDecay())  # type: ignore[attr-defined]
 
-    with pytest.raises(MisconfigurationException, match=r"LinearDecay\(\) was added .* whose fit had begun"):
+    with pytest.raises(MisconfigurationException, match=r"LinearDecay\(\) was added .* after the fit had started"):
         fit(Warmup(4), Late(), batches=BATCHES, max_epochs=3)

@@ -37,14 +37,14 @@ def duration(minimum: int = 1, optional: bool = True) -> list[Row]:
     no = "must be an int or a string with a unit"
     rows: list[Row] = [(value, TypeError, no) for value in (0.5, 1.0, True, [5], *(() if optional else (None,)))]
     unknown = ("5 parsecs", "", "five", "%", "1e999 epochs x", "epochs")
-    rows += [(value, ValueError, "has no unit that is known here") for value in unknown]
+    rows += [(value, ValueError, "has an unknown unit") for value in unknown]
     rows += [(value, ValueError, "must not be negative") for value in (-3, "-2 epochs")]
     rows += [
         ("120%", ValueError, "must be at most 100% of the run"),
         ("1.5", ValueError, "must be a whole number of st"),
     ]
     rows += [(v, ValueError, "must be below 1e+15") for v in ("1e999 epochs", 10**15, HUGE)]
-    return rows + ([(v, ValueError, "must be longer than nothing") for v in (0, "0%", "0 s")] if minimum else [])
+    return rows + ([(v, ValueError, "must be positive") for v in (0, "0%", "0 s")] if minimum else [])
 
 
 def choice(*values: Any) -> list[Row]:
@@ -54,7 +54,7 @@ def choice(*values: Any) -> list[Row]:
 
 
 FLAG: list[Row] = [(value, TypeError, "must be True or False") for value in ("false", 1, None)]
-TEXT: list[Row] = [(value, TypeError, "must be a text, or None") for value in (1, ["x"], True)]
+TEXT: list[Row] = [(value, TypeError, "must be a str or None") for value in (1, ["x"], True)]
 GROUPS: list[Row] = [
     (value, ValueError, "must be an index, a name or a list of them (None for all)")
     for value in ([], (), True, 0.5, [[0]], {"a": 1})
@@ -144,6 +144,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "step_size_up": duration(optional=False),
         "step_size_down": duration(),
         "mode": choice("triangular", "triangular2", "exp_range"),
+        "scale_fn": [row for row in FUNCTION if row[0] != ""],
+        "scale_mode": choice("cycle", "iterations"),
         "gamma": GAMMA,
         "cycle_momentum": FLAG,
         "base_momentum": MOMENTUM,
@@ -282,6 +284,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "eps": AT_LEAST_0,
         "every_n_steps": whole(1),
+        "strict": FLAG,
         "name": TEXT,
         **OPTIONS_OF_ALL,
     },
@@ -293,6 +296,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "frequency": whole(1),
         "monitor": TEXT,
+        "strict": FLAG,
         "schedulers": [
             ([], ValueError, "must be a list of at least one scheduler"),
             (StepLR, TypeError, "must be a list of schedulers"),
@@ -315,8 +319,45 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     },
     "SnapshotCheckpoint": {
         "dirpath": [(value, TypeError, "must be a path, or None") for value in (3, ["x"])],
-        "filename": [(value, TypeError, "must be a text, such as 'snapshot-{step}'") for value in (3, None)],
+        "filename": [(value, TypeError, "must be a str, e.g. 'snapshot-{step}'") for value in (3, None)],
         "save_weights_only": FLAG,
+    },
+    "ReplaceSchedulers": {
+        "optimizer": whole(0),
+        "lr": [
+            *(row for row in AT_LEAST_0 if row[0] != [0.1]),
+            ([], ValueError, "must be one number, or one for each group"),
+        ],
+    },
+    "param_groups": {
+        "module": [(3, TypeError, "must be a torch.nn.Module")],
+        "lr": AT_LEAST_0,
+        "layer_decay": GAMMA,
+        "weight_decay": AT_LEAST_0,
+        "no_decay": [
+            ("x", TypeError, "must be a list of names or patterns"),
+            (["x"], ValueError, "must be patterns of parameter names"),
+        ],
+        "layers": [
+            ("x", TypeError, "must be a list of names or patterns"),
+            ([], ValueError, "must be at least one pattern"),
+        ],
+    },
+    "attach": {
+        "optimizer": [(value, TypeError, "must be a torch optimizer, or a list of them") for value in (3, [], "SGD")],
+        "callbacks": [
+            (value, TypeError, "must be a list of schedules such as OneCycle()")
+            for value in (3, "OneCycle", [lc.LRMonitor()])
+        ],
+        "total_steps": whole(1),
+        "steps_per_epoch": whole(1),
+        "max_time": [
+            ("5%", ValueError, "must be a time such as '30 min'"),
+            (30, ValueError, "must be a time such as '30 min'"),
+            (0.5, TypeError, "must be an int or a string with a unit"),
+        ],
+        "resume": FLAG,
+        "plan": FLAG,
     },
     "LRRangeTest": {
         "min_lr": number("above 0", 0, -1),
@@ -342,8 +383,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
     },
     "lr_range_test": {
-        "trainer": [("trainer", TypeError, "must be a lightning.pytorch Trainer")],
-        "module": [(torch.nn.Linear(1, 1), TypeError, "must be a lightning.pytorch LightningModule")],
+        "trainer": [("trainer", TypeError, "must be a Trainer of lightning.pytorch")],
+        "module": [(torch.nn.Linear(1, 1), TypeError, "must be a LightningModule of lightning.pytorch")],
         "test": [("probe", TypeError, "must be an LRRangeTest with the arguments of the test, or None")],
         "verbose": FLAG,
     },
@@ -479,6 +520,8 @@ NO_RULE = {
 """What has no rows, and why."""
 
 REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
+    "param_groups": lambda: {"module": torch.nn.Linear(1, 1)},
+    "attach": lambda: {"optimizer": torch.optim.SGD([torch.ones(1)], lr=0.1), "callbacks": [lc.Warmup(1)]},
     "Warmup": lambda: {"duration": 5},
     "SGDR": lambda: {"T_0": 5},
     "CyclicalLR": lambda: {"base_lr": 0.01},

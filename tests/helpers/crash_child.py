@@ -198,7 +198,11 @@ def live(job: Any, folder: str, point: str | None = None, nth: int = 0) -> None:
     torch.manual_seed(0)
     Bomb.point, Bomb.nth = point, nth
     mine_the_files()
-    for ours in ("The LR plan of .* has changed", "Somebody else has set the LR", ".* lengths in epochs or % .* off"):
+    for ours in (
+        "Resuming .* a different schedule",
+        ".* was changed from .* by other code",
+        ".* lengths in epochs or % .* off",
+    ):
         warnings.filterwarnings("error", ours)
     callbacks = job.callbacks(str(here))
     trace = Trace(here / "trace.jsonl")

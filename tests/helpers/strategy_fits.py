@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from support import Net, Recorder, loader
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from lr_callbacks import LRRangeTest, OneCycle
@@ -37,17 +37,43 @@ class Sharded(Net):
         return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
 
 
+class OnCPU(FSDPStrategy):
+    """FSDP on the CPU: Lightning asks for GPUs where the strategy is ``FSDPStrategy`` itself."""
+
+
+class Wrapped(Net):
+    """Each rank keeps a part of the parameters (FSDP)."""
+
+    def configure_model(self) -> None:
+        if not isinstance(self.body, FullyShardedDataParallel):
+            cpu = torch.device("cpu")
+            self.body, self.head = (FullyShardedDataParallel(part, device_id=cpu) for part in (self.body, self.head))
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+
+
+MODULES = {"zero": Zero, "sharded": Sharded, "fsdp": Wrapped}
+
+
+def strategy_of(kind: str) -> Any:
+    """The strategy, a new one for each fit."""
+    if kind == "fsdp":
+        return OnCPU(state_dict_type="sharded", process_group_backend="gloo")
+    return "ddp" if kind == "zero" else sharding()
+
+
 def sharding() -> ModelParallelStrategy:
     return ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
 
 
 def run(folder: Path, name: str, *callbacks: Any, ckpt_path: Path | None = None) -> dict[str, Any]:
     """What a rank saw: the LRs of its steps, and the error if there was one."""
-    zero, recorder = name.startswith("zero"), Recorder()
+    kind, recorder = name.partition(",")[0], Recorder()
     trainer = Trainer(
         accelerator="cpu",
         devices=2,
-        strategy="ddp" if zero else sharding(),
+        strategy=strategy_of(kind),
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -56,7 +82,7 @@ def run(folder: Path, name: str, *callbacks: Any, ckpt_path: Path | None = None)
         max_epochs=2,
     )
     try:
-        trainer.fit(Zero() if zero else Sharded(), loader(8), ckpt_path=ckpt_path)
+        trainer.fit(MODULES[kind](), loader(8), ckpt_path=ckpt_path)
     except Exception as error:
         return {"error": str(error), "rank": trainer.global_rank}
     return {"lrs": recorder.of_group(), "rank": trainer.global_rank}
@@ -65,7 +91,7 @@ def run(folder: Path, name: str, *callbacks: Any, ckpt_path: Path | None = None)
 def main(folder: Path) -> None:
     warnings.simplefilter("ignore")
     seen = {}
-    for name in ("zero", "sharded"):
+    for name in MODULES:
         saver = ModelCheckpoint(folder, name, every_n_train_steps=3, enable_version_counter=False)
         seen[name] = run(folder, name, OneCycle(), saver)
         seen[f"{name}, resumed"] = run(folder, name, OneCycle(), ckpt_path=folder / f"{name}.ckpt")

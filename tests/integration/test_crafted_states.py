@@ -121,7 +121,7 @@ def test_a_count_that_no_training_has_is_refused_by_what_goes_step_by_step_and_n
 ):
     crafted = copy.deepcopy(one_cycle)
     crafted["optimizer_states"][0]["param_groups"][0][pg.STEP] = 2**53
-    with pytest.raises(ValueError, match=r"must make up for at most 100000000 steps, got 9007199254740992; if that is"):
+    with pytest.raises(ValueError, match=r"cannot replay 9007199254740992 steps \(limit 100,000,000\)"):
         resume([callback], crafted, tmp_path, max_epochs=-1)
     assert (
         len(resume([callback], crafted, tmp_path).of_group()) == 1

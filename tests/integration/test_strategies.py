@@ -1,4 +1,4 @@
-"""Strategies that shard, on two ranks on the CPU: the README's table of strategies."""
+"""Strategies that shard, on two ranks on the CPU: the README's table of compatibility."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ranks(tmp_path_factory):
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 
 
-@pytest.mark.parametrize("strategy", ["zero", "sharded"])
+@pytest.mark.parametrize("strategy", ["zero", "sharded", "fsdp"])
 def test_sharded_state_or_weights_are_trained_with_the_lrs_of_one_process_and_resume_exactly(strategy, ranks):
     expected = [0.1 * one_cycle(step, 8) for step in range(8)]
     for seen in ranks:
@@ -46,6 +46,7 @@ def test_a_range_test_works_where_only_the_optimizers_state_is_sharded_and_is_re
     for seen in ranks:
         assert seen["zero, tested"]["lrs"] == [0.1] * 8
         assert "not under ModelParallelStrategy, which shards them" in seen["sharded, tested"]["error"]
+        assert "not under OnCPU, which shards them" in seen["fsdp, tested"]["error"]
 
 
 class DeepSpeedLike(SingleDeviceStrategy):

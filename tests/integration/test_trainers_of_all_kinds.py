@@ -138,7 +138,7 @@ def refusal(name: str, kind_name: str) -> str | None:
     if schedule.by_epoch and (not kind.knows_epochs or kind.planned is None):
         return r"interval='epoch' needs the length of an epoch, which is not known here: .* (Ways|The way) out"
     if schedule.evaluated and not kind.logs:
-        return r"monitors 'scripted', which was not logged; logged are: nothing"
+        return r"no metric 'scripted' was logged. Logged: nothing"
     return None
 
 

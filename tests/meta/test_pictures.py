@@ -1,4 +1,4 @@
-"""The pictures of the configurations and the README's table of them are today's."""
+"""The pictures of the configurations and the table of them in docs/choosing.md are up to date."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 import lr_callbacks
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-ANEW = "draw them anew: python configs/draw_pictures.py"
+ANEW = "draw them again: python configs/draw_pictures.py"
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ def test_every_configuration_has_a_small_picture_and_no_picture_is_left_over(dra
     assert max(sizes.values()) < 15_000
 
 
-def test_the_readme_lists_every_configuration_with_its_picture(drawing):
-    readme = drawing.README.read_text()
-    assert readme == drawing.with_table(readme), ANEW
+def test_the_guide_lists_every_configuration_with_its_picture(drawing):
+    page = drawing.PAGE.read_text()
+    assert page == drawing.with_table(page), ANEW
     for path in drawing.schedules():
-        assert f'src="configs/pictures/{path.stem}.svg"' in readme
-        assert f"](configs/{path.name})" in readme
+        assert f"](../configs/pictures/{path.stem}.svg)" in page
+        assert f"](../configs/{path.name})" in page
 
 
 def test_a_picture_holds_each_step_until_the_next(drawing):
@@ -67,7 +67,7 @@ def description_of(picture):
 
 def test_the_overview_shows_the_learning_rates_of_today_under_the_code_that_makes_them(overviews):
     drawn = overviews.curves()
-    assert description_of("schedules.png") == overviews.checksum(drawn), "draw it anew: python docs/draw_overviews.py"
+    assert description_of("schedules.png") == overviews.checksum(drawn), "draw it again: python docs/draw_overviews.py"
     for title, lrs in drawn.items():
         callbacks = eval(f"[{title}]", vars(lr_callbacks).copy())
         per_epoch, losses = overviews.STEPS_PER_EPOCH, overviews.LOSSES
@@ -79,8 +79,8 @@ def test_the_picture_of_the_range_test_shows_about_the_suggestion_of_today(overv
     assert overviews.range_test().suggestion == pytest.approx(float(description_of("range_test.png")), rel=0.3)
 
 
-def test_every_picture_of_the_readme_is_small_and_there():
-    readme = (DOCS.parent / "README.md").read_text()
-    shown = re.findall(r"docs/pictures/[\w.]+", readme)
-    assert sorted(set(shown)) == sorted(f"docs/pictures/{path.name}" for path in (DOCS / "pictures").iterdir())
-    assert max((DOCS.parent / picture).stat().st_size for picture in shown) < 60_000
+def test_every_picture_is_small_and_shown_in_the_readme_or_the_guide():
+    pages = [DOCS.parent / "README.md", *DOCS.glob("*.md")]
+    shown = {name for page in pages for name in re.findall(r"\]\((?:docs/)?pictures/([\w.]+)\)", page.read_text())}
+    assert shown == {path.name for path in (DOCS / "pictures").iterdir()}
+    assert max((DOCS / "pictures" / name).stat().st_size for name in shown) < 60_000

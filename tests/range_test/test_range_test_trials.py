@@ -286,7 +286,7 @@ def test_the_result_holds_the_trials_through_checkpoints_and_json(tmp_path):
         ({"trials": 2}, ValueError, r"trials must be 0 \(none\) or at least 3, got 2"),
         ({"trials": 3.0}, TypeError, "trials must be an int, got 3.0"),
         ({"trial_steps": "5 min"}, ValueError, "trial_steps must be steps, epochs or a share of the run, got '5 min'"),
-        ({"trial_steps": 0}, ValueError, "trial_steps must be longer than nothing"),
+        ({"trial_steps": 0}, ValueError, "trial_steps must be positive"),
         ({"trial_limit": 30}, ValueError, "trial_limit must be a time, such as '5 min', or None, got 30"),
         ({"widen": 1}, TypeError, "widen must be True or False, got 1"),
         ({"offload": "cpu"}, TypeError, "offload must be True or False, got 'cpu'"),

@@ -17,8 +17,8 @@ import lr_callbacks as lc
 PI = math.pi
 
 
-def lrs(*callbacks, base=1.0, total=10, per_epoch=None):
-    return lc.preview(list(callbacks), base, total_steps=total, steps_per_epoch=per_epoch)[:, 0].tolist()
+def lrs(*callbacks, base=1.0, total=10, per_epoch=None, param="lr"):
+    return lc.preview(list(callbacks), base, total, per_epoch, param=param)[:, 0].tolist()
 
 
 def cosine(x, low=0.0, high=1.0):
@@ -216,3 +216,25 @@ def test_each_part_holds_over_epochs_where_all_do():
 def test_what_cannot_be_placed_in_the_run_is_refused(callback, said):
     with pytest.raises(MisconfigurationException, match=said):
         lrs(callback)
+
+
+def shrink(cycle):
+    return 0.7 ** (cycle - 1)
+
+
+def fade(step):
+    return 1 / (1 + step / 10)
+
+
+@pytest.mark.parametrize(("function", "of"), [(shrink, "cycle"), (fade, "iterations")])
+def test_cycles_of_a_height_of_ones_own_are_those_of_torch(function, of):
+    ours = lc.CyclicalLR(0.1, step_size_up=3, step_size_down=4, scale_fn=function, scale_mode=of)
+
+    def theirs(optimizer):
+        return lr_scheduler.CyclicLR(optimizer, 0.1, 1.0, 3, 4, scale_fn=function, scale_mode=of, cycle_momentum=False)
+
+    assert lrs(ours, total=40) == pytest.approx(torch_lrs(theirs, 40), rel=1e-12)
+    assert not ours.looks_ahead
+    momenta = lrs(ours, total=40, param="momentum")
+    heights = [(lr - 0.1) / 0.9 for lr in lrs(ours, total=40)]
+    assert momenta == pytest.approx([0.9 - 0.1 * height for height in heights], rel=1e-9)
