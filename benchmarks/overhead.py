@@ -31,11 +31,13 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import torch
 from overhead_fits import NONE, Make, Times, fit_ratios, measure_fits, print_fits, ratio, verdict
 from torch.optim import Optimizer, lr_scheduler
 
 import lr_callbacks as lrc
+from lr_callbacks.schedules import sgdr_factor
 
 try:
     from lr_callbacks.core.controller import Controller
@@ -234,6 +236,8 @@ def compare(other: str, sizes: list[int], turns: int) -> None:
 def bytes_kept(updates: int) -> int:
     """How much memory is allocated after many updates, beyond what was after the first thousand."""
     update = update_of(ABSOLUTE["all three together, absolute floors"](), optimizer(3, differ=True))
+    for _ in range(5000):  # numpy keeps some small blocks of its own, about a hundred kilobytes and then no more
+        sgdr_factor(np.arange(TURN)[:, None], T_0=EPOCH)
     tracemalloc.start()
     for _ in range(1000):
         update()
