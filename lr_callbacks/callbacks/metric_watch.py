@@ -127,6 +127,8 @@ class MetricWatch:
         if not self.strict or self.heard.seen or self._warned or self.monitor in names_of_training(trainer):
             return
         if logs_at_epoch_end(trainer):
+            if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+                return  # the end of the epoch follows, and tells
             self._warned = True
             rank_zero_warn(self._text(trainer, who, "the first validation logged no metric"))
         else:
@@ -138,7 +140,7 @@ class MetricWatch:
         Raises:
             MisconfigurationException: If it never came.
         """
-        due = self.event == "training epoch" and (self.heard.decided or not trainer.enable_validation)
+        due = self.event == "training epoch" and (self.heard.validations > 0 or not trainer.enable_validation)
         self.event = None
         if self.strict and due and not self.heard.seen:
             raise self.missing(trainer, who)

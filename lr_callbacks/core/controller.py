@@ -215,6 +215,10 @@ class Controller:
         if self._knows_epochs(today):
             self.retime(epochs.in_the_middle(self.timeline, self.step, epoch, today, batches_left))
 
+    def is_behind(self, epoch: int) -> bool:
+        """Whether the last epoch whose beginning was seen lies before an epoch."""
+        return self.timeline.began is not None and self.timeline.began.epoch < epoch
+
     def _knows_epochs(self, today: RunLength) -> bool:
         return self.clock is None and bool(self.timeline.run.epochs and today.epochs)
 

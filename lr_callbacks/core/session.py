@@ -99,7 +99,8 @@ class Session:
             if left is not None:
                 controller.resume_in_epoch(trainer.current_epoch, run, left)
             refuse_rivals(controller)
-        if left is None and begins_epoch(trainer):
+        is_next = run.assumed and any(each.is_behind(trainer.current_epoch) for each in self.controllers)
+        if is_next or (left is None and begins_epoch(trainer)):
             self._begin_epoch(trainer, run)
         if self.controllers:
             rank_zero_info(describe(run, self.controllers))

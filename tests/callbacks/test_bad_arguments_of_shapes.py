@@ -90,7 +90,7 @@ BAD = [
         lc.WarmupStableDecay,
         {"warmup_steps": 1, "decay_steps": 1, "decay_shape": "sqrt"},
         ValueError,
-        "decay_shape must be one of 'linear', 'cosine', '1-sqrt', got 'sqrt'",
+        "decay_shape must be one of 'linear', 'cosine', '1-sqrt', 'exponential', got 'sqrt'",
     ),
     (
         lc.WarmupStableDecay,

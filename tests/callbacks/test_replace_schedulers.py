@@ -227,7 +227,7 @@ def refusal(form, scheduler, *callbacks):
 
 def test_the_refusal_names_both_ways_out():
     text = refusal("list", STEP)
-    assert "Add ReplaceSchedulers() to the Trainer's callbacks, which takes StepLR out of the run" in text
+    assert "add ReplaceSchedulers() to the callbacks, which takes StepLR out of the run" in text
     assert "TorchScheduler(torch.optim.lr_scheduler.StepLR, interval='epoch', step_size=2, gamma=0.5)" in text
 
 
@@ -240,7 +240,7 @@ def test_for_torchs_plateau_reduction_the_line_is_our_own():
 
 def line_of(text):
     """The replacement line in a refusal, with the brackets closed."""
-    return re.search(r"add ((?:TorchScheduler|ReduceLROnPlateau)\(.*\)) too\.", text)[1]
+    return re.search(r"also add ((?:TorchScheduler|ReduceLROnPlateau)\(.*\))\.", text)[1]
 
 
 def flat(step):

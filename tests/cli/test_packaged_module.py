@@ -54,7 +54,7 @@ def test_plot_draws_it(own):
 def test_without_it_the_refusal_has_the_line_to_write(own):
     Path("run.yaml").write_text(YAML.replace("    - class_path: ReplaceSchedulers\n", ""), encoding="utf-8")
     line = r"TorchScheduler\(torch.optim.lr_scheduler.LinearLR, start_factor=0.01, total_iters=100\)"
-    with pytest.raises(MisconfigurationException, match=rf"Add ReplaceSchedulers\(\) .* add {line}"):
+    with pytest.raises(MisconfigurationException, match=rf"add ReplaceSchedulers\(\) .* also add {line}"):
         run("fit", *own)
 
 

@@ -133,7 +133,7 @@ def test_a_count_without_its_base_lr_is_refused(one_cycle, tmp_path):
     crafted = copy.deepcopy(one_cycle)
     del crafted["optimizer_states"][0]["param_groups"][0]["initial_lr"]
     with pytest.raises(
-        ValueError, match="initial_lr must be in group 0 of the optimizer's state, beside lr_callbacks_s"
+        ValueError, match="group 0 of the optimizer's state has lr_callbacks_step but no initial_lr; both are needed"
     ):
         resume([lc.OneCycle()], crafted, tmp_path)
 
