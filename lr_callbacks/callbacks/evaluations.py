@@ -105,7 +105,7 @@ class EvaluationCallback(LRCallback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the last epoch."""
         self._close_epoch(trainer)
-        if self.listens:
+        if self.listens and trainer.global_step > 0:
             self._watch.after_run(trainer, repr(self))
 
     def _listen(self, trainer: Trainer) -> None:

@@ -60,7 +60,7 @@ def sweep(
             model.learning_rate.
         schedules: Try every LR under each of these, given as name: [list of callbacks].
         metric: Rank by this metric, as the module logs it; the value after the last epoch counts.
-        mode: min: lower is better; max: higher is better.
+        mode: Whether a lower (min) or a higher (max) value is better.
         seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1 and so on.
         workers: Processes on this machine that share the work; 0 only works along, without table and picture. The same
             command in another terminal joins in, too; started again, it continues.

@@ -42,7 +42,7 @@ EXPECTED = {
     "noise": (0.03, None, None),
     "tanh_decay": (0.03, 0.03 * (1 - math.tanh(-7 + 10 / 6)) / 2, 0.03 * (1 - math.tanh(-7 + 1190 / 120)) / 2),
     "tri_stage": (0.0003, 0.03, 0.03 * 0.05 ** (59 / 60)),
-    "untuned_warmup": (0.003 / 2000, 0.003 * 21 / 2000, 0.003 * 120 / 2000),
+    "untuned_warmup": (0.003 / 199, 0.003 * 21 / 199, 0.003 * 120 / 199),
     "waves": (0.03, None, None),
     "warmup": (0.003, 0.03, 0.03),
     "warmup_stable_decay": (0.003, 0.03, 0.03 * (1 - math.sqrt(23 / 24))),

@@ -123,9 +123,8 @@ def test_a_missing_argument_of_a_callback_is_named_with_its_class_alone(workplac
 def test_a_misspelt_argument_of_a_callback_is_answered_with_all_of_them(workplace, capsys):
     said = fails(capsys, "fit", "--trainer.callbacks+=Warmup", "--trainer.callbacks.durations=3").splitlines()
     assert said[0] == "error: trainer.callbacks, class 'lr_callbacks.Warmup': Option 'durations' is not accepted"
-    assert (
-        said[1] == "Warmup takes: duration, shape, start_factor, end_factor, param, interval, start, optimizer, groups."
-    )
+    options = "param, interval, start, end, outside, floor, ceiling, optimizer, groups"
+    assert said[1] == f"Warmup takes: duration, shape, start_factor, end_factor, start_lr, {options}."
 
 
 def test_a_misspelt_argument_of_the_optimizer_is_named_with_the_optimizer(workplace, capsys):
