@@ -77,15 +77,18 @@ class EvaluationCallback(LRCallback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note what is old from now on."""
-        self._watch.begins("validation", trainer)
+        if self._session is not None:
+            self._watch.begins("validation", trainer)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The validation has seen all of its batches."""
-        if not trainer.sanity_checking:
+        if self._session is not None and not trainer.sanity_checking:
             self._watch.event = "validation"
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge a metric that this validation has logged."""
+        """Judge a metric that this validation has logged; a validation that is not part of a fit is none of ours."""
+        if self._session is None:
+            return
         if trainer.sanity_checking:
             if self.listens:
                 self._watch.after_sanity_check(trainer, repr(self))

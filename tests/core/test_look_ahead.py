@@ -133,15 +133,15 @@ def test_an_override_in_a_users_subclass_is_asked_for_the_next_step_and_for_no_l
 
 def test_an_argument_that_a_user_changes_in_the_middle_of_the_run_is_believed_at_the_next_step():
     class Floor(lc.LRCallback):
-        floor = 0.5
+        level = 0.5
 
         def factors(self, t: Any, time: Any, groups: Any) -> Any:
-            return np.full(t.shape, self.floor)
+            return np.full(t.shape, self.level)
 
     schedule = Floor()
     optimizer, _ = driven([schedule])
     for value in (0.5, 0.25, 0.75):
-        schedule.floor = value
+        schedule.level = value
         for _ in range(3):
             optimizer.step()
         assert lrs_of(optimizer) == [0.1 * value]

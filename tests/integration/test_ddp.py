@@ -40,6 +40,7 @@ def test_every_callback_uses_the_same_lrs_on_both_ranks_as_in_one_process(tmp_pa
 def test_every_callback_that_drives_lrs_is_among_those():
     public = [getattr(lr_callbacks, name) for name in lr_callbacks.__all__]
     ours = {c.__name__ for c in public if isinstance(c, type) and issubclass(c, Callback) and c is not LRCallback}
+    ours -= {"ReplaceSchedulers", "UntunedWarmup"}  # the one drives nothing, the other only optimizers like Adam
     fits = {**SCHEDULES, **PLATEAUS, **OTHERS}
     used = {type(callback).__name__ for fit in fits.values() for callback in fit.callbacks(Path())}
     assert ours <= used

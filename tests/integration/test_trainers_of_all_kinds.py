@@ -159,6 +159,7 @@ def some(pairs: list[tuple[str, str]]) -> list[Any]:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:.*the run has ended without a validation")
 @pytest.mark.parametrize(("name", "kind"), some([(name, kind) for name in SCHEDULES for kind in KINDS]))
 def test_each_step_uses_the_lr_of_the_formula_or_the_pair_is_refused(name, kind):
     message = refusal(name, kind)
@@ -177,6 +178,7 @@ def test_every_public_callback_stands_in_the_battery():
 PLAIN = KINDS["two epochs"]
 
 
+@pytest.mark.filterwarnings("ignore:.*with a different schedule")
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_second_fit_of_one_trainer_goes_on_with_the_steps_and_the_evaluations_of_the_first(name):
     schedule, observer = SCHEDULES[name], Observer()
