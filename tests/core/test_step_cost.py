@@ -208,7 +208,7 @@ def test_twenty_thousand_updates_keep_no_memory():
     for _ in range(5000):  # numpy keeps some small blocks of its own, about a hundred kilobytes and then no more
         sgdr_factor(np.arange(UPDATES)[:, None], T_0=1000)
     tracemalloc.start()
-    for _ in range(1000):
+    for _ in range(20 * UPDATES):
         update()
     before = tracemalloc.get_traced_memory()[0]
     for _ in range(20_000 // UPDATES * UPDATES):
