@@ -148,7 +148,7 @@ class Session:
         Raises:
             MisconfigurationException: Saying that it has replaced another one.
         """
-        if self._is_started and not any(optimizer is known for known in self._optimizers):
+        if self._is_started and optimizer not in self._optimizers:
             raise MisconfigurationException(
                 f"{type(optimizer).__name__} has replaced an optimizer in the middle of the fit, so its LR would stay"
                 " frozen; change the param_groups of the first one instead, or start a new fit"
