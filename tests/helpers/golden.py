@@ -80,14 +80,14 @@ def excerpt(trace: Sequence[Step]) -> dict[str, str]:
     }
 
 
-def write(cases: dict[str, Callable[[], Traces]], *, anew: bool = True) -> None:
+def write(cases: dict[str, Callable[[], Traces]], *, rerun_all: bool = True) -> None:
     """Run cases and write the golden file. Traces that several cases share are kept once.
 
     Args:
         cases: All cases, in their order.
-        anew: Whether to run them all; if not, those that the file holds stay as they are.
+        rerun_all: Whether to run them all; if not, those that the file holds stay as they are.
     """
-    held = {"cases": {}, "traces": {}} if anew else read()
+    held = {"cases": {}, "traces": {}} if rerun_all else read()
     kept: dict[str, Any] = {}
     named: dict[str, dict[str, str]] = {}
     for name, run in cases.items():
@@ -172,7 +172,7 @@ def main() -> None:
             if told := difference(name, run(), read()):
                 print(told)  # noqa: T201
     if arguments.write or arguments.add:
-        write(cases, anew=arguments.write)
+        write(cases, rerun_all=arguments.write)
 
 
 if __name__ == "__main__":
