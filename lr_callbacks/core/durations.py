@@ -31,7 +31,7 @@ _SECONDS = {
 _TIME = re.compile(r"(?:\s*(?:\d+\.?\d*|\.\d+)\s*[a-zA-Z]+)+\s*")
 _TIME_PART = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zA-Z]+)")
 LONGEST = 1e15
-"""Steps or epochs that no run has, and that a float still counts one by one."""
+"""Steps, epochs or seconds that no run has, and that a float still counts one by one."""
 WAYS_OUT = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
 
 
@@ -100,6 +100,8 @@ class Duration:
         if seconds is not None:
             if seconds == 0 and minimum > 0:
                 raise ValueError(f"{name} must be positive, got {value!r}; {WAYS_OUT}")
+            if seconds >= LONGEST:
+                raise ValueError(f"{name} must be below {LONGEST:g} seconds, got {value!r}; {WAYS_OUT}")
             return cls(seconds, "seconds")
         if match is None or unit is None:
             raise ValueError(f"{name} has an unknown unit, got {value!r}; {WAYS_OUT}")

@@ -43,7 +43,9 @@ class TimeLimit(RunLength):
         Raises:
             MisconfigurationException: If it counts steps or epochs, or is a share of a run without a time limit.
         """
-        if duration.unit == "percent" or duration.value == 0:
+        if duration.value == 0:
+            return 0
+        if duration.unit == "percent":
             return super().steps(duration, name)
         if duration.unit == "seconds":
             return max(1, round(1000 * duration.value))
