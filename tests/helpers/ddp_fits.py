@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
-import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +14,6 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import DummyLogger
-from processes import start
 from support import Net, Recorder, adam, loader, sgd, trainer
 from timeline_fits import SaveOnce
 from torch.optim import lr_scheduler
@@ -280,36 +274,6 @@ FITS = {
 }
 
 
-def rank(number: int, port: int, folder: str, fits: str, resume: str | None) -> None:
-    """One of two processes: all fits of a group, and what they left as JSON."""
-    os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "NODE_RANK": "0", "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    log = os.open(f"{folder}/log{number}.txt", os.O_WRONLY | os.O_CREAT)
-    os.dup2(log, sys.stdout.fileno())
-    os.dup2(log, sys.stderr.fileno())
-    torch.set_num_threads(1)
-    left = {name: fit.run(Path(folder), resume, strategy="ddp", devices=2) for name, fit in FITS[fits].items()}
-    Path(folder, f"rank{number}.json").write_text(json.dumps(left))
-    torch.distributed.destroy_process_group()
-
-
-def on_two_ranks(folder: Path, fits: str, resume: str | None = None) -> list[dict[str, Any]]:
-    """Run a group of fits in two processes; what each rank saw, by the names of the fits (nothing if one is killed)."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = [start(rank, number, port, str(folder), fits, resume) for number in (0, 1)]
-    waited = time.monotonic()
-    while any(process.is_alive() for process in processes) and time.monotonic() - waited < 240:
-        wait([process.sentinel for process in processes if process.is_alive()], timeout=10)
-        if any(process.exitcode for process in processes):
-            break  # the other one would wait for it for ever
-    for process in processes:
-        process.kill()
-        process.join()
-    if fits == "killed":
-        assert processes[1].exitcode == -signal.SIGKILL, Path(folder, "log1.txt").read_text()[-3000:]
-        return []
-    for number, process in sorted(enumerate(processes), key=lambda each: each[1].exitcode, reverse=True):
-        assert process.exitcode == 0, Path(folder, f"log{number}.txt").read_text()[-3000:]
-    return [json.loads(Path(folder, f"rank{number}.json").read_text()) for number in (0, 1)]
+def fits_of_a_rank(folder: Path, fits: str, resume: str | None = None) -> dict[str, Any]:
+    """All fits of a group on one of two ranks."""
+    return {name: fit.run(folder, resume, strategy="ddp", devices=2) for name, fit in FITS[fits].items()}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
-from ddp_fits import GROWING, HALVED, KILLED_AFTER, OTHERS, PLATEAUS, RESUMED, SCHEDULES, on_two_ranks
+from ddp_fits import GROWING, HALVED, KILLED_AFTER, OTHERS, PLATEAUS, RESUMED, SCHEDULES, fits_of_a_rank
 from lightning.pytorch import Callback
+from two_ranks import on_two_ranks, run_two_ranks
 
 import lr_callbacks
 from lr_callbacks import LRCallback
@@ -27,7 +29,7 @@ def told(seen, words):
 
 
 def test_every_callback_uses_the_same_lrs_on_both_ranks_as_in_one_process(tmp_path):
-    first, second = on_two_ranks(tmp_path, "schedules")
+    first, second = on_two_ranks(tmp_path, fits_of_a_rank, "schedules")
     for name, fit in SCHEDULES.items():
         ours = alone(fit, tmp_path / "alone")
         assert first[name]["lrs"]["0"], name
@@ -49,7 +51,7 @@ def test_every_callback_that_drives_lrs_is_among_those():
 def test_plateau_decisions_are_those_of_the_mean_on_all_ranks_where_the_metric_is_not_synchronised_and_it_says_so_once(
     tmp_path,
 ):
-    first, second = on_two_ranks(tmp_path, "plateaus")
+    first, second = on_two_ranks(tmp_path, fits_of_a_rank, "plateaus")
     for name, fit in PLATEAUS.items():
         ours = alone(fit, tmp_path / "alone")
         assert first[name]["lrs"] == second[name]["lrs"] == ours["lrs"], name
@@ -61,7 +63,7 @@ def test_plateau_decisions_are_those_of_the_mean_on_all_ranks_where_the_metric_i
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory):
-    return on_two_ranks(tmp_path_factory.mktemp("others"), "others")
+    return on_two_ranks(tmp_path_factory.mktemp("others"), fits_of_a_rank, "others")
 
 
 def test_a_metric_that_is_synchronised_is_not_complained_of(others, tmp_path):
@@ -90,7 +92,7 @@ def test_the_range_test_finds_one_lr_for_both_ranks(others):
 
 
 def test_epochs_that_grow_give_the_same_lrs_on_both_ranks_as_in_one_process(tmp_path):
-    first, second = on_two_ranks(tmp_path, "growing")
+    first, second = on_two_ranks(tmp_path, fits_of_a_rank, "growing")
     for name, fit in GROWING.items():
         ours = alone(fit, tmp_path / "alone")
         assert len(ours["lrs"]["0"]) == 3 + 4 + 5 + 6, name
@@ -99,7 +101,7 @@ def test_epochs_that_grow_give_the_same_lrs_on_both_ranks_as_in_one_process(tmp_
 
 def test_another_number_of_devices_changes_the_length_of_an_epoch_and_the_schedule_still_ends_with_the_run(tmp_path):
     (tmp_path / "two").mkdir()
-    first, second = (each["halved"]["lrs"]["0"] for each in on_two_ranks(tmp_path / "two", "halved"))
+    first, second = (each["halved"]["lrs"]["0"] for each in on_two_ranks(tmp_path / "two", fits_of_a_rank, "halved"))
     assert first == second
     assert len(first) == 10
     by_one = alone(HALVED, tmp_path / "by one", resume=str(tmp_path / "two" / "half.ckpt"))["lrs"]["0"]
@@ -107,7 +109,7 @@ def test_another_number_of_devices_changes_the_length_of_an_epoch_and_the_schedu
     assert [lrs[0] for lrs in by_one] == pytest.approx([0.1 * share for share in left])
     alone(HALVED, tmp_path / "one")
     (tmp_path / "by two").mkdir()
-    both = on_two_ranks(tmp_path / "by two", "halved", str(tmp_path / "one" / "half.ckpt"))
+    both = on_two_ranks(tmp_path / "by two", fits_of_a_rank, "halved", str(tmp_path / "one" / "half.ckpt"))
     first, second = (each["halved"]["lrs"]["0"] for each in both)
     left = [40 / 36 * (1 - t / 10) / 2 for t in range(10)]
     assert first == second
@@ -117,20 +119,20 @@ def test_another_number_of_devices_changes_the_length_of_an_epoch_and_the_schedu
 def test_a_run_of_two_ranks_is_resumed_by_one_process_and_the_other_way_round_without_a_jump(tmp_path):
     whole = alone(RESUMED, tmp_path / "whole", max_epochs=6)["lrs"]["0"]
     (tmp_path / "two").mkdir()
-    first, second = on_two_ranks(tmp_path / "two", "resumed")
+    first, second = on_two_ranks(tmp_path / "two", fits_of_a_rank, "resumed")
     by_one = alone(RESUMED, tmp_path / "by one", resume=str(tmp_path / "two" / "end.ckpt"), max_epochs=6)
     assert first["resumed"]["lrs"]["0"] == second["resumed"]["lrs"]["0"] == whole[:20]
     assert by_one["lrs"]["0"] == whole[20:]
     (tmp_path / "by two").mkdir()
     alone(RESUMED, tmp_path / "one", max_epochs=2)
-    first, second = on_two_ranks(tmp_path / "by two", "resumed", str(tmp_path / "one" / "end.ckpt"))
+    first, second = on_two_ranks(tmp_path / "by two", fits_of_a_rank, "resumed", str(tmp_path / "one" / "end.ckpt"))
     assert first["resumed"]["lrs"]["0"] == second["resumed"]["lrs"]["0"] == whole[10:20]
 
 
 def test_a_run_of_which_one_rank_is_killed_in_the_middle_of_a_step_goes_on_on_both_without_a_jump(tmp_path):
     whole = alone(RESUMED, tmp_path / "whole")["lrs"]["0"]
-    on_two_ranks(tmp_path, "killed")
+    assert run_two_ranks(tmp_path, fits_of_a_rank, "killed")[1] == -signal.SIGKILL
     (tmp_path / "again").mkdir()
-    first, second = on_two_ranks(tmp_path / "again", "resumed", str(tmp_path / "last.ckpt"))
+    first, second = on_two_ranks(tmp_path / "again", fits_of_a_rank, "resumed", str(tmp_path / "last.ckpt"))
     assert len(whole) == 20
     assert first["resumed"]["lrs"]["0"] == second["resumed"]["lrs"]["0"] == whole[KILLED_AFTER:]

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from battery_schedules import one_cycle
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from strategy_fits import fits_of_a_rank
 from support import Net, fit
+from two_ranks import on_two_ranks
 
 from lr_callbacks import SGDR, LRRangeTest
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("strategies")
-    helpers = Path(__file__).parents[1] / "helpers"
-    paths = os.pathsep.join([str(helpers.parents[1]), str(helpers), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, str(helpers / "strategy_fits.py"), str(folder)],
-        env={**os.environ, "PYTHONPATH": paths},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    return on_two_ranks(tmp_path_factory.mktemp("strategies"), fits_of_a_rank)
 
 
 @pytest.mark.parametrize("strategy", ["zero", "sharded", "fsdp"])
