@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from torch.optim import Optimizer
+from typing_extensions import Unpack
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.lightning_names import Callback, LightningModule, MisconfigurationException, Trainer
-from lr_callbacks.core.schedule import LRSchedule
+from lr_callbacks.core.schedule import LRSchedule, ScheduleOptions
 from lr_callbacks.core.session import Session, join_session, session_of
 from lr_callbacks.core.terms import Term
 
@@ -20,20 +21,8 @@ class LRCallback(LRSchedule, Callback):
     A subclass takes its arguments (kept under their own names, never changed), checks them, and gives `factors`.
 
     Args:
-        param: What it drives: ``"lr"``, or any other numeric entry of the parameter groups, such as ``"weight_decay"``;
-            ``"momentum"`` stands for the first beta in optimizers of Adam's family.
-        interval: ``"step"``: it moves at every optimizer step. ``"epoch"``: its time counts epochs, and the factor is
-            held over each; the epoch in which it begins is the first. Lengths are then given in epochs or %.
-        start: Where it begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``, ``"10%"``
-            or ``"30 min"``; None for the end of the warm-up of its groups.
-        end: Where it ends, counted from the start of the run, in the same units; None for no end but its own. A length
-            that is not given is that from `start` to `end`.
-        outside: What its factor is before `start` and from `end` on. ``"hold"``: its first and its last. ``"one"``: 1.
-        floor: Lowest value that it leads to: absolute, or ``"1%"`` of each group's base value; None for none.
-        ceiling: Highest value that it leads to, in the same way.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``), a pattern of names (``"backbone*"``) or
-            a list of them; None for all.
+        **options: Those that every schedule has, each explained in `ScheduleOptions`: ``param``, ``interval``,
+            ``start``, ``end``, ``outside``, ``floor``, ``ceiling``, ``optimizer``, ``groups``.
 
     Raises:
         TypeError: If an option has a wrong type.
@@ -50,6 +39,9 @@ class LRCallback(LRSchedule, Callback):
     """
 
     _session: Session | None = None
+
+    def __init__(self, **options: Unpack[ScheduleOptions]) -> None:
+        super().__init__(**options)
 
     # ------------------------------------------------------------------ what it reports
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,10 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from lr_callbacks.callbacks.foreign_state import is_plain, plain, put_back, same
 from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import is_count, is_finite
+from lr_callbacks.core.arguments import is_count, is_finite, require
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.native_schedulers import CYCLE_KEYS
+from lr_callbacks.core.timeline import Timeline
 
 STATE_KEYS = ("count", "initial", "now")
 _PARAMS = frozenset({"params"})
@@ -103,6 +105,32 @@ class Foreign:
         groups = self._optimizer.param_groups
         return pg.get_value(groups[position if position < len(groups) else 0], param) or 0.0
 
+    def check_monitor(self, monitor: str | None, who: str) -> None:
+        """Refuse a metric for a scheduler that takes none, and none for one that needs it.
+
+        Raises:
+            MisconfigurationException: With the way out.
+        """
+        name = type(self.scheduler).__name__
+        if self.wants_metric and monitor is None:
+            raise MisconfigurationException(
+                f"{who}: {name} needs the name of a logged metric: write monitor='val_loss'"
+            )
+        if monitor is not None and not self.takes_metric:
+            raise MisconfigurationException(f"{who}: {name} takes no metric; remove monitor={monitor!r}")
+
+    def steps_since_start(self, timeline: Timeline, step: int) -> int:
+        """Steps that it has been running at an optimizer step; it is not stepped for one behind the last of the run."""
+        last = math.inf if timeline.end is None else max(timeline.end - 1, 0)
+        return int(max(0, min(step, last) - self.start))
+
+    def epochs_since_start(self, timeline: Timeline, step: int) -> int | None:
+        """Epochs that have ended while it was running; None where their length is not known."""
+        running = self.steps_since_start(timeline, step)
+        if not timeline.run.epochs:
+            return None if running else 0
+        return timeline.epoch_at(self.start + running) - timeline.epoch_at(self.start) if running else 0
+
     def _read(self) -> None:
         groups = list(zip(self._optimizer.param_groups, self._bases, strict=True))
         for number, (group, base) in enumerate(groups):
@@ -159,6 +187,45 @@ class Foreign:
             if after["lr"] != before["lr"] and before["lr"] not in (0, today):
                 group["lr"] = after["lr"] / before["lr"] * today  # another base LR is configured today
         self._read()
+
+
+def foreign_of(optimizer: Optimizer, groups: Sequence[pg.ParamGroup], make: Callable[[Optimizer], Any]) -> Foreign:
+    """A scheduler on a stand-in that starts at the base LRs of an optimizer's groups, those added later left out."""
+    from_the_start = [group for group in groups if not pg.was_added_later(group)] or groups
+    defaults = {**optimizer.defaults}
+    if is_finite(defaults.get("lr")) or isinstance(defaults.get("lr"), torch.Tensor):
+        defaults["lr"] = float(defaults["lr"]) * (pg.found_ratio(from_the_start[0]) if from_the_start else 1.0)
+    copies = [pg.copy_for_stand_in(group) for group in from_the_start]
+    for copy, group in zip(copies, from_the_start, strict=True):
+        if pg.SCALED_LR in group:
+            del copy[pg.LR_SCALE]  # it is part of the base LR, and is not applied twice
+    return Foreign(make, copies, defaults)
+
+
+def validated_parts(state: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """What the state of a `TorchScheduler` says of each optimizer, if it is one.
+
+    Raises:
+        ValueError: Saying what is wrong.
+    """
+    optimizers, closed = state.get("optimizers"), state.get("epochs_closed", 0)
+    require(is_count(closed), "epochs_closed in the state of a TorchScheduler", "a whole number >= 0", closed)
+    if not isinstance(optimizers, Mapping) or not isinstance(state.get("validation_due"), bool):
+        raise ValueError(
+            "the state of a TorchScheduler must have optimizers and validation_due (True or False), got"
+            f" {dict(state)!r}"
+        )
+    parts = {}
+    for index, part in optimizers.items():
+        if not str(index).isdecimal() or not isinstance(part, Mapping) or set(part) != {"rounds", "foreign"}:
+            raise ValueError(
+                "the state of a TorchScheduler must map the indices of optimizers to rounds and foreign, got"
+                f" {index!r}: {part!r}"
+            )
+        rounds = part["rounds"]
+        require(is_count(rounds), "rounds in the state of a TorchScheduler", "a whole number >= 0", rounds)
+        parts[int(index)] = {"rounds": rounds, "foreign": validated(part["foreign"])}
+    return parts
 
 
 def validated(state: object) -> dict[str, Any]:

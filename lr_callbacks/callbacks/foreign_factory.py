@@ -10,7 +10,76 @@ from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
 
+from lr_callbacks.core.arguments import require, require_int
+
 Factory = Callable[..., Any]
+
+
+class Words(str):
+    """A string that shows itself without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def chosen(scheduler: Any, schedulers: Any, milestones: Any, arguments: Mapping[str, Any]) -> tuple[Factory, str]:
+    """What builds the scheduler from an optimizer, and the scheduler in words.
+
+    Args:
+        scheduler: One scheduler's class, a callable that makes it, or the import path of either; or None.
+        schedulers: Several of them instead.
+        milestones: Where the next one takes over, or an argument of a single scheduler.
+        arguments: Keyword arguments of a single scheduler.
+
+    Raises:
+        TypeError: If one has a wrong type, or the scheduler does not take its arguments.
+        ValueError: If there is not just one of `scheduler` and `schedulers`, or the milestones do not fit.
+    """
+    if (scheduler is None) == (schedulers is None):
+        raise ValueError(
+            "TorchScheduler takes either scheduler (one) or schedulers (a list), got"
+            f" {'neither' if scheduler is None else 'both'}"
+        )
+    if schedulers is None:
+        factory = _called(scheduler)
+        given = dict(arguments) if milestones is None else {**arguments, "milestones": milestones}
+        check_arguments(factory, given)
+        return partial(factory, **given), in_words(factory, given)
+    if not isinstance(schedulers, list | tuple):
+        raise TypeError(f"schedulers must be a list of schedulers, got {schedulers!r}")
+    require(len(schedulers) > 0, "schedulers", "a list of at least one scheduler", schedulers)
+    require(not arguments, "the keyword arguments", "given to each of schedulers on its own", arguments)
+    _check_milestones(milestones, len(schedulers))
+    factories, inside = [_called(each) for each in schedulers], ", ".join(in_words(each) for each in schedulers)
+    words = f"ChainedScheduler([{inside}])"
+    if milestones is not None:
+        words = f"SequentialLR([{inside}], milestones={list(milestones)})"
+    return partial(build, factories, milestones), words
+
+
+def _called(scheduler: Any) -> Factory:
+    """A factory, from itself or its import path."""
+    if isinstance(scheduler, str):
+        return imported(scheduler)
+    if not callable(scheduler):
+        raise TypeError(
+            "scheduler must be a scheduler's class or a callable that makes one from an optimizer, got"
+            f" {scheduler!r}; write TorchScheduler(torch.optim.lr_scheduler.StepLR, step_size=30)"
+        )
+    return scheduler  # type: ignore[no-any-return]
+
+
+def _check_milestones(milestones: list[int] | None, schedulers: int) -> None:
+    if milestones is None:
+        return
+    if not isinstance(milestones, list | tuple):
+        raise TypeError(f"milestones must be a list of numbers of steps, got {milestones!r}")
+    for milestone in milestones:
+        require_int("milestones", milestone, minimum=1)
+    require(list(milestones) == sorted(set(milestones)), "milestones", "increasing", milestones)
+    require(len(milestones) == schedulers - 1, "milestones", f"one fewer than the {schedulers} schedulers", milestones)
 
 
 def imported(path: str) -> Factory:

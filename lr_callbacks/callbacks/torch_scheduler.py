@@ -6,19 +6,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
-from lr_callbacks.callbacks.foreign import Foreign, validated
-from lr_callbacks.callbacks.foreign_factory import build, check_arguments, imported, in_words
+from lr_callbacks.callbacks.foreign import Foreign, foreign_of, validated_parts
+from lr_callbacks.callbacks.foreign_factory import Words, chosen
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import (
-    is_count,
-    is_finite,
     plain_container,
-    require,
     require_choice,
     require_int,
     require_name,
@@ -112,37 +108,12 @@ class TorchScheduler(EvaluationCallback):
                 f"param must be 'lr' for TorchScheduler, got {param!r}: a torch scheduler sets LRs; use a schedule of"
                 " this package for other entries"
             )
-        if (scheduler is None) == (schedulers is None):
-            raise ValueError(
-                "TorchScheduler takes either scheduler (one) or schedulers (a list), got"
-                f" {'neither' if scheduler is None else 'both'}"
-            )
         require_choice("interval", interval, Interval)
         require_int("frequency", frequency, minimum=1)
         require_name("monitor", monitor)
         require_name("name", name)
-        schedulers, milestones, kwargs = (
-            plain_container(schedulers),
-            plain_container(milestones),
-            plain_container(kwargs),
-        )
-        if schedulers is not None:
-            if not isinstance(schedulers, list | tuple):
-                raise TypeError(f"schedulers must be a list of schedulers, got {schedulers!r}")
-            require(len(schedulers) > 0, "schedulers", "a list of at least one scheduler", schedulers)
-            require(not kwargs, "the keyword arguments", "given to each of schedulers on its own", kwargs)
-            _check_milestones(milestones, len(schedulers))
-            self._factory: Callable[[Optimizer], Any] = partial(build, [_called(s) for s in schedulers], milestones)
-            inside = ", ".join(in_words(each) for each in schedulers)
-            self._scheduler = f"ChainedScheduler([{inside}])"
-            if milestones is not None:
-                self._scheduler = f"SequentialLR([{inside}], milestones={list(milestones)})"
-        else:
-            factory = _called(scheduler)
-            given = kwargs if milestones is None else {**kwargs, "milestones": milestones}
-            check_arguments(factory, given)
-            self._factory = partial(factory, **given)
-            self._scheduler = in_words(factory, given)
+        schedulers, milestones, kwargs = map(plain_container, (schedulers, milestones, kwargs))
+        self._factory, self._scheduler = chosen(scheduler, schedulers, milestones, kwargs)
         self.scheduler = scheduler
         self.interval = interval
         self.frequency = frequency
@@ -166,7 +137,7 @@ class TorchScheduler(EvaluationCallback):
         """The constructor's arguments that differ from their defaults, the scheduler in words."""
         given = super().arguments()
         rest = {key: held for key, held in given.items() if key not in ("scheduler", "schedulers", "milestones")}
-        return {"scheduler": _Words(self._scheduler), **rest}
+        return {"scheduler": Words(self._scheduler), **rest}
 
     # ------------------------------------------------------------------ the factor
     def begin(self, controller: Controller) -> None:
@@ -176,32 +147,14 @@ class TorchScheduler(EvaluationCallback):
             rounds = self._rounds.get(controller.index, 0)
             self._restored[controller.index] = {"rounds": rounds, "foreign": last.state_dict()}
         groups = [optimizer.param_groups[n] for n in pg.select(optimizer, self.wanted_groups, who=repr(self))]
-        from_the_start = [group for group in groups if not pg.was_added_later(group)] or groups
         try:
-            found = pg.found_ratio(from_the_start[0]) if from_the_start else 1.0
-            defaults = {**optimizer.defaults}
-            if is_finite(defaults.get("lr")) or isinstance(defaults.get("lr"), Tensor):
-                defaults["lr"] = float(defaults["lr"]) * found
-            copies = [pg.copy_for_stand_in(group) for group in from_the_start]
-            for copy, group in zip(copies, from_the_start, strict=True):
-                if pg.SCALED_LR in group:
-                    del copy[pg.LR_SCALE]  # it is part of the base LR, and is not applied twice
-            foreign = Foreign(self._factory, copies, defaults)
+            foreign = foreign_of(optimizer, groups, self._factory)
         except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
-            count = len(from_the_start)
             raise MisconfigurationException(
-                f"{self!r}: {self._scheduler} cannot be built for {controller.name} with {count} group"
-                f"{'s' * (count != 1)}: {error}. Its arguments are those of the scheduler's own class."
+                f"{self!r}: {self._scheduler} cannot be built for {controller.name} with {len(groups)} group"
+                f"{'s' * (len(groups) != 1)}: {error}. Its arguments are those of the scheduler's own class."
             ) from error
-        if foreign.wants_metric and self.monitor is None:
-            raise MisconfigurationException(
-                f"{self!r}: {type(foreign.scheduler).__name__} needs the name of a logged metric: write"
-                " monitor='val_loss'"
-            )
-        if self.monitor is not None and not foreign.takes_metric:
-            raise MisconfigurationException(
-                f"{self!r}: {type(foreign.scheduler).__name__} takes no metric; remove monitor={self.monitor!r}"
-            )
+        foreign.check_monitor(self.monitor, repr(self))
         self._foreign[controller.index] = foreign
         self._settled.discard(controller.index)
 
@@ -263,17 +216,11 @@ class TorchScheduler(EvaluationCallback):
             )
 
     def _due(self, controller: Controller, foreign: Foreign) -> int:
-        """How often a scheduler without metric must have been stepped by now: never for a step behind the last."""
-        timeline, step = controller.timeline, controller.step
-        if timeline.end is not None:
-            step = min(step, max(timeline.end - 1, 0))
-        if step <= foreign.start:
-            return 0
+        """How often a scheduler without metric must have been stepped by now."""
         if self.interval == "step":
-            return (step - foreign.start) // self.frequency
-        if not timeline.run.epochs:
-            return self._rounds.get(controller.index, 0) // self.frequency
-        return (timeline.epoch_at(step) - timeline.epoch_at(foreign.start)) // self.frequency
+            return foreign.steps_since_start(controller.timeline, controller.step) // self.frequency
+        known = foreign.epochs_since_start(controller.timeline, controller.step)
+        return (self._rounds.get(controller.index, 0) if known is None else known) // self.frequency
 
     def _settle(self, controller: Controller, foreign: Foreign) -> None:
         """The start of the training: take up what a checkpoint says, or catch up from the beginning."""
@@ -321,11 +268,8 @@ class TorchScheduler(EvaluationCallback):
         """One more epoch, for runs whose epochs have no known length."""
         super().on_train_epoch_end(trainer, pl_module)
         self._epochs_closed = trainer.current_epoch + 1
-        if self.monitor is None and self._session is not None:
-            self._count_epoch(self._session.controllers)
-
-    def _count_epoch(self, controllers: list[Controller]) -> None:
-        for controller in controllers:
+        session = self._session if self.monitor is None else None
+        for controller in session.controllers if session else ():
             foreign = self._foreign.get(controller.index)
             if foreign is not None and controller.terms_of(self) and controller.step > foreign.start:
                 self._rounds[controller.index] = self._rounds.get(controller.index, 0) + 1
@@ -339,11 +283,7 @@ class TorchScheduler(EvaluationCallback):
         optimizers = {str(index): state for index, state in self._restored.items()}  # the training has yet to begin
         for index, foreign in self._foreign.items():
             optimizers[str(index)] = {"rounds": self._rounds.get(index, 0), "foreign": foreign.state_dict()}
-        return {
-            "optimizers": optimizers,
-            **heard,
-            "epochs_closed": self._epochs_closed,
-        }
+        return {"optimizers": optimizers, **heard, "epochs_closed": self._epochs_closed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what a checkpoint has, to be used when the training starts.
@@ -352,58 +292,9 @@ class TorchScheduler(EvaluationCallback):
             ValueError: If it is not the state of a `TorchScheduler`.
         """
         state_dict = state_of("a TorchScheduler", state_dict)
-        optimizers, due = state_dict.get("optimizers"), state_dict.get("validation_due")
-        closed = state_dict.get("epochs_closed", 0)
-        if not isinstance(optimizers, Mapping) or not isinstance(due, bool):
-            raise ValueError(
-                f"the state of a TorchScheduler must have optimizers and validation_due (True or False), got"
-                f" {state_dict!r}"
-            )
-        require(is_count(closed), "epochs_closed in the state of a TorchScheduler", "a whole number >= 0", closed)
+        restored = validated_parts(state_dict)
         self.load_evaluation_state(state_dict, "a TorchScheduler")
-        self._epochs_closed, self._restored = closed, {}
-        for index, state in optimizers.items():
-            if not str(index).isdecimal() or not isinstance(state, Mapping) or set(state) != {"rounds", "foreign"}:
-                raise ValueError(
-                    "the state of a TorchScheduler must map the indices of optimizers to rounds and foreign, got"
-                    f" {index!r}: {state!r}"
-                )
-            rounds = state["rounds"]
-            require(is_count(rounds), "rounds in the state of a TorchScheduler", "a whole number >= 0", rounds)
-            self._restored[int(index)] = {"rounds": state["rounds"], "foreign": validated(state["foreign"])}
+        self._epochs_closed, self._restored = state_dict.get("epochs_closed", 0), restored
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_foreign": {}, "_settled": set()}
-
-
-class _Words(str):
-    """A string that shows itself without quotes."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def _called(scheduler: Any) -> Callable[..., Any]:
-    """A factory, from itself or its import path."""
-    if isinstance(scheduler, str):
-        return imported(scheduler)
-    if not callable(scheduler):
-        raise TypeError(
-            "scheduler must be a scheduler's class or a callable that makes one from an optimizer, got"
-            f" {scheduler!r}; write TorchScheduler(torch.optim.lr_scheduler.StepLR, step_size=30)"
-        )
-    return scheduler  # type: ignore[no-any-return]
-
-
-def _check_milestones(milestones: list[int] | None, schedulers: int) -> None:
-    if milestones is not None:
-        if not isinstance(milestones, list | tuple):
-            raise TypeError(f"milestones must be a list of numbers of steps, got {milestones!r}")
-        for milestone in milestones:
-            require_int("milestones", milestone, minimum=1)
-        require(list(milestones) == sorted(set(milestones)), "milestones", "increasing", milestones)
-        require(
-            len(milestones) == schedulers - 1, "milestones", f"one fewer than the {schedulers} schedulers", milestones
-        )

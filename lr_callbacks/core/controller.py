@@ -11,14 +11,14 @@ from lr_callbacks.core import epochs, saved_state, timeline_state
 from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.base_values import give_back, note_configured, read_configured, take_configured, take_restored
+from lr_callbacks.core.foreign_lrs import ForeignLRs, take_as_base, warn_of_zero
 from lr_callbacks.core.group_checks import check_numbers, require_lrs
-from lr_callbacks.core.lightning_names import MisconfigurationException, rank_zero_info, rank_zero_warn
 from lr_callbacks.core.lr_scale import mark_scales, scale_added_group
 from lr_callbacks.core.native_schedulers import TakenOut, momentum_after_native_run
 from lr_callbacks.core.plan import plan_records, tell_of_another_plan
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.schedule import LRSchedule
-from lr_callbacks.core.table import HyperTable
+from lr_callbacks.core.table import HyperTable, make_tables
 from lr_callbacks.core.terms import Term, build_terms
 from lr_callbacks.core.timeline import Beginning, Timeline
 from lr_callbacks.core.wall_clock import WallClock
@@ -58,18 +58,16 @@ class Controller:
         self.replaced: list[TakenOut] = []
         self.plan: list[dict[str, Any]] = []
         self._advancing = tuple(schedule for schedule in self.schedules if schedule.advances)
-        self._finetuned = False
         self._look = False
-        self._warned = False
+        self._foreign = ForeignLRs(self.optimizer, self.name)
         self._bases: list[float] = []
         self._tables: list[HyperTable] = []
         self._hooks: list[Callable[[], None]] = []
-        optimizer = self.optimizer
-        require_lrs(optimizer, self.name)
-        check_numbers(optimizer)
-        self.scales = read_configured(optimizer, self.name)
-        self._configured = [pg.get_lr(group) for group in optimizer.param_groups]
-        self._configured_others = [pg.numbers_of(group) for group in optimizer.param_groups]
+        require_lrs(self.optimizer, self.name)
+        check_numbers(self.optimizer)
+        self.scales = read_configured(self.optimizer, self.name)
+        self._configured = [pg.get_lr(group) for group in self.optimizer.param_groups]
+        self._configured_others = [pg.numbers_of(group) for group in self.optimizer.param_groups]
 
     @property
     def name(self) -> str:
@@ -105,12 +103,12 @@ class Controller:
         Raises:
             MisconfigurationException: If the count is needed and not known, or a schedule cannot be resolved.
         """
-        self._finetuned = finetuned
+        self._foreign.finetuned = finetuned
         groups = self.optimizer.param_groups
         check_numbers(self.optimizer)
-        restored = saved_state.get_carried(self.optimizer)
+        restored, same = saved_state.get_carried(self.optimizer), False
         mark_scales(self.optimizer, self.scales, self._configured)
-        lrs_then, same = [pg.get_lr(group) for group in groups], False
+        lrs_then = [pg.get_lr(group) for group in groups]
         if restored is None:
             restored = before
             for scheduler in self.replaced if resumed and before is None else ():
@@ -119,7 +117,7 @@ class Controller:
         else:
             driven = {n for s in self.schedules for n in pg.select(self.optimizer, s.wanted_groups, who=repr(s))}
             same = take_restored(self.optimizer, self._configured, driven, self.name)
-        self.step = self._count_without_restore(steps_if_not_restored) if restored is None else restored.step
+        self.step = restored.step if restored else saved_state.count_without(steps_if_not_restored, self.name)
         self.timeline = Timeline(run, run.epochs, run.epochs)
         if restored is not None and restored.timeline is not None and clock is None:
             self.timeline = timeline_state.from_dict(restored.timeline, run)
@@ -131,7 +129,7 @@ class Controller:
         self.plan = plan_records(self.terms, self.schedules)
         for schedule in self._advancing:
             schedule.advance(self)
-        plan_then = None if restored is None else restored.plan
+        plan_then = restored.plan if restored else None
         self._look = finetuned and same and self.plan == plan_then
         self.adopt()
         for table in self._tables or self._new_tables():
@@ -143,30 +141,13 @@ class Controller:
             lrs_then = lrs_then if before is None else lrs_now
             tell_of_another_plan(self.name, self.step, plan_then, self.plan, lrs_then, lrs_now)
         saved_state.forget_carried(self.optimizer)
-        self._start_clock()
-
-    def _count_without_restore(self, steps: int | None) -> int:
-        if steps is None:
-            raise MisconfigurationException(
-                f"{self.name} has already stepped, but the number of its steps is unknown: it is stored in the"
-                " optimizer's state, and this checkpoint has none. Resume from a checkpoint that was saved with LR"
-                " callbacks in the Trainer, or start with a new Trainer."
-            )
-        if steps:
-            rank_zero_info(
-                f"This checkpoint was saved without lr_callbacks. Schedules of {self.name} continue at step {steps}"
-                " (trainer.global_step) from the configured LR."
-            )
-        return steps
-
-    # ------------------------------------------------------------------ the clock
-    def _start_clock(self) -> None:
         self._hooks = [
             hooks.on_step(self.optimizer, self._after_step),
             hooks.on_save(self.optimizer, self._carry),
             hooks.on_load(self.optimizer, self._after_load),
         ]
 
+    # ------------------------------------------------------------------ the clock
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the values of the next one are written before anybody looks."""
         groups = optimizer.param_groups
@@ -224,13 +205,12 @@ class Controller:
 
     def retime(self, timeline: Timeline) -> None:
         """Continue on another timeline from the current step."""
-        is_known, self.timeline = timeline == self.timeline, timeline
-        if is_known:
-            return
-        self.resolve()
-        for schedule in self._advancing:
-            schedule.advance(self)
-        self.write()
+        if timeline != self.timeline:
+            self.timeline = timeline
+            self.resolve()
+            for schedule in self._advancing:
+                schedule.advance(self)
+            self.write()
 
     # ------------------------------------------------------------------ writing
     def rewrite(self, *, resolve: bool = False) -> None:
@@ -252,18 +232,8 @@ class Controller:
 
     def _new_tables(self) -> list[HyperTable]:
         end = self.run.total_steps if self.clock is not None else self.timeline.end
-        params = list(dict.fromkeys(term.param for term in self.terms))
-        self._tables = [
-            HyperTable(
-                param,
-                self.optimizer.param_groups,
-                [term for term in self.terms if term.param == param],
-                one_by_one=self.clock is None,
-                end=end,
-                on_foreign=self._tell_of_foreign if param == "lr" else None,
-            )
-            for param in params
-        ]
+        groups, one_by_one = self.optimizer.param_groups, self.clock is None
+        self._tables = make_tables(self.terms, groups, one_by_one=one_by_one, end=end, on_foreign=self._foreign.report)
         return self._tables
 
     def table_of(self, param: str) -> HyperTable | None:
@@ -303,55 +273,21 @@ class Controller:
         if added or len(groups) != len(self._bases):
             self.resolve()
         note_configured(self.optimizer, self.terms, self._configured_others, self.name)
-        factors = self._factors("lr") if added or self._look else {}
+        factors = self._factors() if added or self._look else {}
         for number in added:
-            self._rebase(number, factors.get(number, 1.0))
-            if pg.get_lr(groups[number]) == 0 and number in factors:
-                rank_zero_warn(
-                    f"Group {number} was added to {self.name} with LR 0 and stays there; give it an LR above 0 (a"
-                    " finetuning callback took a share of an LR that was 0 at that step)."
-                )
+            take_as_base(groups[number], factors.get(number, 1.0))
+            if number in factors:
+                warn_of_zero(groups[number], number, self.name)
         if self._look:
             self._look = False
-            self._find_foreign_lrs(added, factors)
+            self._foreign.look([number for number in factors if number not in added], factors)
         self._bases, self._tables = [group[pg.BASE_LR] for group in groups], []
 
-    def _factors(self, param: str) -> dict[int, float]:
-        """The product of the factors of each driven group, now."""
-        self._tables = []
-        table = self.table_of(param)
+    def _factors(self) -> dict[int, float]:
+        """The product of the factors of the LR of each driven group, now; by a table that is not kept."""
+        table = next((table for table in self._new_tables() if table.param == "lr"), None)
         self._tables = []
         return {} if table is None else dict(zip(table.driven, table.factors(self.now).tolist(), strict=True))
-
-    def _rebase(self, number: int, factor: float) -> None:
-        group = self.optimizer.param_groups[number]
-        lr = pg.get_lr(group)
-        group[pg.BASE_LR] = lr / factor if factor != 0 else lr
-
-    def _find_foreign_lrs(self, added: list[int], factors: dict[int, float]) -> None:
-        for number, factor in factors.items():
-            group = self.optimizer.param_groups[number]
-            ours = group[pg.BASE_LR] * factor
-            if number in added or pg.holds_lr(group, ours):
-                continue
-            if self._finetuned:
-                self._rebase(number, factor)
-            else:
-                self._tell_of_foreign(group, pg.get_lr(group), ours)
-
-    def _tell_of_foreign(self, group: pg.ParamGroup, theirs: float, ours: float) -> None:
-        """Warn once that the LR of a group is not the one that was written."""
-        if self._warned or self._finetuned:
-            return
-        self._warned = True
-        number = next(place for place, each in enumerate(self.optimizer.param_groups) if each is group)
-        built = (
-            "a torch scheduler that was built on the optimizer, or by " if hooks.has_scheduler(self.optimizer) else ""
-        )
-        rank_zero_warn(
-            f"The LR of group {number} of {self.name} was changed from {ours:g} to {theirs:g} by {built}other code. It"
-            " will be overwritten at the next step. Remove that code, or exclude the group with groups=."
-        )
 
     # ------------------------------------------------------------------ the end
     def end(self) -> None:

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import is_count
+from lr_callbacks.core.lightning_names import MisconfigurationException, rank_zero_info
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,26 @@ def get_count(optimizer: Optimizer) -> int | None:
     if count is not None and not is_count(count):
         raise ValueError(f"the step count in the optimizer's state must be a whole number >= 0, got {count!r}")
     return count
+
+
+def count_without(steps: int | None, name: str) -> int:
+    """What an optimizer counts from where its state has brought no count: the steps that its Trainer says.
+
+    Raises:
+        MisconfigurationException: If it has stepped, and nobody knows how often.
+    """
+    if steps is None:
+        raise MisconfigurationException(
+            f"{name} has already stepped, but the number of its steps is unknown: it is stored in the optimizer's"
+            " state, and this checkpoint has none. Resume from a checkpoint that was saved with LR callbacks in the"
+            " Trainer, or start with a new Trainer."
+        )
+    if steps:
+        rank_zero_info(
+            f"This checkpoint was saved without lr_callbacks. Schedules of {name} continue at step {steps}"
+            " (trainer.global_step) from the configured LR."
+        )
+    return steps
 
 
 def get_elapsed(optimizer: Optimizer) -> int | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby, repeat
-from operator import is_, itemgetter
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,6 @@ class HyperTable:
         self._end = end
         self._most = max(1, min(ROWS, NUMBERS // max(len(self.driven), 1))) if one_by_one else 1
         self._on_foreign = on_foreign
-        self._value_of = itemgetter(param)
         self._first = 0
         self._rows: list[Any] = []  # of each step one number, or one for each driven group
         self._parts: list[tuple[list[Row] | None, Term | None]] = []  # known rows and live terms, in their order
@@ -214,11 +212,10 @@ class HyperTable:
         else:
             row = values if values.__class__ is list else [values] * len(mine)
             lasts = written if written.__class__ is list else [written] * len(mine)
-            if all(map(is_, map(self._value_of, mine), lasts)):
-                for group, value in zip(mine, row, strict=True):
+            for group, value, last in zip(mine, row, lasts, strict=True):
+                if group[key] is last:
                     group[key] = value
-            else:
-                for group, value, last in zip(mine, row, lasts, strict=True):
+                else:
                     self._replace(group, value, last)
         self._written = values
 
@@ -230,6 +227,22 @@ class HyperTable:
         elif last is not None and held != last and self._on_foreign is not None:
             self._on_foreign(group, float(held), last)
         pg.set_value(group, self.param, value)
+
+
+def make_tables(
+    terms: Sequence[Term],
+    groups: Sequence[pg.ParamGroup],
+    *,
+    one_by_one: bool,
+    end: int | None,
+    on_foreign: Foreign,
+) -> list[HyperTable]:
+    """A table for each entry that terms drive; LRs are watched for values of other code."""
+    tables = []
+    for param in dict.fromkeys(term.param for term in terms):
+        mine, watch = [term for term in terms if term.param == param], on_foreign if param == "lr" else None
+        tables.append(HyperTable(param, groups, mine, one_by_one=one_by_one, end=end, on_foreign=watch))
+    return tables
 
 
 def rows_of(values: Array) -> list[Any]:

@@ -129,7 +129,7 @@ BUDGET = {
     "InverseSqrt": (0.56, 16),
     "WarmupStableDecay": (0.56, 16),
     "Rex": (0.56, 16),
-    "LambdaFactor": (1.09, 9),
+    "LambdaFactor": (1.09, 16),
     "Warmup x SGDR x plateau": (0.58, 16),
 }
 SLACK = 1.2
