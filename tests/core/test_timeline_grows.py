@@ -81,18 +81,18 @@ def test_epochs_that_shrink_too():
 
 @pytest.mark.filterwarnings("ignore:.*your dataloader is not resumable.*")
 @pytest.mark.parametrize("name", MAKE)
-def test_a_resume_from_any_moment_is_bit_equal(name, tmp_path):
+def test_a_resume_from_any_third_moment_is_bit_equal(name, tmp_path):
     options = {} if "plateau" in name else {"limit_val_batches": 0}
     save = SaveEverywhere(tmp_path)
     full = fit_growing([*MAKE[name](), save], **options)
     compared = 0
-    for path, count in save.saved:
+    for path, count in save.saved[list(MAKE).index(name) % 3 :: 3]:  # each moment is another schedule's
         rest = fit_growing(MAKE[name](), ckpt_path=path, **options)
         # from the last batch of an epoch Lightning goes on with the loader of the epoch that is over
         if count + len(rest.lrs) == len(full.lrs):
             assert rest.lrs == full.lrs[count:], path
             compared += len(rest.lrs)
-    assert compared > 500
+    assert compared > 170
 
 
 class EndsEarly(Net):
