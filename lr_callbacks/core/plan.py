@@ -72,8 +72,7 @@ def tell_of_another_plan(
         lrs_then: The LRs in the checkpoint; None where no checkpoint was loaded: a Trainer fits again.
         lrs: The LRs now.
     """
-    gone = "; ".join(record_text(record) for record in then if record not in now) or "nothing"
-    come = "; ".join(record_text(record) for record in now if record not in then) or "nothing"
+    gone, come = _only_in(then, now), _only_in(now, then)
     if lrs_then is None:
         first = f"This fit continues {name} at step {step} with a different schedule than the previous fit's:"
         old, was, lr = "the previous fit", "before", ""
@@ -85,6 +84,13 @@ def tell_of_another_plan(
         f"The new schedule is used. To keep the old one, use the arguments, max_epochs and max_steps of {old}, or give"
         " lengths in steps."
     )
+
+
+def _only_in(plan: list[dict[str, Any]], other: list[dict[str, Any]]) -> str:
+    """The records of one plan that the other lacks, in the order in which they start."""
+    records = [record for record in plan if record not in other]
+    records.sort(key=lambda record: (min(record.get("start") or [0.0]), record.get("class") != "Warmup"))
+    return "; ".join(record_text(record) for record in records) or "nothing"
 
 
 def record_text(record: dict[str, Any]) -> str:
