@@ -46,9 +46,7 @@ def test_a_run_under_a_time_limit_is_drawn_over_time(workplace, tmp_path, capsys
 
 
 def test_a_run_over_time_and_one_over_steps_share_no_axis(workplace, tmp_path):
-    with pytest.raises(
-        ValueError, match="one counts optimizer step, another time, in 1/1000 of 30 min"
-    ):
+    with pytest.raises(ValueError, match="one counts optimizer step, another time, in 1/1000 of 30 min"):
         run("plot", "--config", str(CONFIGS / "sgdr.yaml"), "--config", by_time(tmp_path))
 
 
