@@ -1,4 +1,4 @@
-# Everything that is run on the project, by the tools of the environment that is active. `make` alone checks it all.
+# The checks of the project, with the tools of the active environment. `make` alone runs all that `all` lists.
 .PHONY: all lint types tests packaging bench pictures docs oldest-torch
 
 all: lint types docs packaging tests
@@ -13,7 +13,7 @@ types:
 tests:
 	pytest
 
-# The oldest torch that pyproject.toml allows, in an environment of its own (5 GB, which are deleted again).
+# The oldest torch that pyproject.toml allows, in a separate environment (5 GB, deleted afterwards).
 oldest-torch:
 	bash tests/helpers/oldest_torch.sh
 
@@ -26,6 +26,8 @@ bench:
 
 pictures:
 	python configs/draw_pictures.py
+	python docs/draw_overviews.py
+	python docs/draw_concepts.py
 
 docs:
 	python -m sphinx --builder html --fresh-env --fail-on-warning --keep-going --nitpicky --quiet docs site

@@ -28,7 +28,11 @@ NO_SCHEDULES = ("range_test", "sweep", "one_cycle_auto")
 """Configurations that find an LR by training, which cannot be drawn before."""
 LOSSES = [1.0, 0.6, 0.4, 0.3, 0.3, 0.3, 0.25, 0.25, 0.25, 0.22, 0.22, 0.22, 0.2, 0.2, 0.2]
 """What the plateau reductions are shown: a loss that stalls now and then."""
-WIDTH, HEIGHT, EDGE = 240, 80, 4
+WIDTH, HEIGHT = 250, 110
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 20
+"""Room around the curve, for the labels of the axes."""
+GRAY = "#808080"
+"""Of axes and labels: readable on a light page and on a dark one, as the picture has no background."""
 BEGIN, END = "<!-- schedules: drawn by configs/draw_pictures.py -->", "<!-- end of schedules -->"
 
 
@@ -58,20 +62,36 @@ def checksum(lrs: list[float]) -> str:
     return hashlib.sha256(table.encode()).hexdigest()
 
 
-def picture(lrs: list[float]) -> str:
-    """The LRs over the steps from 0 up as an SVG without text: each step's LR is held until the next step."""
-    across, up = (WIDTH - 2 * EDGE) / len(lrs), (HEIGHT - 2 * EDGE) / max(lrs)
-    heights = [f"{HEIGHT - EDGE - lr * up:.4g}" for lr in lrs]
-    path = f"M{EDGE} {heights[0]}"
+def picture(lrs: list[float], over: str = "optimizer step", end: str | None = None) -> str:
+    """The LRs over the steps from 0 up as an SVG: each step's LR is held until the next step.
+
+    Args:
+        lrs: LR at each step.
+        over: Label of the horizontal axis.
+        end: Label of its end; None for the number of steps.
+    """
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    across, up = (right - LEFT) / len(lrs), (bottom - TOP) / max(lrs)
+    heights = [f"{bottom - lr * up:.4g}" for lr in lrs]
+    path = f"M{LEFT} {heights[0]}"
     for step in range(1, len(lrs)):
         if heights[step] != heights[step - 1]:
-            path += f"H{EDGE + step * across:.4g}V{heights[step]}"
-    path += f"H{WIDTH - EDGE}"
-    axes = f"M{EDGE} {EDGE}V{HEIGHT - EDGE}H{WIDTH - EDGE}"
+            path += f"H{LEFT + step * across:.4g}V{heights[step]}"
+    path += f"H{right}"
+    labels = [
+        (LEFT - 5, TOP + 4, "end", f"{max(lrs):.2g}"),
+        (LEFT - 5, (TOP + bottom) // 2 + 4, "end", "LR"),
+        (LEFT - 5, bottom + 4, "end", "0"),
+        (LEFT, HEIGHT - 5, "start", "0"),
+        ((LEFT + right) // 2, HEIGHT - 5, "middle", over),
+        (right, HEIGHT - 5, "end", end or str(len(lrs))),
+    ]
+    texts = "".join(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>' for x, y, anchor, text in labels)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
         f' fill="none">\n<metadata>{checksum(lrs)}</metadata>\n'
-        f'<path d="{axes}" stroke="#888"/>\n'
+        f'<g fill="{GRAY}" font-family="sans-serif" font-size="11">{texts}</g>\n'
+        f'<path d="M{LEFT} {TOP}V{bottom}H{right}" stroke="{GRAY}"/>\n'
         f'<path d="{path}" stroke="#2a7ae2" stroke-width="2" stroke-linejoin="round"/>\n</svg>\n'
     )
 
@@ -109,7 +129,8 @@ def main() -> None:
     for old in PICTURES.glob("*.svg"):
         old.unlink()
     for path in schedules():
-        (PICTURES / f"{path.stem}.svg").write_text(picture(lrs_of(path)), encoding="utf-8")
+        drawn = picture(lrs_of(path), *(("time", "max_time") if "max_time:" in path.read_text("utf-8") else ()))
+        (PICTURES / f"{path.stem}.svg").write_text(drawn, encoding="utf-8")
     PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

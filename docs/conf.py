@@ -1,9 +1,11 @@
-"""How the reference is built: `make docs`, which fails on a name that leads nowhere or that the reference lacks."""
+"""How the site is built: `make docs`, which fails on a broken link or a name that the reference lacks."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import docstring_parser
@@ -18,10 +20,16 @@ import lr_callbacks
 from lr_callbacks import LRCallback, schedules
 from lr_callbacks.cli.registry import COMMANDS, FLAGS
 
+sys.path.insert(0, str(Path(__file__).parent))
+import formulas
+
 project, version, release = "lr_callbacks", lr_callbacks.__version__, lr_callbacks.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
+html_math_renderer = "mathml"
 html_theme = "furo"
+html_static_path, html_css_files = ["static"], ["site.css"]
 html_title = f"lr_callbacks {version}"
 html_show_copyright = False
 html_copy_source = False
@@ -42,7 +50,7 @@ default_role = "name"
 
 
 def documented(part: object) -> bool:
-    """Whether it is a function or a class, and no list of words."""
+    """Whether it is a function or a class, not a constant."""
     return inspect.isclass(part) or inspect.isfunction(inspect.unwrap(part))  # type: ignore[arg-type]
 
 
@@ -87,14 +95,21 @@ class Listed(SphinxDirective):
         return self.parse_text_to_nodes("\n\n".join(f".. auto{kind}:: {module}.{name}" for name in names))
 
 
-class Schedules(Listed):
-    """Every public callback with a schedule, in the order of the alphabet."""
+class Schedules(SphinxDirective):
+    """Every public callback with a schedule, in alphabetical order: formula, picture, docstring."""
 
     def run(self) -> list[nodes.Node]:
         """Find them."""
         public = {name: getattr(lr_callbacks, name) for name in sorted(lr_callbacks.__all__, key=str.lower)}
         kinds = {name: cls for name, cls in public.items() if inspect.isclass(cls) and issubclass(cls, LRCallback)}
-        return self.listed("class", "lr_callbacks", [n for n, cls in kinds.items() if cls.drives and cls != LRCallback])
+        lines: list[str] = []
+        for name in [name for name, cls in kinds.items() if cls.drives and cls != LRCallback]:
+            shown = formulas.SHOWN[name]
+            image = f".. image:: ../configs/pictures/{shown.picture}.svg"
+            lines += [name, "-" * len(name), "", f".. math:: {shown.formula}", "", image]
+            lines += [f"   :alt: LR over the run, as in configs/{shown.picture}.yaml", ""]
+            lines += [f".. autoclass:: lr_callbacks.{name}", ""]
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
 class Factors(Listed):
@@ -109,7 +124,7 @@ class Factors(Listed):
 
 
 class Commands(SphinxDirective):
-    """The subcommands beside LightningCLI's: sentence and flags from where `lr-callbacks --help` has them."""
+    """The commands that LightningCLI lacks: sentence and flags as `lr-callbacks --help` prints them."""
 
     def run(self) -> list[nodes.Node]:
         """A list of flags for each command."""
@@ -139,6 +154,7 @@ def require_all(app: Sphinx, env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> None:
     """Enter what this file defines."""
+    formulas.register(app)
     app.add_role("name", name_role)
     app.add_directive("schedules", Schedules)
     app.add_directive("factors", Factors)

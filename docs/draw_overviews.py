@@ -1,9 +1,9 @@
-"""Draw the README's two overviews: the shapes of the schedules, and what a range test finds on the digits.
+"""Draw the two overviews of README and guide: the shapes of the schedules, and a range test on the digits.
 
     python docs/draw_overviews.py
 
 writes ``docs/pictures/schedules.png`` (from `preview`) and ``docs/pictures/range_test.png`` (from a real test, some
-seconds). Both carry what they were drawn from as their description, which a test compares with what is so today.
+seconds). Both carry what they were drawn from as their description, which a test compares with today's values.
 """
 
 from __future__ import annotations
@@ -40,12 +40,15 @@ from lr_callbacks import (
 from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 STEPS, STEPS_PER_EPOCH = 400, 20
 LOSSES = [1.0, 0.8, 0.6, 0.5, 0.45, 0.4, 0.36, 0.33, 0.33, 0.33, 0.33, 0.3, 0.28, 0.28, 0.28, 0.28, 0.28, 0.28, 0.28]
-"""What the plateau reduction listens to, epoch by epoch: a loss that stalls twice."""
+"""The metric of the plateau reduction, epoch by epoch: a loss that stalls twice."""
+GRAY = "#808080"
+"""Of axes and text: readable on a light page and on a dark one, as the pictures have no background."""
 SHAPES: dict[str, list[Callback]] = {
     'Warmup("10%")': [Warmup("10%")],
     "OneCycle()": [OneCycle()],
@@ -67,7 +70,7 @@ SHAPES: dict[str, list[Callback]] = {
         ReduceLROnPlateau("val_loss", factor=0.5, patience=1),
     ],
 }
-"""Title -> callbacks; the last are drawn wide, for they show what three make together."""
+"""Title -> callbacks; the last panel is wide: three schedules combined."""
 
 
 def curves() -> dict[str, list[float]]:
@@ -88,23 +91,30 @@ def overview(drawn: dict[str, list[float]]) -> Figure:
     """A panel for each shape, and a wide one for all together."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    figure = Figure(figsize=(10, 7.2), layout="constrained")
     grid = figure.add_gridspec(4, 4, height_ratios=[1, 1, 1, 1.4])
     *single, together = drawn.items()
     panels = [(figure.add_subplot(grid[place // 4, place % 4]), *drawing) for place, drawing in enumerate(single)]
     panels.append((figure.add_subplot(grid[3, :]), *together))
     for axes, title, lrs in panels:
         axes.plot(lrs, color="#2a7ae2", linewidth=2, drawstyle="steps-post")
-        axes.set_title(title, fontsize=9, fontfamily="monospace")
+        axes.set_title(title, fontsize=9, fontfamily="monospace", color=GRAY)
         axes.set_ylim(0, 0.106)
         axes.set_yticks([0, 0.1], ["0", "lr"], fontsize=8)
-        axes.set_xticks([0, STEPS], ["", ""])
-        axes.spines[["top", "right"]].set_visible(False)
-    axes = panels[-1][0]
-    axes.set_xticks([0, STEPS], ["first optimizer step", "last"], fontsize=8)
-    axes.get_xticklabels()[0].set_horizontalalignment("left")
-    axes.get_xticklabels()[1].set_horizontalalignment("right")
+        axes.set_ylabel("LR", fontsize=8, labelpad=-4)
+        axes.set_xticks([0, STEPS], ["0", str(STEPS)], fontsize=8)
+        axes.set_xlabel("optimizer step", fontsize=8, labelpad=-8)
+        in_gray(axes)
     return figure
+
+
+def in_gray(axes: Axes) -> None:
+    """Draw axes and labels so that they can be read on any page."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRAY)
+    axes.tick_params(colors=GRAY)
+    for label in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        label.set_color(GRAY)
 
 
 def range_test() -> RangeTestResult:
@@ -116,19 +126,19 @@ def range_test() -> RangeTestResult:
     return lr_range_test(trainer, DigitsClassifier(), DigitsDataModule(), verbose=False)
 
 
-def save(figure: Figure, name: str, drawn_from: str) -> None:
-    """Write a small PNG with a description."""
+def save(figure: Figure, name: str, drawn_from: str, *, transparent: bool = True) -> None:
+    """Write a small PNG with a description, without a background unless `transparent` is False."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     drawn, description = io.BytesIO(), PngInfo()
-    figure.savefig(drawn, dpi=120)
+    figure.savefig(drawn, dpi=120, transparent=transparent)
     description.add_text("Description", drawn_from)
-    Image.open(drawn).convert("RGB").quantize(32).save(PICTURES / name, optimize=True, pnginfo=description)
+    Image.open(drawn).quantize(64, Image.Quantize.FASTOCTREE).save(PICTURES / name, optimize=True, pnginfo=description)
 
 
 def main() -> None:
-    """Draw both anew."""
+    """Draw both again."""
     from lr_callbacks.range_test.plot import draw
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -136,7 +146,7 @@ def main() -> None:
     drawn = curves()
     save(overview(drawn), "schedules.png", checksum(drawn))
     result = range_test()
-    save(draw(result), "range_test.png", f"{result.suggestion:.3e}")
+    save(draw(result), "range_test.png", f"{result.suggestion:.3e}", transparent=False)
     print(result.verdict)
 
 

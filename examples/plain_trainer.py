@@ -1,4 +1,4 @@
-"""Two callbacks in a plain Trainer with a module of your own: warm up for 5 % of the run, then one cycle.
+"""Two callbacks in a plain Trainer with a module of your own: warm up for 5 % of the run, then a cosine.
 
 python examples/plain_trainer.py
 """
@@ -8,11 +8,11 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lr_callbacks import OneCycle, Warmup
+from lr_callbacks import CosineAnnealing, Warmup
 
 
 class Regression(LightningModule):
-    """Learn the sine of a sum; nothing in here knows of a schedule."""
+    """Learn the sine of a sum; the module knows nothing of the schedule."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ def main() -> None:
     data = DataLoader(TensorDataset(x, x.sum(1, keepdim=True).sin()), batch_size=64, shuffle=True)
     trainer = Trainer(
         max_epochs=10,
-        callbacks=[Warmup("5%"), OneCycle()],
+        callbacks=[Warmup("5%"), CosineAnnealing()],
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,

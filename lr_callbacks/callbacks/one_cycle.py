@@ -78,6 +78,7 @@ class OneCycle(LRCallback):
     """
 
     fills_run = True
+    warms_up = True
 
     def __init__(
         self,
@@ -187,7 +188,7 @@ class OneCycle(LRCallback):
     def describe(self) -> str:
         """Peak and shape."""
         peak = "the optimizer's LR" if self.max_lr is None else f"{self.max_lr:g}"
-        return f"peak {peak}, {self.anneal_strategy}"
+        return f"up to {peak}, then down ({'cosine' if self.anneal_strategy == 'cos' else 'linear'})"
 
     def phase_at(self, t: float, time: ScheduleTime) -> str:
         """Which way the cycle goes."""

@@ -88,6 +88,7 @@ class WarmupStableDecay(LRCallback):
             rule = "above 0 and below 1 for the exponential decay without decay_ratio"
             require(0 < end_factor < 1, "end_factor", rule, end_factor)
         self.warmup_steps = warmup_steps
+        self.warms_up = warmup_steps != 0
         self.decay_steps = decay_steps
         self.decay_shape = decay_shape
         self.start_factor = start_factor

@@ -1,4 +1,4 @@
-"""What a configuration will do to LR and momentum, step by step: a fit that ends before its first batch is asked."""
+"""LR and momentum of a configuration at each step, from a fit that ends before its first batch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Curve:
 
 
 class StopBeforeFirstBatch(Callback):
-    """Keep what is known when training starts, and let the fit end there, as one of no epochs."""
+    """Record optimizers and run length when training starts, and end the fit there."""
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -101,7 +101,7 @@ def curves_of(
         run = stop.run if total_steps is None else replace(stop.run, total_steps=total_steps)
         run = run if steps_per_epoch is None else replace(run, epochs=((0, steps_per_epoch),))
     if run.total_steps is None:
-        raise run.unknown("plot draws to the end of the run; write --total_steps=1000, for it needs the run's length")
+        raise run.unknown("plot needs the length of the run; write --total_steps=1000")
     curves = []
     for index, optimizer in enumerate(stop.optimizers):
         lrs, momenta = rehearsed(callbacks, optimizer, run, metrics=metrics, index=index, points=total_steps)

@@ -1,9 +1,10 @@
-"""Pure: what jsonargparse has against a configuration, in one line that names the file and the entry."""
+"""Pure: what is wrong with a command line or a configuration, in one line that names the file and the entry."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 KEY = re.compile(r'Parser key "(\S+)"(?: element \d+)?:')
@@ -12,7 +13,7 @@ POSITION = r'\s*in "<\w+ string>", line (\d+), column (\d+):?'
 
 
 def syntax_error(message: str) -> str | None:
-    r"""Why a file is no YAML, and where; None if the message tells of something else.
+    r"""Why a file is not YAML, and where; None if the message is about something else.
 
     Example:
         >>> syntax_error(
@@ -54,6 +55,51 @@ def not_used_here(message: str) -> str | None:
     return f"{found[1] or ''}{found[2]} is not used here. {way_out}"
 
 
+def unknown_command(message: str) -> str | None:
+    """What to say of a command that does not exist; None if the message is about something else.
+
+    Example:
+        >>> unknown_command("argument subcommand: invalid choice: 'fitt' (choose from 'fit', 'plot')")
+        "no command is called 'fitt'. Did you mean fit? Commands: init, fit, plot"
+    """
+    found = re.search(r"subcommand: invalid choice: '(.*)' \(choose from (.*)\)", message)
+    if not found:
+        return None
+    commands = ["init", *re.findall(r"[\w-]+", found[2])]
+    near = get_close_matches(found[1], commands, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"no command is called {found[1]!r}.{hint} Commands: {', '.join(commands)}"
+
+
+def missing_file(message: str) -> str | None:
+    r"""What to say of a configuration that does not exist; None if the message is about something else.
+
+    Example:
+        >>> missing_file("Parser key \"config\": File does not exist: '/home/me/my_rum.yaml'")
+        'Configuration not found: /home/me/my_rum.yaml. To write a commented one: lr-callbacks init'
+    """
+    found = re.search(r"""Parser key "config": File does not exist: '(.*)'""", message)
+    return f"Configuration not found: {found[1]}. To write a commented one: lr-callbacks init" if found else None
+
+
+def missing_argument(message: str) -> str | None:
+    """What to write where a callback lacks an argument; None if the message is about something else.
+
+    Example:
+        >>> text = "Problem with given class_path 'lr_callbacks.Warmup': the following arguments are required: duration"
+        >>> missing_argument(f'Parser key "trainer.callbacks": {text}')
+        'Warmup needs duration. Write --trainer.callbacks.duration=VALUE after --trainer.callbacks+=Warmup'
+    """
+    found = re.search(
+        r"given class_path '(?:\w+\.)*(\w+)':\s+the following arguments are required: ([\w.]+)(?:, [\w.]+)*", message
+    )
+    if not found or not message.startswith('Parser key "trainer.callbacks"'):
+        return None
+    return (
+        f"{found[1]} needs {found[2]}. Write --trainer.callbacks.{found[2]}=VALUE after --trainer.callbacks+={found[1]}"
+    )
+
+
 def entry_of(message: str) -> str | None:
     r"""The entry that a message is about, by its full name.
 
@@ -68,7 +114,7 @@ def entry_of(message: str) -> str | None:
 
 
 def _keys(message: str) -> list[re.Match[str]]:
-    """The entries that a message names, each below the one before; those of other types than the first are left out."""
+    """The nested entries that a message names; those of alternative types after the first are left out."""
     keys: list[re.Match[str]] = []
     for key in KEY.finditer(message):
         if keys and _indent(message, key) <= _indent(message, keys[-1]):
@@ -102,20 +148,33 @@ def wrong_value(message: str) -> str | None:
     types = re.findall(r"Expected an? (?!path but)(.+?)(?=\. |: |$)", rest[: given.start()], re.MULTILINE)
     if not types:
         return None
-    return f"{entry_of(message)} must be {' or '.join(dict.fromkeys(map(_type, types)))}, got {given[1]!r}"
+    allowed = dict.fromkeys(choice for text in types for choice in _types(text))
+    near = get_close_matches(given[1], [choice.strip("'") for choice in allowed if choice[0] == "'"], n=1, cutoff=0.5)
+    hint = f". Did you mean {near[0]!r}?" if near else ""
+    return f"{entry_of(message)} must be {_or(list(allowed))}, got {given[1]!r}{hint}"
 
 
-def _type(text: str) -> str:
-    """A type as a user of YAML knows it."""
+def _or(choices: Sequence[str]) -> str:
+    """Choices in a sentence.
+
+    Example:
+        >>> _or(["int"]), _or(["'cos'", "'linear'", "null"])
+        ('int', "'cos', 'linear' or null")
+    """
+    return " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))
+
+
+def _types(text: str) -> list[str]:
+    """A type, or the values that it allows, as a user of YAML knows them."""
     literal = re.fullmatch(r"typing\.Literal\[(.+)\]", text)
     if literal:
-        return literal[1]
+        return literal[1].split(", ")
     name = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
-    return {"NoneType": "null", "dot import path string": "the import path of a class"}.get(name, name)
+    return [{"NoneType": "null", "dot import path string": "the import path of a class"}.get(name, name)]
 
 
 def file_of(message: str, files: Sequence[tuple[str, Any]]) -> str | None:
-    """The last of the files that have the entry a message is about, with the value that it is about.
+    """The last of the files with the entry, and the value, that a message is about.
 
     Args:
         message: From the parser.

@@ -1,4 +1,4 @@
-"""What `--help` says where the help that Lightning's docstrings make is cut off, says nothing, or is not true here."""
+"""Texts of `--help` where those from Lightning's docstrings are cut off, empty, or wrong here."""
 
 from __future__ import annotations
 
@@ -21,27 +21,26 @@ GROUPS = {
     "<class 'lightning": "Model",
     "A DataModule standardizes": "Data",
 }
-"""How the title of a group of options begins -> what it says instead."""
+"""Beginning of the title of a group of options -> its new title."""
 
 OPTIONS = {
-    "seed_everything": "Seed all random generators with this number; true draws one, false sets none.",
-    "trainer.max_epochs": "Train for this many epochs; -1 sets no limit. Default: 10, or no limit where max_steps or "
-    "max_time is given.",
-    "trainer.max_time": "Stop when this time is up: DD:HH:MM:SS (days, hours, minutes, seconds), or a dictionary such "
-    'as {"minutes": 30}. Schedules that last to the end of the run then end with it.',
-    "trainer.barebones": "Switch off everything that costs time except the training itself (checkpoints, loggers, "
-    "progress bar, self.log and more), to measure how fast the Trainer is.",
+    "seed_everything": "Seed of all random generators; true: a random seed, false: none.",
+    "trainer.max_epochs": "Number of epochs; -1: no limit. Default: 10, or no limit if max_steps or max_time is given.",
+    "trainer.max_time": "Time limit: DD:HH:MM:SS (days, hours, minutes, seconds), or a dictionary such as "
+    '{"minutes": 30}. Schedules without a length end at this time.',
+    "trainer.barebones": "Switch off everything except the training itself (checkpoints, loggers, progress bar, "
+    "self.log and more), to measure the speed of the Trainer.",
     "trainer.default_root_dir": "Folder for the runs. Default: runs.",
-    "ckpt_path": "Continue from, or evaluate, this checkpoint; last takes the newest one of the runs of this name.",
-    "weights_only": "Load only tensors and plain types from the checkpoint; false for one that you trust.",
-    "trainer.callbacks": "Add a callback, and after it its arguments: --trainer.callbacks+=OneCycle "
-    "--trainer.callbacks.max_lr=0.1. What it takes: --trainer.callbacks.help=OneCycle.",
-    "trainer.accelerator": "Train on this: cpu, gpu, mps, tpu or auto.",
-    "trainer.max_steps": "Stop after this many optimizer steps; -1 sets no limit.",
-    "model": "Class of the module, and its arguments: --model=my_module.Net --model.width=64. What it takes: "
+    "ckpt_path": "Checkpoint to continue from or to evaluate; last: the newest one of the runs of this name.",
+    "weights_only": "Load only tensors and plain types from the checkpoint; false only for one that you trust.",
+    "trainer.callbacks": "Add a callback, followed by its arguments: --trainer.callbacks+=OneCycle "
+    "--trainer.callbacks.max_lr=0.1. Its arguments: --trainer.callbacks.help=OneCycle.",
+    "trainer.accelerator": "Hardware: cpu, gpu, mps, tpu or auto.",
+    "trainer.max_steps": "Number of optimizer steps; -1 for no limit.",
+    "model": "Class of the module, and its arguments: --model=my_module.Net --model.width=64. Its arguments: "
     "--model.help=my_module.Net.",
     "data": "Class of the datamodule, and its arguments: --data=my_module.Data --data.batch_size=64.",
-    "sampler": "Choose the points by a grid, or by one of Optuna's samplers: tpe, random, gp.",
+    "sampler": "How points are chosen: the grid, or an Optuna sampler (tpe, random, gp).",
 }
 """Name of an option -> its help."""
 
@@ -74,7 +73,7 @@ class HelpAll(Action):
 
 
 class ShortFormatter(HelpFormatter):
-    """Help and default of each option, without its type and the names of all classes that would do."""
+    """Help and default of each option, without its type and the list of all possible classes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "max_help_position": 26})
@@ -92,7 +91,7 @@ class ShortFormatter(HelpFormatter):
 
 @contextmanager
 def shortened(parser: ArgumentParser, command: str) -> Iterator[None]:
-    """Leave all but the command's own options and the common ones out of the help meanwhile.
+    """Meanwhile show only the command's own options and the common ones.
 
     Args:
         parser: The parser of a command, after `improve`.
@@ -118,7 +117,7 @@ def shortened(parser: ArgumentParser, command: str) -> Iterator[None]:
 
 
 def improve(parser: ArgumentParser, command: str) -> None:
-    """Rewrite the help of a command's parser where it is no help.
+    """Rewrite the help of a command's parser where it does not help.
 
     Args:
         parser: The parser, with all of its options.

@@ -1,4 +1,4 @@
-"""What distinguishes one run from another, as hyper-parameters for every logger: LR, optimizer, schedule, arguments."""
+"""Hyper-parameters of a run for every logger: LR, optimizer, schedule and its arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lr_callbacks.core.lightning_names import (
 from lr_callbacks.core.param_groups import BASE_LR
 
 NOT_RESULTS = ("lr/", "momentum/", "weight_decay/")
-"""How the tags begin of what is set and not found."""
+"""Beginnings of the tags of values that are set, not measured."""
 
 
 class RunHyperparameters(Callback):

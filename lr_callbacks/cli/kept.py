@@ -1,4 +1,4 @@
-"""Arguments that a class takes over from the default that it replaces: `--model.optimizer=AdamW` keeps SGD's LR."""
+"""Arguments that a class inherits from the default that it replaces: `--model.optimizer=AdamW` keeps SGD's LR."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from jsonargparse import ArgumentParser
 
 
 def kept_arguments(model: Mapping[str, Any], words: Sequence[str], files: Sequence[tuple[str, Any]]) -> list[str]:
-    """Say which values come from the default of an argument although another class is chosen for it.
+    """Messages about values of the default class that another class for the same argument keeps.
 
-    LightningCLI keeps the values of all arguments that both classes have. Those given on the command line or in a file
-    are not among those that are said.
+    LightningCLI keeps the values of all arguments that both classes have. Values given on the command line or in a file
+    are not mentioned.
 
     Args:
         model: Its entry of the configuration: class_path and init_args.

@@ -1,4 +1,4 @@
-"""`lr-callbacks plot`: the LRs that configurations will use, step by step, before any training."""
+"""`lr-callbacks plot`: the LRs that configurations will use, step by step, without training."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def plot(
         cli: The command line that runs.
         model: Not used; each configuration is built by itself.
         datamodule: Likewise.
-        png: Write the picture to this file; its suffix chooses the format (.png, .svg, .pdf). RUNS stands for the
-            folder of all runs, NAME for the names of the configurations; null writes none.
-        csv: Write the table to this file, one row for each optimizer step; null writes none.
-        total_steps: Number of optimizer steps to draw (default: the length of the run). In a run that goes by the wall
-            clock these are points of time, equally far apart.
+        png: File of the picture; its suffix gives the format (.png, .svg, .pdf). RUNS stands for the folder of all
+            runs, NAME for the names of the configurations; null writes none.
+        csv: File of the table, one row for each optimizer step; null writes none.
+        total_steps: Number of optimizer steps to draw (default: the length of the run). With max_time: number of
+            equidistant points in time.
         steps_per_epoch: Optimizer steps per epoch, if it cannot be determined (manual optimization with several
             optimizers).
         metrics: Values of the metric for plateau reductions, one for each evaluation, such as [1.0,0.6,0.6,0.6].
@@ -62,7 +62,9 @@ def plot(
                 momenta[label] = curve.momenta
     if len(set(axes)) > 1:
         first, second = list(dict.fromkeys(axes))[:2]
-        raise ValueError(f"the configurations cannot share an axis: one counts {first}, one {second}; plot each")
+        raise ValueError(
+            f"the configurations cannot share an axis: one counts {first}, another {second}. Plot them one by one"
+        )
     cli.curves, cli.momenta = list(lrs.items()), momenta
     lines = ["", terminal_chart(lrs, over=axes[0])]
     if momenta:
@@ -80,14 +82,14 @@ def plot(
         lines.append(f"{title:<12}{file}")
     if listeners and not metrics:
         lines.append(
-            f"{', '.join(dict.fromkeys(listeners))} reduces by a metric. To draw it, give the value of each "
-            "evaluation: --metrics '[1.0,0.6,0.6]'"
+            f"{', '.join(dict.fromkeys(listeners))} depends on a metric and is not drawn. To draw it, give the "
+            "value of each evaluation: --metrics '[1.0,0.6,0.6]'"
         )
     sys.stdout.write("\n".join([*lines, ""]))
 
 
 def listening(callbacks: Sequence[Any]) -> list[str]:
-    """Names of the classes of those callbacks that reduce the LR by a metric."""
+    """Class names of the callbacks that depend on a metric."""
     from lr_callbacks.callbacks.base import LRCallback
 
     driving = [callback for callback in callbacks if isinstance(callback, LRCallback)]

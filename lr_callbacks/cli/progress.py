@@ -19,7 +19,7 @@ BAR_WIDTH = 6
 
 
 class OneLineProgressBar(RichProgressBar):
-    """Show epoch, batches, time left and metrics in one line; the version of the run stands in its folder's name."""
+    """Show epoch, batches, time left and metrics in one line, without the version of the run."""
 
     @override
     def configure_columns(self, trainer: Trainer) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What the command line says: errors that name the way out, no noise, and a result at the end."""
+"""Output of the command line: errors that name the way out, no noise, and a result at the end."""
 
 import logging
 import re
@@ -8,25 +8,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
-from shlex import quote
 from typing import Any, ClassVar, NoReturn
 
-import torch
 import yaml
 from jsonargparse import Namespace
 
 import lr_callbacks
 from lr_callbacks import LRCallback
-from lr_callbacks.cli.errors import file_of, not_used_here, syntax_error, wrong_value
+from lr_callbacks.cli.errors import (
+    file_of,
+    missing_argument,
+    missing_file,
+    not_used_here,
+    syntax_error,
+    unknown_command,
+    wrong_value,
+)
 from lr_callbacks.cli.help import shortened
 from lr_callbacks.core.lightning_names import (
     Callback,
-    LearningRateMonitor,
     LightningArgumentParser,
-    TensorBoardLogger,
-    Trainer,
     derives,
-    is_a,
     overrides,
 )
 from lr_callbacks.core.messages import LOGGERS
@@ -38,14 +40,14 @@ NOISE = (
     "does not have many workers",
     # Lightning's own call of a name that torch has deprecated.
     "isinstance(treespec, LeafSpec)` is deprecated",
-    # A resumed run writes into a new folder, so that it overwrites nothing: that is what we do on purpose.
+    # A resumed run writes into a new folder on purpose, so that it overwrites nothing.
     "The dirpath has changed from",
     # Offers of other products.
     "Tip: For seamless cloud",
 )
 
 NOISE_OF_TRAINING = ("Seed set to", "GPU available", "TPU available", "`Trainer", "💡 Tip")
-"""What Lightning says of a training, where none takes place."""
+"""Messages of Lightning about a training, for commands that train nothing."""
 
 KEYWORDS = ("best", "last", "hpc", "registry")
 """What Lightning accepts as a checkpoint in addition to a file name."""
@@ -53,20 +55,21 @@ KEYWORDS = ("best", "last", "hpc", "registry")
 
 @contextmanager
 def without_noise(*, of_training: bool = False) -> Iterator[None]:
-    """Drop the messages about which nobody at a terminal can, or needs to, do anything.
+    """Drop messages that a user at a terminal cannot act on, and the source line of warnings.
 
     Args:
-        of_training: Whether to drop those about a training too, for a command that trains nothing.
+        of_training: Whether to drop those about a training as well, for a command that trains nothing.
     """
     noises = (*NOISE, *NOISE_OF_TRAINING) if of_training else NOISE
 
-    def tells_something(record: logging.LogRecord) -> bool:
+    def is_wanted(record: logging.LogRecord) -> bool:
         return not any(noise in record.getMessage() for noise in noises)
 
     loggers = [logging.getLogger(name) for name in LOGGERS]
     handlers = [handler for logger in loggers for handler in logger.handlers]
     for handler in handlers:
-        handler.addFilter(tells_something)
+        handler.addFilter(is_wanted)
+    formatted, warnings.formatwarning = warnings.formatwarning, _without_source
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # meant for developers, such as Lightning's
@@ -74,12 +77,18 @@ def without_noise(*, of_training: bool = False) -> Iterator[None]:
                 warnings.filterwarnings("ignore", message="(?s).*" + re.escape(noise))
             yield
     finally:
+        warnings.formatwarning = formatted
         for handler in handlers:
-            handler.removeFilter(tells_something)
+            handler.removeFilter(is_wanted)
+
+
+def _without_source(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> str:
+    """A warning as a user of the command line needs it: without the place in the code that raised it."""
+    return f"{category.__name__.replace('User', '')}: {message}\n"
 
 
 class ShortErrorParser(LightningArgumentParser):
-    """A parser whose errors are the message and the way out, without two screens of usage before them."""
+    """A parser whose errors are the message and the way out, without the usage of all options."""
 
     files: ClassVar[list[str]] = []
     """The configurations that were read, for all parsers of a command line."""
@@ -100,14 +109,14 @@ class ShortErrorParser(LightningArgumentParser):
         sys.stdout.write(super().format_help())
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
-        """Read a configuration; a file that is no text, a checkpoint for one, is refused by its name."""
+        """Read a configuration; a file that is not text, such as a checkpoint, is refused by its name."""
         self.reading = str(path)
         try:
             parsed: Namespace = super().parse_path(path, *args, **kwargs)
             self.files.append(str(path))
             return parsed
         except UnicodeDecodeError:
-            self.error(f"config must be a text file, in YAML, got {str(path)!r}")
+            self.error(f"config must be a YAML file, got {str(path)!r}, which is not text")
         finally:
             self.reading = None
 
@@ -132,7 +141,7 @@ def contents(files: Sequence[str]) -> list[tuple[str, Any]]:
 
 
 def _short(message: str) -> str:
-    r"""The reason alone, where jsonargparse tells of everything that a class might have been instead.
+    r"""The reason alone, without jsonargparse's list of all types that were tried.
 
     Example:
         >>> long = (
@@ -143,11 +152,12 @@ def _short(message: str) -> str:
         >>> _short(long)
         "trainer.callbacks, class 'lr_callbacks.Warmup': required: duration"
     """
-    if answer := not_used_here(message):
-        return answer
+    for answer in (not_used_here, unknown_command, missing_file, missing_argument):
+        if said := answer(message):
+            return said
     key = re.match(r'Parser key "(\S+)":', message)
     if unknown := _unknown_class(message):
-        return f"{unknown[0]}: no class is known by the short name {unknown[1]}"
+        return f"{unknown[0]}: unknown class {unknown[1]}"
     if plain := syntax_error(message) or wrong_value(message):
         return plain
     reasons = re.findall(r"Problem with given class_path ('\S+'):\s+(?!\s|Parser key|Does not)(.+)", message)
@@ -174,7 +184,7 @@ def _unknown_class(message: str) -> tuple[str, str] | None:
 
 
 def _hint(message: str) -> str:
-    """The way out, where jsonargparse only says what is wrong."""
+    """The way out, where the message of jsonargparse has none."""
     refused = re.search(r"Problem with given class_path '(?:\w+\.)+(\w+)':\s+Option '\w+' is not accepted", message)
     callback = vars(lr_callbacks).get(refused[1]) if refused else None
     if isinstance(callback, type):
@@ -189,13 +199,10 @@ def _hint(message: str) -> str:
             + f"A class of your own needs its import path, such as my_module.{name} with my_module.py in this folder.\n"
         )
     if re.search(r"arguments are required: \w+\.model$", message):
-        return (
-            "Data of your own need a model: add --model=my_module.Net, or --model=DigitsClassifier for the sample "
-            "network.\n"
-        )
+        return "--data needs a model: add --model=my_module.Net, or --model=DigitsClassifier for the sample network.\n"
     module = re.search(r"No module named '(\S+)'", message)
     if module:
-        return f"{module[1]} is looked for in this folder ({Path.cwd()}) and among the installed packages.\n"
+        return f"{module[1]} is neither in this folder ({Path.cwd()}) nor an installed package.\n"
     return ""
 
 
@@ -207,10 +214,10 @@ def _known_callbacks() -> list[str]:
 
 
 def require_checkpoint(path: str | None) -> None:
-    """Raise where a file that is to be gone on from is not there, before anything is set up.
+    """Raise if the checkpoint to continue from does not exist, before anything is set up.
 
     Args:
-        path: What `--ckpt_path` says: a file, an address (``s3://...``), or a word such as ``last``.
+        path: Value of `--ckpt_path`: a file, an address (``s3://...``), or a word such as ``last``.
 
     Raises:
         ValueError: If it is a file that does not exist.
@@ -222,7 +229,7 @@ def require_checkpoint(path: str | None) -> None:
 
 
 def refuse_twins(callbacks: Sequence[Callback]) -> None:
-    """Raise where two callbacks would share an entry in a checkpoint, before Lightning does: it knows no way out.
+    """Raise if two callbacks would share an entry in a checkpoint, before Lightning does so without a way out.
 
     Raises:
         ValueError: Naming both and the argument that tells them apart.
@@ -238,68 +245,6 @@ def refuse_twins(callbacks: Sequence[Callback]) -> None:
                 named = "name" in parameters_of(type(callback))
                 way_out = "give one of them a name, such as name: second" if named else "remove one"
                 raise ValueError(
-                    f"{seen[callback.state_key]!r} and {callback!r} would share an entry in a checkpoint: {way_out}"
+                    f"{seen[callback.state_key]!r} and {callback!r} would share an entry in a checkpoint; {way_out}"
                 )
             seen[callback.state_key] = callback
-
-
-def report_fit(trainer: Trainer, seconds: float) -> None:
-    """Say how a training ended, where it is, and how to look at it.
-
-    Args:
-        trainer: The trainer after `fit`.
-        seconds: Duration of the fit.
-    """
-    if not trainer.is_global_zero:
-        return
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    monitors = [callback for callback in callbacks if is_a(callback, LearningRateMonitor)]
-    rates = {name for monitor in monitors for name in (*monitor.lrs, *monitor.last_momentum_values)}
-    metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items()) if name not in rates}
-    lines = [f"Trained {trainer.current_epoch} epochs, {trainer.global_step} optimizer steps, in {seconds:.1f} s."]
-    if metrics:
-        lines.append("Result      " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
-    checkpoint = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    folder = trainer.log_dir if trainer.logger else None
-    if folder:
-        lines.append(f"Run         {trainer.log_dir}")
-    if checkpoint:
-        lines.append(f"Checkpoint  {checkpoint}")
-        if folder and overrides("test_step", trainer.lightning_module):
-            config = str(Path(folder, "config.yaml"))
-            lines.append(f"Test it     lr-callbacks test --config {quote(config)} --ckpt_path {quote(checkpoint)}")
-    if folder and is_a(trainer.logger, TensorBoardLogger):
-        lines.append(f"Curves      tensorboard --logdir {quote(str(trainer.logger.save_dir))}")
-    say(lines)
-
-
-def report_predictions(trainer: Trainer) -> None:
-    """Say how many predictions there are, and the first ones if they are a tensor of numbers per sample.
-
-    Args:
-        trainer: The trainer after `predict`.
-    """
-    batches = trainer.predict_loop.predictions
-    if not trainer.is_global_zero or not batches:
-        return
-    if all(isinstance(batch, torch.Tensor) and batch.ndim == 1 for batch in batches):
-        values = torch.cat([batch for batch in batches if isinstance(batch, torch.Tensor)]).tolist()
-        say([f"Predicted {len(values)} samples. The first: {' '.join(f'{value:.4g}' for value in values[:20])}"])
-    else:
-        say([f"Predicted {len(batches)} batches."])
-
-
-def warn_untrained(newest: Path | None) -> None:
-    """Say that an evaluation without a checkpoint is one of an untrained network.
-
-    Args:
-        newest: The newest checkpoint of the runs of this name, if there is one.
-    """
-    way_out = "To evaluate a trained one: --ckpt_path FILE" if newest is None else f"Latest checkpoint: {newest}"
-    say([f"Warning: no --ckpt_path is given, so this evaluates an untrained model. {way_out}"])
-
-
-def say(lines: list[str]) -> None:
-    """Print lines after an empty one."""
-    sys.stdout.write("\n".join(["", *lines, ""]))
-    sys.stdout.flush()

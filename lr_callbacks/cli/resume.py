@@ -1,4 +1,4 @@
-"""Go on with a run: the newest checkpoint of its name, and what a training that was interrupted says."""
+"""Continue a run: the newest checkpoint of its name, and the message of an interrupted training."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lr_callbacks.core.lightning_names import Trainer
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[Path]]:
-    """The newest checkpoint below a folder that is whole, and newer files that are not.
+    """The newest complete checkpoint below a folder, and newer files that are incomplete.
 
     Args:
         folder: Of all runs of a name.
 
     Returns:
-        The checkpoint, None if there is none, and the damaged files, such as one that was being written when the
+        The checkpoint, None if there is none, and the incomplete files, such as one that was being written when the
         machine went down.
     """
     damaged: list[Path] = []
@@ -31,17 +31,17 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[Path]]:
 
 
 def interrupted(trainer: Trainer, words: Sequence[str]) -> list[str]:
-    """Say where a training was interrupted, and how to go on.
+    """The message of an interrupted training: where it stopped, and how to continue.
 
     Args:
         trainer: The trainer after the interruption.
         words: Arguments of the command, without the program's name.
     """
     step, epoch = trainer.global_step, trainer.current_epoch
-    lines = [f"Interrupted at optimizer step {step}, in epoch {epoch} (both counted from 0)."]
+    lines = [f"Interrupted at optimizer step {step}, epoch {epoch} (both counted from 0)."]
     checkpoint = last_written(trainer)
     if checkpoint is None:
-        return [*lines, "No checkpoint has been written yet."]
+        return [*lines, "No checkpoint was written yet."]
     command = join(["lr-callbacks", *without_checkpoint(words), "--ckpt_path", checkpoint])
     return [*lines, f"Checkpoint  {checkpoint}", f"Continue    {command}"]
 

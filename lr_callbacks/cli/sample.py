@@ -1,4 +1,4 @@
-"""Whether a command line is about the sample task, or about classes of the user's own."""
+"""Whether a command line is about the sample task or about the user's classes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_sample(entry: str, class_path: str) -> bool:
 def names_own_class(words: Sequence[str]) -> bool:
     """Whether a command line, or a configuration file on it, names a model or data that is not the sample's.
 
-    A configuration that cannot be looked into, such as a pipe or an address, counts as naming one.
+    A configuration that cannot be read here, such as a pipe or an address, counts as naming one.
 
     Args:
         words: Arguments without the program's name.

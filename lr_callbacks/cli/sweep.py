@@ -1,4 +1,4 @@
-"""`lr-callbacks sweep`: which learning rate is best here, by measurement."""
+"""`lr-callbacks sweep`: train at each learning rate of a grid and rank them."""
 
 from typing import Any, Literal
 
@@ -9,16 +9,16 @@ FLAGS: dict[str, dict[str, Any]] = {
         "action": "append",
         "default": None,
         "metavar": ("ENTRY", "VALUE"),
-        "help": "Another axis, an entry of the configuration and its values: --grid model.width 32 64; also repeated.",
+        "help": "Another axis, an entry of the configuration and its values: --grid model.width 32 64. Repeatable.",
     },
     "with-range-test": {"action": "store_true", "help": "Mark the suggestion of the LR range test in the picture."},
     "take-over": {
         "action": "store_true",
-        "help": "Repeat at once what other workers seem to be running, for when none of them lives; without it, half a "
-        "minute after the last sign of life of each.",
+        "help": "Repeat at once the trials that other workers seem to be running. Only if no other worker is alive; "
+        "without this flag a trial is repeated 30 seconds after the last heartbeat of its worker.",
     },
 }
-"""Flags that take several words or none, which no signature can express."""
+"""Flags that take several words or none, which a signature cannot express."""
 
 
 def sweep(
@@ -49,29 +49,29 @@ def sweep(
 
     Args:
         cli: The running command line.
-        model: Only shows that the configuration is sound; each trial makes its own.
+        model: Not used; each trial builds its own.
         datamodule: Likewise.
         lr: Try these learning rates (LRs).
         grid: Other axes, each an entry of the configuration and its values.
-        lr_low: Instead of --lr, try a range of LRs from this one.
-        lr_high: Try LRs up to this one.
+        lr_low: Instead of --lr: smallest LR of a range.
+        lr_high: Largest LR of the range.
         lr_per_decade: LRs per factor of 10 in the range.
-        lr_key: Write the LR to this entry of the configuration. Default: model.optimizer.lr, model.lr or
+        lr_key: Entry of the configuration that holds the LR. Default: model.optimizer.lr, model.lr or
             model.learning_rate.
-        schedules: Try every LR under each of these, given as name: [list of callbacks].
+        schedules: Schedules to try with every LR, as name: [list of callbacks].
         metric: Rank by this metric, as the module logs it; the value after the last epoch counts.
         mode: Whether a lower (min) or a higher (max) value is better.
         seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1 and so on.
-        workers: Processes on this machine that share the work; 0 only works along, without table and picture. The same
-            command in another terminal joins in, too; started again, it continues.
-        storage: Keep the study here: the URL of a database server that many machines share, or the path of an SQLite
-            file. Default: study.db in the folder of the run. On a server the study has the name of the run.
+        workers: Number of processes on this machine. The same command in another terminal joins the sweep (0: without
+            writing table and picture); after an interruption it continues the sweep.
+        storage: Where Optuna keeps the study: URL of a database server that several machines share, or path of an
+            SQLite file. Default: study.db in the folder of the run. On a server the study has the name of the run.
         sampler: Choose the points by the grid, or by one of Optuna's samplers.
         trials: Number of points (tpe, random, gp only).
-        pruner: Stop hopeless trials early by one of Optuna's pruners. A point that was stopped under one seed is not
-            trained under those that are left.
+        pruner: Optuna pruner that stops hopeless trials early. A point that was stopped under one seed is not trained
+            under the remaining seeds.
         max_deaths: Give a point up after this many crashes or out-of-memory errors.
-        take_over: Repeat at once what other workers seem to be running, for when none of them lives.
+        take_over: Repeat at once the trials that other workers seem to be running; only if no other worker is alive.
         with_range_test: Mark the suggestion of the LR range test in the picture.
     """
     from lr_callbacks.extras import require_extra
@@ -84,12 +84,12 @@ def sweep(
     if lr_low is not None or lr_high is not None:
         if lr is not None or lr_low is None or lr_high is None:
             raise ValueError(
-                f"LRs must be given as --lr or as --lr_low with --lr_high, got lr {lr}, lr_low {lr_low}, "
-                f"lr_high {lr_high}; leave the others out"
+                f"LRs must be given either as --lr or as --lr_low with --lr_high, got lr {lr}, lr_low {lr_low}, "
+                f"lr_high {lr_high}"
             )
         lr = lr_range(lr_low, lr_high, lr_per_decade)
     if workers < 0:
-        raise ValueError(f"workers must not be negative, got {workers}; write 4 for four processes")
+        raise ValueError(f"workers must be at least 0, got {workers}; write 4 for four processes")
     run = SweepRun(cli, lr=lr, lr_key=lr_key, grid=grid, schedules=schedules)
     seeds_of_points = [run.seed + offset for offset in check_seeds(seeds)]
     with companions(cli.command_line, workers - 1):

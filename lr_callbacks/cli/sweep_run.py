@@ -1,4 +1,4 @@
-"""What `lr-callbacks sweep` makes of its configuration: the grid, the trials, and the files at the end."""
+"""The run of `lr-callbacks sweep`: from its configuration to the grid, the trials, and the files at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 import torch
 import yaml
 
-from lr_callbacks.cli.reporting import say
+from lr_callbacks.cli.results import say
 from lr_callbacks.cli.training import TrainingCLI
 from lr_callbacks.cli.trial_cli import TrialCLI
 from lr_callbacks.core.lightning_names import TensorBoardLogger, seed_everything
@@ -61,7 +61,7 @@ class SweepRun:
         self.config: dict[str, Any] = {name: dumped[name] for name in SECTIONS if name in dumped}
         run = Path(str(dumped["name"]))
         if run.is_absolute() or ".." in run.parts:
-            raise ValueError(f"--name must stay inside the folder of the runs, got {str(run)!r}; write a plain name")
+            raise ValueError(f"--name must be a plain name inside the folder of the runs, got {str(run)!r}")
         self.folder = Path(cli.trainer.default_root_dir)
         self.seed = int(self.config["seed_everything"] or 0)
         self.schedules = {name: list(callbacks or []) for name, callbacks in (dumped["schedules"] or {}).items()}
@@ -74,10 +74,13 @@ class SweepRun:
             self.axes[SCHEDULE] = list(self.schedules)
         for name, *values in grid or []:
             if place_of(name) in {place_of(axis, self.lr_key) for axis in self.axes}:
-                raise ValueError(f"an axis of the grid must be given once, got {name!r} again; put its values together")
+                raise ValueError(
+                    f"--grid {name} appears twice, or the LR is given as --lr too; write all values after one flag"
+                )
             if name == "seed_everything":
                 raise ValueError(
-                    "seed_everything must not be an axis, each point is trained under each seed; --seeds 2"
+                    "--grid seed_everything: seeds are not an axis, as each point is trained with each seed; "
+                    "write --seeds 2"
                 )
             self.axes[str(name)] = [_plain(value) for value in values]
         for name in self.axes:
@@ -111,13 +114,13 @@ class SweepRun:
         try:
             return self._parser.parse_object({"subcommand": "fit", "fit": config}).fit
         except ArgumentError as error:
-            raise ValueError(f"values of an axis must fit their entry, got {label(point)}: {_reason(error)}") from error
+            raise ValueError(f"{label(point)} does not fit its entry: {_reason(error)}") from error
         finally:
             self._parser.exit_on_error = before
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the results depend on: without it the sweep cannot go on."""
+        """The settings that the results depend on; a sweep continues only with the same ones."""
         trainer = {name: value for name, value in self.config["trainer"].items() if name not in OF_THE_MACHINE}
         return {"config": {**self.config, "trainer": trainer}, "lr_key": self.lr_key, "schedules": self.schedules}
 
@@ -149,7 +152,7 @@ class SweepRun:
             from lr_callbacks import lr_range_test
         except ImportError:
             raise ValueError(
-                "--with-range-test needs the LR range test, which this version does not have; leave it out"
+                "--with-range-test needs the LR range test, which this version lacks; leave it out"
             ) from None
         seed_everything(self.seed, workers=True, verbose=False)
         with quiet():
@@ -185,7 +188,7 @@ class SweepRun:
         """Write the configuration of the best point, complete."""
         best = self.folder / "best.yaml"
         config = at_point(self.config, row.point, self.lr_key, self.schedules)
-        head = f"# The best of {len(table.rows)} points: {label(row.point)}, {table.metric} {row.mean:.4g}.\n"
+        head = f"# Best of {len(table.rows)} points: {label(row.point)}, {table.metric} {row.mean:.4g}.\n"
         head += f"#\n#   lr-callbacks fit --config {quote(str(best))}\n\n"
         text = head + yaml.safe_dump(config, sort_keys=False)
         _write(best, lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Lightning's own commands: a LightningCLI with the digits as default task and a folder of its own for every run."""
+"""Lightning's commands: a LightningCLI with the digits as default task and a new folder for every run."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import Namespace
+from jsonargparse import Namespace, set_parsing_settings
 from typing_extensions import override
 
 import lr_callbacks
@@ -22,13 +22,10 @@ from lr_callbacks.cli.reporting import (
     ShortErrorParser,
     contents,
     refuse_twins,
-    report_fit,
-    report_predictions,
     require_checkpoint,
-    say,
-    warn_untrained,
     without_noise,
 )
+from lr_callbacks.cli.results import report_fit, report_predictions, say, warn_untrained
 from lr_callbacks.cli.resume import interrupted, newest_checkpoint
 from lr_callbacks.cli.sample import SAMPLE, is_sample, names_own_class
 from lr_callbacks.cli.words import with_underscores
@@ -80,7 +77,7 @@ class TrainingCLI(LightningCLI):
     """
 
     trainer_type: type[Trainer] = Trainer
-    """Has a method for each command, of which Lightning makes the flags of the command."""
+    """Has a method for each command, from whose signature Lightning makes the flags."""
     _is_sample = False
     """Whether neither model nor data are named, so that they are those of the sample task."""
 
@@ -89,6 +86,8 @@ class TrainingCLI(LightningCLI):
             sys.path.insert(0, os.getcwd())  # so that `--model=my_module.Net` finds the user's own file
         ShortErrorParser.files.clear()
         self.command_line = with_underscores(sys.argv[1:] if args is None else list(args))
+        if self.command_line and self.command_line[0].startswith("--print_completion"):
+            set_parsing_settings(add_print_completion_argument=True)  # jsonargparse writes the script
         with above_progress_bars(), without_noise(of_training=self.is_quiet(self.command_line)):
             super().__init__(
                 LightningModule,
@@ -125,7 +124,7 @@ class TrainingCLI(LightningCLI):
             options.ckpt_path = self._newest(options)
 
     def is_quiet(self, words: list[str]) -> bool:
-        """Whether the command of a command line trains nothing, and says nothing of how it would be trained."""
+        """Whether the command trains nothing, so that messages about a training are dropped."""
         return False
 
     def parsed(self, words: list[str]) -> Namespace:
@@ -181,7 +180,7 @@ class TrainingCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def fit(self, **kwargs: Any) -> None:
-        """Train; say how to go on where Ctrl-C ends it."""
+        """Train; print how to continue if Ctrl-C ends it."""
         try:
             self.trainer.fit(**kwargs)
         except (KeyboardInterrupt, SystemExit) as end:  # Lightning makes the second of the first
@@ -190,17 +189,17 @@ class TrainingCLI(LightningCLI):
             raise
 
     def before_fit(self) -> None:
-        """Start the clock, and let the run be known by its hyper-parameters."""
+        """Start the clock, and log the hyper-parameters of the run."""
         self.trainer.callbacks.append(RunHyperparameters())  # type: ignore[attr-defined]
         self._started = time.perf_counter()
 
     def after_fit(self) -> None:
-        """Say what came out, and where it is."""
+        """Print the result and where it is."""
         report_fit(self.trainer, time.perf_counter() - self._started)
 
     def before_validate(self) -> None:
-        """Tell an untrained network from a bad one."""
-        # The callbacks of the training play no part in an evaluation, so nobody needs to name them again.
+        """Warn of an untrained network."""
+        # The callbacks of the training play no part in an evaluation and need not be named again.
         warnings.filterwarnings("ignore", message=".*callbacks used to create the checkpoint need to be provided")
         if not self._options["ckpt_path"]:
             warn_untrained(newest_checkpoint(self.runs / self._options["name"])[0])
@@ -212,12 +211,12 @@ class TrainingCLI(LightningCLI):
         report_predictions(self.trainer)
 
     def _refuse_half_a_task(self) -> None:
-        """Refuse a checkpoint of a user's class that is not named: it would be given the sample's data."""
+        """Refuse a checkpoint of a user's class that is not named: it would be run on the sample data."""
         class_path = self._options["model"]["class_path"]
         if self._is_sample and not is_sample("model", class_path):
             raise ValueError(
-                f"The checkpoint holds a {class_path}, and no class is named on the command line. "
-                f"Name it and its data: --model={class_path} --data=my_module.Data"
+                f"The checkpoint is of {class_path}, but the command line names no model. "
+                f"Add --model={class_path} --data=my_module.Data"
             )
 
     def _say_what_is_kept(self) -> None:
@@ -232,7 +231,7 @@ class TrainingCLI(LightningCLI):
         loader = LOADERS.get(str(self.subcommand), "train_dataloader")
         if self.datamodule is None and not overrides(loader, self.model):
             raise ValueError(
-                f"No --data is given, and {type(self.model).__name__} has no {loader}. Add --data=my_module.Data, or "
+                f"No --data given, and {type(self.model).__name__} has no {loader}. Add --data=my_module.Data, or "
                 "--data=DigitsDataModule for the sample data"
             )
 
@@ -243,7 +242,7 @@ class TrainingCLI(LightningCLI):
 
     @property
     def _options(self) -> Any:
-        """What was read for the subcommand that runs."""
+        """The options of the subcommand that runs."""
         return self.config[self.subcommand]
 
     def _newest(self, options: Namespace) -> str | None:
@@ -254,17 +253,19 @@ class TrainingCLI(LightningCLI):
         """
         folder = Path(options.trainer.default_root_dir or RUNS, options.name)
         path, damaged = newest_checkpoint(folder)
-        lines = [f"Damaged, not used: {each}" for each in damaged]
+        lines = [f"Skipped an incomplete checkpoint: {each}" for each in damaged]
         if path is None and self.config.subcommand in EVALUATIONS:
-            raise ValueError(
-                f"--ckpt_path last finds no checkpoint below {folder}; give a file, or the --name of a run"
-            )
-        lines.append(f"No checkpoint below {folder} yet: training from the start." if path is None else f"Last: {path}")
+            raise ValueError(f"--ckpt_path last: no checkpoint below {folder}. Give a file, or the --name of a run")
+        lines.append(
+            f"No checkpoint below {folder} yet: training from the start."
+            if path is None
+            else f"Newest checkpoint: {path}"
+        )
         rank_zero_only(say)(lines)
         return None if path is None else str(path)
 
 
 def _default_name(options: Namespace) -> str:
-    """What a run is called that is given no name: its last configuration, or its model."""
+    """Name of a run without --name: its last configuration, or its model."""
     files = options.config
     return Path(str(files[-1])).stem if files else str(options.model.class_path).rpartition(".")[2]

@@ -24,7 +24,7 @@ def is_quiet(callback: Callback) -> bool:
 class TrialCLI(TrainingCLI):
     """Make what a `fit` needs from a configuration, and do not train.
 
-    The configuration that the run saves is the one given: it can be trained on its own, with all its callbacks.
+    The run saves the configuration that was given, with all its callbacks, so that it can be trained by itself.
 
     Args:
         config: Resolved configuration, as `lr-callbacks fit --config` takes it.
@@ -41,6 +41,10 @@ class TrialCLI(TrainingCLI):
         self.config = parser.parse_object(args)
 
     @override
+    def _say_what_is_kept(self) -> None:
+        """Stay quiet: the sweep has said it."""
+
+    @override
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         asked = self.config_init[self.subcommand]["trainer"]
         callbacks = asked["callbacks"] or []
@@ -50,6 +54,6 @@ class TrialCLI(TrainingCLI):
         return super().instantiate_trainer(**self._replaced, **kwargs)
 
     def fit(self, **kwargs: Any) -> None:
-        """Leave the training, its clock and its report to the caller."""
+        """Leave training, timing and report to the caller."""
 
     before_fit = after_fit = fit

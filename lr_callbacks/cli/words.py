@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def with_underscores(words: Sequence[str]) -> list[str]:
-    """Write the names of options with `_`, so that `--max-lr` is as good as `--max_lr`.
+    """Write the names of options with `_`, so that `--max-lr` means `--max_lr`.
 
     Example:
         >>> with_underscores(["range-test", "--num-steps=50", "--model.batch-size", "a-b", "--lr", "-1"])

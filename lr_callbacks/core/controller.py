@@ -137,9 +137,9 @@ class Controller:
             pg.unshare_tensors(self.optimizer, table.driven)
         self.write()
         if plan_then is not None and plan_then != self.plan:
-            lrs_now = [pg.get_lr(group) for group in groups]
-            lrs_then = lrs_then if before is None else lrs_now
-            tell_of_another_plan(self.name, self.step, plan_then, self.plan, lrs_then, lrs_now)
+            lrs = [pg.get_lr(group) for group in groups]
+            old = lrs_then if restored is not before else None
+            tell_of_another_plan(self.name, self.step, plan_then, self.plan, old, lrs)
         saved_state.forget_carried(self.optimizer)
         self._hooks = [
             hooks.on_step(self.optimizer, self._after_step),

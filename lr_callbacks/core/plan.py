@@ -55,18 +55,42 @@ def plain(value: Any) -> Any:
 
 
 def tell_of_another_plan(
-    name: str, step: int, then: list[dict[str, Any]], now: list[dict[str, Any]], lrs_then: list[float], lrs: list[float]
+    name: str,
+    step: int,
+    then: list[dict[str, Any]],
+    now: list[dict[str, Any]],
+    lrs_then: list[float] | None,
+    lrs: list[float],
 ) -> None:
-    """Warn that the plan differs from the one in the checkpoint: both plans, both LRs, and how to keep the old one."""
-    gone = "; ".join(record_text(record) for record in then if record not in now) or "nothing"
-    come = "; ".join(record_text(record) for record in now if record not in then) or "nothing"
+    """Warn that the plan differs from the one in the checkpoint, or of the previous fit, and how to keep the old one.
+
+    Args:
+        name: Of the optimizer.
+        step: Where it continues.
+        then: The plan before.
+        now: The plan that is used.
+        lrs_then: The LRs in the checkpoint; None where no checkpoint was loaded: a Trainer fits again.
+        lrs: The LRs now.
+    """
+    gone, come = _only_in(then, now), _only_in(now, then)
+    if lrs_then is None:
+        first = f"This fit continues {name} at step {step} with a different schedule than the previous fit's:"
+        old, was, lr = "the previous fit", "before", ""
+    else:
+        first = f"Resuming {name} at step {step} with a different schedule than the checkpoint's:"
+        old, was, lr = "the checkpoint", "checkpoint", f"; LR {_numbers(lrs_then)}"
     rank_zero_warn(
-        f"Resuming {name} at step {step} with a different schedule than the checkpoint's:\n"
-        f"  checkpoint: {gone}; LR {_numbers(lrs_then)}\n"
-        f"  now:        {come}; LR {_numbers(lrs)}\n"
-        "The new schedule is used. To keep the old one, set the arguments, max_epochs and max_steps that the checkpoint"
-        " was saved with."
+        f"{first}\n  {was + ':':<11} {gone}{lr}\n  now:        {come}; LR {_numbers(lrs)}\n"
+        f"The new schedule is used. To keep the old one, use the arguments, max_epochs and max_steps of {old}, or give"
+        " lengths in steps."
     )
+
+
+def _only_in(plan: list[dict[str, Any]], other: list[dict[str, Any]]) -> str:
+    """The records of one plan that the other lacks, in the order in which they start."""
+    records = [record for record in plan if record not in other]
+    records.sort(key=lambda record: (min(record.get("start") or [0.0]), record.get("class") != "Warmup"))
+    return "; ".join(record_text(record) for record in records) or "nothing"
 
 
 def record_text(record: dict[str, Any]) -> str:

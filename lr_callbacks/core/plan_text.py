@@ -31,14 +31,23 @@ def describe(run: RunLength, controllers: Sequence[Controller]) -> str:
                 wanted = schedule.wanted_groups
                 where = "" if wanted is None else f", groups {', '.join(map(str, wanted))}"
                 what = "" if schedule.param == "lr" else f" of {schedule.param}"
-                moves = "".join(f", {param} moved against it" for param in _moved(controller, terms))
+                moves = "".join(f", {param} in the opposite direction" for param in _moved(controller, terms))
                 when = f"{_span(controller, terms)}{_epochs(controller, terms)}{where}"
                 lines.append(f"    {type(schedule).__name__}{what} {when}: {schedule.describe()}{moves}")
-                lines += [f"      {line}" for line in _rising(controller, terms)]
+                lines += [f"      {line}" for line in [*_twice_warm(controller, terms), *_rising(controller, terms)]]
         for param in dict.fromkeys(term.param for term in controller.terms if not term.absolute):
             table = controller.table_of(param)
             lines += [f"    {line}" for line in ([] if table is None else _values(controller, table))]
     return "\n".join(lines)
+
+
+def _twice_warm(controller: Controller, terms: Sequence[Term]) -> list[str]:
+    """A schedule with a warm-up of its own that begins after another one."""
+    before = [type(each).__name__ for each in controller.schedules if each.is_warmup]
+    name = type(terms[0].schedule).__name__
+    if not terms[0].schedule.warms_up or not before or not any(term.start for term in terms):
+        return []
+    return [f"{name} has a warm-up of its own, so there are two; remove {before[0]} unless that is what you want"]
 
 
 def _rising(controller: Controller, terms: Sequence[Term]) -> list[str]:

@@ -63,6 +63,7 @@ class LRSchedule:
     Attributes:
         fills_run: Whether it brings the value to its end by the end of the run; two such at one time are refused.
         is_warmup: Whether schedules on the same groups begin after it.
+        warms_up: Whether it begins with a warm-up, so that a `Warmup` before it makes two.
         drives: Whether it has factors at all.
         advances: Whether it goes step by step, and so is called by `begin` and `advance`.
         floor_name: Name of the argument that is the value it ends at; a group that begins below it rises.
@@ -76,6 +77,7 @@ class LRSchedule:
 
     fills_run: bool = False
     is_warmup: ClassVar[bool] = False
+    warms_up: bool = False
     drives: ClassVar[bool] = True
     advances: ClassVar[bool] = False
     starts_together: ClassVar[bool] = False

@@ -171,7 +171,7 @@ def test_a_checkpoint_is_validated_tested_and_used(workplace, capsys):
     guesses = torch.cat(predicted.trainer.predict_loop.predictions)
     assert (guesses == labels.test_set.tensors[1]).float().mean() > 0.9
     said = capsys.readouterr().out
-    assert "Predicted 270 samples. The first: " + " ".join(str(int(guess)) for guess in guesses[:20]) in said
+    assert "Predicted 270 samples. First: " + " ".join(str(int(guess)) for guess in guesses[:20]) in said
     assert "no --ckpt_path" not in said
     assert [path.name for path in Path("runs").iterdir()] == ["small"]
     assert [path.name for path in Path("runs/small").iterdir()] == ["version_0"]
@@ -180,11 +180,11 @@ def test_a_checkpoint_is_validated_tested_and_used(workplace, capsys):
 @pytest.mark.parametrize("subcommand", ["validate", "test", "predict"])
 def test_an_evaluation_without_a_checkpoint_says_that_the_network_is_untrained(workplace, capsys, subcommand):
     run(subcommand)
-    warning = "Warning: no --ckpt_path is given, so this evaluates an untrained model. "
+    warning = "Warning: no --ckpt_path given, so this evaluates an untrained model. "
     assert f"{warning}To evaluate a trained one: --ckpt_path FILE\n" in capsys.readouterr().out
     run("fit", *SHORT, "--name=some")
     run(subcommand, "--name=some", "--trainer.logger=false")
-    assert f"{warning}Latest checkpoint: {the_checkpoint('runs/some/version_0')}\n" in capsys.readouterr().out
+    assert f"{warning}Newest checkpoint: {the_checkpoint('runs/some/version_0')}\n" in capsys.readouterr().out
 
 
 def test_a_run_is_resumed_from_its_checkpoint_into_a_folder_of_its_own(workplace):

@@ -25,7 +25,7 @@ def test_an_unknown_callback_is_answered_with_the_known_ones(workplace, capsys):
     known = ", ".join(name for name, held in public.items() if isinstance(held, type) and issubclass(held, Callback))
     assert "OneCycle" in known
     assert said == (
-        "error: trainer.callbacks: no class is known by the short name Warmpu\n"
+        "error: trainer.callbacks: unknown class Warmpu\n"
         f"Did you mean Warmup? Callbacks of this package: {known}.\n"
         "A class of your own needs its import path, such as my_module.Warmpu with my_module.py in this folder.\n"
         "All options: lr-callbacks fit --help\n"
@@ -35,7 +35,7 @@ def test_an_unknown_callback_is_answered_with_the_known_ones(workplace, capsys):
 @pytest.mark.parametrize(("option", "name"), [("model", "Digits"), ("model.optimizer", "SGDD"), ("data", "Digit")])
 def test_an_unknown_class_of_another_kind_is_not_answered_with_callbacks(workplace, capsys, option, name):
     assert fails(capsys, "fit", f"--{option}={name}") == (
-        f"error: {option}: no class is known by the short name {name}\n"
+        f"error: {option}: unknown class {name}\n"
         f"A class of your own needs its import path, such as my_module.{name} with my_module.py in this folder.\n"
         "All options: lr-callbacks fit --help\n"
     )
@@ -48,13 +48,15 @@ def test_what_an_optimizer_refuses_is_one_line(workplace, capsys, command):
 
 def test_a_file_that_is_no_text_is_refused_as_a_configuration_by_its_name(workplace, capsys):
     Path("last.ckpt").write_bytes(b"PK\x03\x04\xad\xff")
-    assert "config must be a text file, in YAML, got 'last.ckpt'" in fails(capsys, "fit", "--config=last.ckpt")
+    assert "config must be a YAML file, got 'last.ckpt', which is not text" in fails(
+        capsys, "fit", "--config=last.ckpt"
+    )
 
 
 def test_an_unknown_module_is_answered_with_where_it_was_looked_for(workplace, capsys):
     said = fails(capsys, "fit", "--model=nowhere.Net")
     assert said.endswith(
-        f"nowhere is looked for in this folder ({workplace}) and among the installed packages.\n"
+        f"nowhere is neither in this folder ({workplace}) nor an installed package.\n"
         "All options: lr-callbacks fit --help\n"
     )
 

@@ -57,6 +57,17 @@ def test_the_help_of_a_command_is_short_and_begins_with_its_own_options(capsys, 
     assert said.rstrip().endswith(f"All options: lr-callbacks {command} --help-all")
 
 
+def test_a_shell_completes_commands_and_options_by_jsonargparses_own_means(workplace, tmp_path):
+    pytest.importorskip("shtab")
+    words = [sys.executable, "-m", "lr_callbacks", "--print_completion=shtab-bash"]
+    script = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    (tmp_path / "completion.sh").write_text(script)
+    asked = "source completion.sh; COMP_WORDS=(lr-callbacks fit --trainer.max_); COMP_CWORD=2; "
+    asked += "_shtab_lr_callbacks lr-callbacks --trainer.max_ fit; echo ${COMPREPLY[@]}"
+    answer = subprocess.run(["bash", "-c", asked], cwd=tmp_path, capture_output=True, text=True).stdout
+    assert {"--trainer.max_epochs", "--trainer.max_steps", "--trainer.max_time"} <= set(answer.split())
+
+
 def test_all_options_are_shown_by_help_all(capsys):
     said = helped(capsys, "sweep", "--help-all")
     assert "--trainer.precision" in said
@@ -133,7 +144,7 @@ def test_init_lists_the_configurations_and_knows_no_others(workplace, capsys):
     main(["init", "--list"])
     names = capsys.readouterr().out.split()
     assert names == sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-    assert f"there are: {', '.join(names)}" in fails(capsys, "init", "nothing")
+    assert f"Names: {', '.join(names)}" in fails(capsys, "init", "nothing")
 
 
 def test_init_replaces_no_file_unless_told_to(workplace, capsys):

@@ -52,7 +52,7 @@ def interrupt(tmp_path, when, *flags):
 def test_ctrl_c_says_how_to_go_on_and_that_command_does(tmp_path, monkeypatch):
     flags = ("--trainer.max_epochs=100", "--name=my run", "--trainer.limit_val_batches=1")
     _, said = interrupt(tmp_path, "runs/my run/version_0/checkpoints/*.ckpt", "fit", *flags)
-    step, epoch = re.search(r"Interrupted at optimizer step (\d+), in epoch (\d+)", said).groups()
+    step, epoch = re.search(r"Interrupted at optimizer step (\d+), epoch (\d+)", said).groups()
     (checkpoint,) = re.findall(
         r"^Checkpoint  (runs/my run/version_0/checkpoints/epoch=\d+-step=(\d+)\.ckpt)$", said, re.M
     )
@@ -70,7 +70,7 @@ def test_ctrl_c_before_any_checkpoint_says_so(tmp_path):
     status, said = interrupt(tmp_path, "training", "fit", "--trainer.max_epochs=100", "--trainer.logger=false",
                              "--trainer.enable_checkpointing=false")  # fmt: skip
     assert status == 130
-    assert "No checkpoint has been written yet." in said
+    assert "No checkpoint was written yet." in said
     assert "Continue" not in said
 
 

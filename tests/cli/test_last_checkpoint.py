@@ -17,7 +17,7 @@ def test_the_newest_checkpoint_of_the_runs_of_a_name_is_found(workplace, capsys)
     expected = the_checkpoint("runs/mine/version_1")
     capsys.readouterr()
     resumed = run("fit", *SHORT, "--name=mine", LAST, "--trainer.max_epochs=3")
-    assert f"Last: {expected}\n" in capsys.readouterr().out
+    assert f"Newest checkpoint: {expected}\n" in capsys.readouterr().out
     assert resumed.trainer.ckpt_path == str(expected)
     assert resumed.trainer.global_step == 12
     assert run("test", "--name=mine", LAST).trainer.ckpt_path == str(the_checkpoint("runs/mine/version_2"))
@@ -38,7 +38,7 @@ def test_a_half_written_checkpoint_is_named_and_passed_over(workplace, capsys):
     half.write_bytes(whole.read_bytes()[:-500])
     os.utime(half, (whole.stat().st_mtime + 10,) * 2)
     assert run("validate", "--name=mine", LAST).trainer.ckpt_path == str(whole)
-    assert f"Damaged, not used: {half}\n" in capsys.readouterr().out
+    assert f"Skipped an incomplete checkpoint: {half}\n" in capsys.readouterr().out
 
 
 def test_a_first_training_with_last_begins_at_the_start(workplace, capsys):
@@ -48,4 +48,4 @@ def test_a_first_training_with_last_begins_at_the_start(workplace, capsys):
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])
 def test_an_evaluation_of_the_last_checkpoint_needs_one(workplace, capsys, command):
-    assert "--ckpt_path last finds no checkpoint below runs/mine" in fails(capsys, command, "--name=mine", LAST)
+    assert "--ckpt_path last: no checkpoint below runs/mine" in fails(capsys, command, "--name=mine", LAST)

@@ -1,6 +1,8 @@
 """What a user reads: the help of every option, the errors about what was typed, and how long a run is by default."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,7 +97,7 @@ def test_two_callbacks_of_one_checkpoint_entry_are_answered_with_the_name_that_t
     said = fails(capsys, "fit", *SHORT, *PLATEAU, *PLATEAU)
     assert said.splitlines()[-1] == (
         "error: ReduceLROnPlateau(monitor='val_loss') and ReduceLROnPlateau(monitor='val_loss') would share an entry in"
-        " a checkpoint: give one of them a name, such as name: second"
+        " a checkpoint; give one of them a name, such as name: second"
     )
     run("fit", *SHORT, *PLATEAU, *PLATEAU, "--trainer.callbacks.name=second")
 
@@ -116,8 +118,36 @@ def test_what_cannot_be_is_said_in_a_line_without_a_traceback(workplace, capsys,
 
 def test_a_missing_argument_of_a_callback_is_named_with_its_class_alone(workplace, capsys):
     assert fails(capsys, "fit", "--trainer.callbacks+=Warmup").splitlines()[:1] == [
-        "error: trainer.callbacks, class 'lr_callbacks.Warmup': the following arguments are required: duration"
+        "error: Warmup needs duration. Write --trainer.callbacks.duration=VALUE after --trainer.callbacks+=Warmup"
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (
+            ("fitt",),
+            "error: no command is called 'fitt'. Did you mean fit? Commands: init, fit, validate, test, predict",
+        ),
+        (("fit", "--config=nope.yaml"), "/nope.yaml. To write a commented one: lr-callbacks init"),
+        (
+            ("fit", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.anneal_strategy=cosine"),
+            "error: trainer.callbacks.anneal_strategy must be 'cos' or 'linear', got 'cosine'. Did you mean 'cos'?",
+        ),
+        (("init", "one-cycle"), "error: no configuration is called 'one-cycle'. Did you mean one_cycle? Names: "),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_probably_meant(workplace, capsys, command, answer):
+    assert answer in fails(capsys, *command)
+
+
+def test_a_warning_is_shown_without_the_place_in_the_code(workplace):
+    flags = ("--trainer.callbacks+=Warmup", "--trainer.callbacks.duration=500")
+    words = [sys.executable, "-m", "lr_callbacks", "fit", *SHORT, *flags]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stderr
+    assert "\nWarning: The LR plan is never reached in full:\n" in said
+    assert "rank_zero_warn(" not in said
+    assert ".py:" not in said
 
 
 def test_a_misspelt_argument_of_a_callback_is_answered_with_all_of_them(workplace, capsys):

@@ -166,7 +166,7 @@ def test_an_own_model_alone_gets_no_data_of_the_sample(own, capsys):
         fails(capsys, "fit", FLAGS[0], *SHORT)
         .strip()
         .endswith(
-            "error: No --data is given, and Net has no train_dataloader. Add --data=my_module.Data, or "
+            "error: No --data given, and Net has no train_dataloader. Add --data=my_module.Data, or "
             "--data=DigitsDataModule for the sample data"
         )
     )
@@ -181,7 +181,7 @@ def test_an_own_model_is_trained_on_the_sample_data_where_that_is_said(own):
 
 def test_own_data_alone_ask_for_a_model(own, capsys):
     said = fails(capsys, "fit", FLAGS[1])
-    assert "Data of your own need a model: add --model=my_module.Net, or --model=DigitsClassifier" in said
+    assert "--data needs a model: add --model=my_module.Net, or --model=DigitsClassifier" in said
     Path("only.yaml").write_text("data:\n  class_path: colliding.Data\n")
     assert fails(capsys, "fit", "--config=only.yaml") == said
 
@@ -197,8 +197,8 @@ def test_a_checkpoint_of_an_own_class_is_not_given_the_data_of_the_sample(own, c
     (checkpoint,) = Path("runs/own/version_0/checkpoints").glob("*.ckpt")
     said = fails(capsys, "validate", *QUIET, f"--ckpt_path={checkpoint}")
     assert said.strip().endswith(
-        "error: The checkpoint holds a colliding.Net, and no class is named on the command line. Name it and its "
-        "data: --model=colliding.Net --data=my_module.Data"
+        "error: The checkpoint is of colliding.Net, but the command line names no model. "
+        "Add --model=colliding.Net --data=my_module.Data"
     )
     assert run("validate", *FLAGS, f"--ckpt_path={checkpoint}").model.channels == 128
 

@@ -46,7 +46,7 @@ def test_a_run_under_a_time_limit_is_drawn_over_time(workplace, tmp_path, capsys
 
 
 def test_a_run_over_time_and_one_over_steps_share_no_axis(workplace, tmp_path):
-    with pytest.raises(ValueError, match="one counts optimizer step, one time, in 1/1000 of 30 min; plot each"):
+    with pytest.raises(ValueError, match="one counts optimizer step, another time, in 1/1000 of 30 min"):
         run("plot", "--config", str(CONFIGS / "sgdr.yaml"), "--config", by_time(tmp_path))
 
 
@@ -121,7 +121,7 @@ def test_plot_says_nothing_but_the_plan_the_charts_and_the_files(workplace):
 def test_plot_hints_at_metrics_where_a_plateau_waits_for_them(workplace, capsys):
     config = str(CONFIGS / "plateau.yaml")
     run("plot", "--config", config)
-    assert "ReduceLROnPlateau reduces by a metric" in capsys.readouterr().out
+    assert "ReduceLROnPlateau depends on a metric and is not drawn" in capsys.readouterr().out
     run("plot", "--config", config, "--metrics=[1.0,0.5,0.5,0.5,0.5]")
     assert "--metrics" not in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""Nothing is compiled anew because of us: neither a compiled module nor, with a tensor LR, a compiled step."""
+"""Our code causes no recompilation: neither a compiled module nor, with a tensor LR, a compiled step."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, Recorder, adam, fit, loader, sgd, trainer
 from torch import nn
 
-from lr_callbacks import SGDR, LRCallback, OneCycle, ReduceLROnPlateau, Warmup
+from lr_callbacks import SGDR, LRCallback, OneCycle, ReduceLROnPlateau, Warmup, WarmupStableDecay
 from lr_callbacks.schedules import one_cycle_factor, sgdr_factor, warmup_factor
 
 pytestmark = pytest.mark.oldest
@@ -239,6 +239,23 @@ def test_the_plan_names_each_callback_with_the_steps_that_it_covers(caplog):
     assert "Warmup 0-45" in plan
     assert "SGDR from 45" in plan
     assert "LR 0.0333 at step 0, 0.1 at step 45" in plan
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "said"),
+    [
+        ([Warmup(2), OneCycle()], True),
+        ([OneCycle()], False),
+        ([Warmup(2), WarmupStableDecay(2, 4)], True),
+        ([Warmup(2), WarmupStableDecay(0, 4)], False),
+        ([Warmup(2, groups=[1]), OneCycle(groups=[0])], False),
+    ],
+)
+def test_the_plan_says_that_a_warm_up_precedes_another(callbacks, said, caplog):
+    with caplog.at_level("INFO", logger="lightning.pytorch.utilities.rank_zero"):
+        fit(*callbacks, module=Net(sgd((0.1, 0.2))), batches=10)
+    name = type(callbacks[-1]).__name__
+    assert (f"{name} has a warm-up of its own, so there are two; remove Warmup unless" in caplog.text) is said
 
 
 def test_each_callback_tells_its_current_lr_and_phase():

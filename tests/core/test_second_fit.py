@@ -64,7 +64,7 @@ def test_a_second_fit_that_goes_on_goes_on_with_all_state_whatever_was_in_betwee
     run.fit_loop.max_epochs = 4
     changes = any(word in name for word in ("linear", "cosine"))
     if changes:  # their length is the rest of the run, which is another one now
-        with pytest.warns(UserWarning, match="a different schedule than the checkpoint"):
+        with pytest.warns(UserWarning, match="a different schedule than the previous fit's"):
             run.fit(module, loader(5), loader(2))
     else:
         run.fit(module, loader(5), loader(2))
@@ -114,7 +114,7 @@ def test_nothing_left_to_train_changes_nothing():
     for _ in range(3):
         run.fit(module, loader(5))
     run.fit_loop.max_epochs = 3
-    with pytest.warns(UserWarning, match="a different schedule than the checkpoint"):
+    with pytest.warns(UserWarning, match="a different schedule than the previous fit's"):
         run.fit(module, loader(5))
     assert recorder.of_group() == pytest.approx([0.1 * (1 - t / 15) for t in range(10, 15)])
 

@@ -1,4 +1,4 @@
-"""Every public callback, each with the factor that it must give, typed anew: one half of the battery."""
+"""Every public callback, each with the factor that it must give, typed out again: one half of the battery."""
 
 from __future__ import annotations
 

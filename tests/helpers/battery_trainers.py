@@ -162,7 +162,7 @@ KINDS: dict[str, Kind] = {
         6, (6,), data=lambda: DataLoader(Stream(100), batch_size=2), options={"limit_train_batches": 3}
     ),
     "a stream without length": Kind(None, data=lambda: DataLoader(Stream(8), batch_size=2), knows_epochs=False),
-    "loaders made anew each epoch": Kind(
+    "loaders made again each epoch": Kind(
         module=GivesItsLoader, data=lambda: None, options={"reload_dataloaders_every_n_epochs": 1}
     ),
     "two loaders at once": Kind(12, (12,), module=TakesTwoBatches, data=lambda: [loader(4), loader(6)]),

@@ -171,7 +171,7 @@ class StepCheckpoint(ModelCheckpoint):
     """Saves each so many steps, where Lightning itself can go on from twice.
 
     Not after the last batch of an epoch: resumed from there, and again in the next epoch, Lightning 2.6 begins that
-    epoch anew, with or without callbacks of ours. Not between two batches of one step: nobody saves the gradients.
+    epoch again, with or without callbacks of ours. Not between two batches of one step: nobody saves the gradients.
     """
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:

@@ -1,4 +1,4 @@
-"""The formulas of the schedules, typed anew from papers, tutorials and torch's documentation: nothing of the package.
+"""The formulas of the schedules, typed out again from papers, tutorials and torch's documentation, without the package.
 
 Each is a plain function of t (steps or epochs since the schedule began) that gives a factor.
 """

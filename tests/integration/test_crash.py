@@ -39,7 +39,7 @@ class Campaign:
         self.end = self.what_is_left()
 
     def run(self, kills: int) -> None:
-        """Kill, resume, and begin anew when a run has come to its end, until it was killed so often."""
+        """Kill, resume, and start a new run when one has ended, until the number of kills is reached."""
         while self.killed.total() < kills:
             self.here, finished = self.folder / f"run {self.killed.total()}", False
             while not finished and self.killed.total() < kills:

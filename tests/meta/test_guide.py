@@ -19,7 +19,7 @@ RUN = ("index", "getting_started", "concepts", "finding_an_lr", "recipes", "resu
 NOT_RUN = {
     "migration": "each snippet is trained by tests/callbacks/test_migration.py",
     "sweep": "needs Ray, W&B or a server",
-    "contributing": "its recipe is run by tests/meta/test_contributing.py",
+    "adding_a_schedule": "its recipe is run by tests/meta/test_contributing.py",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -45,7 +46,7 @@ ARGUMENTS = {"compare_schedules.py": ["--quick"]}
 LAUNCHERS = {"ddp_torchrun.py": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]}
 PRINTS = {
     "compare_schedules.py": [" 1  ", "14  ", "comparison/comparison.png", "1 epochs, 1 seed(s)"],
-    "plain_trainer.py": ["Warmup 0-8", "OneCycle 8-160", "train_loss 0."],
+    "plain_trainer.py": ["Warmup 0-8", "CosineAnnealing 8-160", "train_loss 0."],
     "snapshot_ensemble.py": ["snapshot 5 ", "last model ", "ensemble of last 3 test accuracy 0.9"],
     "ddp_torchrun.py": ["2 ranks, 128 steps each; the same LR at every step: True", "LR at the end: 0.0"],
     "finetuning.py": [
@@ -58,6 +59,19 @@ PRINTS = {
     "plain_loop.py": ["as planned, until the loss stalls: True", "two halves give the same LRs as the whole: True"],
     "gan.py": ["OneCycle 10-40", "SGDR from 0", "generator: LR 4.00e-09 at the end; trainer.global_step 160"],
 }
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_cell_of_a_notebook_runs_and_none_carries_an_output(path, workplace, monkeypatch, capsys):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert [cell["outputs"] for cell in cells] == [[]] * len(cells)
+    namespace = {"__name__": path.stem}
+    for number, cell in enumerate(cells):
+        exec(compile("".join(cell["source"]), f"{path.name}, cell {number}", "exec"), namespace)
+    printed = capsys.readouterr().out
+    for text in ("first step 1.0e-03, peak 3.0e-03", "suggested peak LR", "40 steps + 80 steps, LRs equal bit for bit"):
+        assert text in printed
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

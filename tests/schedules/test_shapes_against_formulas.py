@@ -1,4 +1,4 @@
-"""Every closed-form schedule against a formula typed anew, at lengths 1 to 1000 and beyond the end."""
+"""Every closed-form schedule against a formula typed out again, at lengths 1 to 1000 and beyond the end."""
 
 from __future__ import annotations
 

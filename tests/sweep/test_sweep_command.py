@@ -65,7 +65,7 @@ def test_the_configuration_for_sweeps_ranks_seven_rates_twice_and_leaves_all_tha
 def test_the_best_configuration_repeats_its_trial_to_the_last_digit(workplace, capsys):
     sweep("--lr", "0.01", "0.1", "--grid", "data.batch_size", "16", "32", "--name=mine")
     best = config("runs/mine/best.yaml")
-    assert Path("runs/mine/best.yaml").read_text().startswith("# The best of 4 points: lr 0.")
+    assert Path("runs/mine/best.yaml").read_text().startswith("# Best of 4 points: lr 0.")
     cli = run("fit", "--config=runs/mine/best.yaml")
     value = cli.trainer.callback_metrics["val_loss"].item()
     said = capsys.readouterr().out
@@ -148,8 +148,14 @@ def test_the_peak_of_a_callback_is_swept_where_the_user_says_so(workplace):
             "axis must fit their entry, got channels abc: it must be int",
         ),
         (("--grid", "trainer.max_epochs", "1", "x"), "must fit their entry, got max_epochs x: it must be int"),
-        (("--grid", "seed_everything", "1", "2"), "seed_everything must not be an axis, each point is trained under"),
-        (("--lr", "0.1", "--grid", "model.optimizer.lr", "1"), "must be given once, got 'model.optimizer.lr' again"),
+        (
+            ("--grid", "seed_everything", "1", "2"),
+            "seeds are not an axis, as each point is trained with each seed; write --seeds 2",
+        ),
+        (
+            ("--lr", "0.1", "--grid", "model.optimizer.lr", "1"),
+            "--grid model.optimizer.lr appears twice, or the LR is given as --lr too",
+        ),
         (
             ("--grid", "model.optimizer.lr", "1", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=1"),
             "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
@@ -158,8 +164,8 @@ def test_the_peak_of_a_callback_is_swept_where_the_user_says_so(workplace):
             ("--grid", "model.chanels", "8"),
             "model.chanels is no entry of the configuration. Did you mean model.channels? Under model: optimizer, chan",
         ),
-        (("--lr", "0.1", "--name=../../x"), "--name must stay inside the folder of the runs, got '../../x'; write a"),
-        (("--lr", "0.1", "--workers=-1"), "workers must not be negative, got -1; write 4 for four processes"),
+        (("--lr", "0.1", "--name=../../x"), "--name must be a plain name inside the folder of the runs, got '../../x'"),
+        (("--lr", "0.1", "--workers=-1"), "workers must be at least 0, got -1; write 4 for four processes"),
         (("--grid", "model.channels"), "each axis of the grid must have a value, got none for 'model.channels'"),
         (("--lr", "0.1", "--storage=mysql://x@127.0.0.1:1/x"), "storage must be reachable, got 'mysql://x@127"),
         (

@@ -47,7 +47,7 @@ def test_an_entry_below_a_new_class_is_made_and_one_elsewhere_must_be_there():
         ),
         (
             ("torch.optim.Adam", "--grid", "model.optimizer.class_path", "torch.optim.SGD"),
-            "must be given once, got 'model.optimizer.class_path' again",
+            "--grid model.optimizer.class_path appears twice",
         ),
     ],
 )
