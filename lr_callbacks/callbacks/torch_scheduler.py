@@ -184,7 +184,7 @@ class TorchScheduler(EvaluationCallback):
 
     def describe(self) -> str:
         """The scheduler and when it steps."""
-        when = "evaluation of " + self.monitor if self.monitor is not None else self.interval
+        when = f"evaluation of {self.monitor}" if self.monitor is not None else self.interval
         return f"{self._scheduler}, stepped every {f'{self.frequency} {when}s' if self.frequency > 1 else when}"
 
     @property

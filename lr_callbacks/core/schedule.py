@@ -19,7 +19,7 @@ Groups = int | str | list[int | str] | None
 Outside = Literal["hold", "one"]
 NO_LENGTHS = (
     *("groups", "monitor", "name", "start", "end", "param"),
-    *("pct_start", "pct_final", "floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr"),
+    *("pct_start", "pct_final", "floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr", "combine"),
 )
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
 
@@ -245,11 +245,13 @@ class LRSchedule:
         """Those of its own arguments that are lengths with a unit."""
         lengths = {}
         for name, value in self.arguments().items():
+            if name in NO_LENGTHS:
+                continue
             strings = [
                 each for each in (value if isinstance(value, list | tuple) else [value]) if isinstance(each, str)
             ]
             found = [duration for duration in map(Duration.find, strings) if duration is not None]
-            if found and name not in NO_LENGTHS:
+            if found:
                 lengths[name] = found
         return lengths
 

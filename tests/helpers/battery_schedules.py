@@ -135,6 +135,11 @@ SCHEDULES: dict[str, Schedule] = {
     "OneCycle": Schedule(lambda: [lc.OneCycle()], lambda m: one_cycle(m.now, m.end), to_end=True),
     "SGDR": Schedule(lambda: [lc.SGDR(3, T_mult=2)], lambda m: restarts(m.step)),
     "ReduceLROnPlateau": Schedule(lambda: [plateau()], halvings, evaluated=True),
+    "GreedyLR": Schedule(
+        lambda: [lc.GreedyLR("scripted", patience=0, factor=0.5)],
+        lambda m: max(2.0 * halvings(m), 0.01) if m.evaluations else 1.0,
+        evaluated=True,
+    ),
     "CyclicalLR": Schedule(lambda: [lc.CyclicalLR(0.01, step_size_up=2)], bounce),
     "StepDecay": Schedule(lambda: [lc.StepDecay(3, gamma=0.5)], lambda m: ref.step_decay(m.step, 0.5, 3, 0)),
     "StepDecay by epoch": Schedule(
