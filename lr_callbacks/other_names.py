@@ -46,6 +46,7 @@ ELSEWHERE: dict[str, str] = {
     "PiecewiseConstantDecay": "Piecewise(..., interpolation='constant')",
     "LearningRateScheduler": "LambdaFactor",
     # ignite, fvcore, mmengine, optax, fastai
+    "OverrideDecay": "FinalDecay",  # OLMo-core's
     "ConcatScheduler": "Sequential",
     "CosineRestartLR": "Restarts",
     "LinearCyclicalScheduler": "Restarts(LinearDecay(), ...)",

@@ -23,6 +23,7 @@ EXPECTED = {
     "cosine_annealing": (0.03, None, 0.0001 + 0.0299 * (1 + math.cos(math.pi * 119 / 120)) / 2),
     "cyclical_lr": (0.003, 0.003 + 0.057 * 20 / 40, 0.003 + 0.0285 * 39 / 40),
     "exponential_decay": (0.03, 0.03 * 0.8**0.5, 0.03 * 0.8 ** (119 / 40)),
+    "final_decay": (0.003, None, None),
     "greedy_lr": (0.01, 0.01, None),
     "inverse_sqrt": (0.003, 0.003 + 0.027 * 20 / 40, 0.03 * math.sqrt(40 / 119)),
     "lambda_factor": (0.03, 0.03, 0.03),

@@ -242,6 +242,12 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "decay_ratio": number("above 0 and below 1", 0, 1),
         **OPTIONS_OF_ALL,
     },
+    "FinalDecay": {
+        "total_steps": duration(),
+        "decay_shape": choice("linear", "cosine", "1-sqrt", "exponential"),
+        "end_factor": FRACTION,
+        **OPTIONS_OF_ALL,
+    },
     "Sequential": {
         "schedules": [
             *((value, ValueError, "must be a list of at least one schedule") for value in ([], 3, "Rex")),

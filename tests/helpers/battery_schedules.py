@@ -189,6 +189,10 @@ SCHEDULES: dict[str, Schedule] = {
         lambda: [lc.Sequential([lc.LinearDecay(0.5, total_steps=3), lc.SGDR(3, T_mult=2)])],
         lambda m: ref.linear(m.step, 3, 1.0, 0.5) if m.step < 3 else restarts(m.step - 3),
     ),
+    "FinalDecay": Schedule(
+        lambda: [lc.StepDecay(2, gamma=0.5), lc.FinalDecay(4, end_factor=0.2, start=5)],
+        lambda m: 0.5 ** (min(m.step, 5) // 2) * ref.linear(max(m.step - 5, 0), 4, 1.0, 0.2),
+    ),
     "Piecewise": Schedule(
         lambda: [lc.Piecewise([[0, 0.2], [4, 1.0], [8, 0.1]])],
         lambda m: 0.2 + 0.2 * m.step if m.step < 4 else 1.0 - 0.225 * min(m.step - 4, 4),
