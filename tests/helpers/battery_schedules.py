@@ -135,11 +135,6 @@ SCHEDULES: dict[str, Schedule] = {
     "OneCycle": Schedule(lambda: [lc.OneCycle()], lambda m: one_cycle(m.now, m.end), to_end=True),
     "SGDR": Schedule(lambda: [lc.SGDR(3, T_mult=2)], lambda m: restarts(m.step)),
     "ReduceLROnPlateau": Schedule(lambda: [plateau()], halvings, evaluated=True),
-    "GreedyLR": Schedule(
-        lambda: [lc.GreedyLR("scripted", patience=0, factor=0.5)],
-        lambda m: max(2.0 * halvings(m), 0.01) if m.evaluations else 1.0,
-        evaluated=True,
-    ),
     "CyclicalLR": Schedule(lambda: [lc.CyclicalLR(0.01, step_size_up=2)], bounce),
     "StepDecay": Schedule(lambda: [lc.StepDecay(3, gamma=0.5)], lambda m: ref.step_decay(m.step, 0.5, 3, 0)),
     "StepDecay by epoch": Schedule(
@@ -189,10 +184,6 @@ SCHEDULES: dict[str, Schedule] = {
         lambda: [lc.Sequential([lc.LinearDecay(0.5, total_steps=3), lc.SGDR(3, T_mult=2)])],
         lambda m: ref.linear(m.step, 3, 1.0, 0.5) if m.step < 3 else restarts(m.step - 3),
     ),
-    "FinalDecay": Schedule(
-        lambda: [lc.StepDecay(2, gamma=0.5), lc.FinalDecay(4, end_factor=0.2, start=5)],
-        lambda m: 0.5 ** (min(m.step, 5) // 2) * ref.linear(max(m.step - 5, 0), 4, 1.0, 0.2),
-    ),
     "Piecewise": Schedule(
         lambda: [lc.Piecewise([[0, 0.2], [4, 1.0], [8, 0.1]])],
         lambda m: 0.2 + 0.2 * m.step if m.step < 4 else 1.0 - 0.225 * min(m.step - 4, 4),
@@ -205,6 +196,15 @@ SCHEDULES: dict[str, Schedule] = {
     ),
     "Noise": Schedule(lambda: [lc.Noise(0.0)], lambda m: 1.0),
     "InversePower": Schedule(lambda: [lc.InversePower(3, rate=0.5)], lambda m: 1 / (1 + 0.5 * m.step / 3)),
+    "GreedyLR": Schedule(
+        lambda: [lc.GreedyLR("scripted", patience=0, factor=0.5)],
+        lambda m: max(2.0 * halvings(m), 0.01) if m.evaluations else 1.0,
+        evaluated=True,
+    ),
+    "FinalDecay": Schedule(
+        lambda: [lc.StepDecay(2, gamma=0.5), lc.FinalDecay(4, end_factor=0.2, start=5)],
+        lambda m: 0.5 ** (min(m.step, 5) // 2) * ref.linear(max(m.step - 5, 0), 4, 1.0, 0.2),
+    ),
 }
 
 
