@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.cosine_annealing import CosineAnnealing as CosineAnnealing
     from lr_callbacks.callbacks.cyclical_lr import CyclicalLR as CyclicalLR
     from lr_callbacks.callbacks.exponential_decay import ExponentialDecay as ExponentialDecay
+    from lr_callbacks.callbacks.final_decay import FinalDecay as FinalDecay
+    from lr_callbacks.callbacks.greedy_lr import GreedyLR as GreedyLR
     from lr_callbacks.callbacks.inverse_power import InversePower as InversePower
     from lr_callbacks.callbacks.inverse_sqrt import InverseSqrt as InverseSqrt
     from lr_callbacks.callbacks.lambda_factor import (
@@ -56,6 +58,8 @@ _MODULES = {
     "CosineAnnealing": "lr_callbacks.callbacks.cosine_annealing",
     "CyclicalLR": "lr_callbacks.callbacks.cyclical_lr",
     "ExponentialDecay": "lr_callbacks.callbacks.exponential_decay",
+    "FinalDecay": "lr_callbacks.callbacks.final_decay",
+    "GreedyLR": "lr_callbacks.callbacks.greedy_lr",
     "grid_search": "lr_callbacks.sweep",
     "InversePower": "lr_callbacks.callbacks.inverse_power",
     "InverseSqrt": "lr_callbacks.callbacks.inverse_sqrt",

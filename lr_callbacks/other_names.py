@@ -25,6 +25,7 @@ ELSEWHERE: dict[str, str] = {
     "get_cosine_schedule_with_warmup": "Warmup and CosineAnnealing",
     "get_cosine_with_hard_restarts_schedule_with_warmup": "Warmup and Restarts(CosineAnnealing(), num_cycles=...)",
     "get_cosine_with_min_lr_schedule_with_warmup": "Warmup and CosineAnnealing(eta_min='10%')",
+    "get_greedy_schedule": "GreedyLR",
     "get_inverse_sqrt_schedule": "Warmup and InverseSqrt",
     "get_linear_schedule_with_warmup": "Warmup and LinearDecay",
     "get_polynomial_decay_schedule_with_warmup": "Warmup and PolynomialDecay",
@@ -45,6 +46,7 @@ ELSEWHERE: dict[str, str] = {
     "PiecewiseConstantDecay": "Piecewise(..., interpolation='constant')",
     "LearningRateScheduler": "LambdaFactor",
     # ignite, fvcore, mmengine, optax, fastai
+    "OverrideDecay": "FinalDecay",  # OLMo-core's
     "ConcatScheduler": "Sequential",
     "CosineRestartLR": "Restarts",
     "LinearCyclicalScheduler": "Restarts(LinearDecay(), ...)",

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.evaluations import EvaluationCallback
-from lr_callbacks.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from lr_callbacks.callbacks.feedback import FeedbackCallback
 from lr_callbacks.core import optimizer_hooks as hooks
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core import saved_state
@@ -62,8 +62,8 @@ class Attached:
             for controller in self._controllers:
                 self._start(controller, run, restored[controller.index])
             for callback in callbacks:
-                if isinstance(callback, ReduceLROnPlateau):
-                    callback.check_floors()
+                if isinstance(callback, FeedbackCallback):
+                    callback.check_bounds()
         except BaseException:
             self.remove()
             raise
@@ -263,6 +263,8 @@ def _check(optimizers: Sequence[Optimizer], callbacks: Sequence[LRCallback]) -> 
                 " remove() the first"
             )
     for place, callback in enumerate(callbacks):
+        if isinstance(callback, FeedbackCallback) and callback.needs_trainer:
+            raise MisconfigurationException(f"{callback!r}: {callback.needs_trainer}=True needs a Trainer")
         if callback._session is not None or any(callback is other for other in callbacks[:place]):
             raise MisconfigurationException(f"{callback!r} drives an optimizer already; make another one")
         if callback.optimizer is not None and callback.optimizer >= len(optimizers):

@@ -41,7 +41,7 @@ class Composite(LRCallback):
         """
         if not isinstance(part, LRCallback):
             raise TypeError(f"{name} must be a schedule of lr_callbacks, got {part!r}")
-        if part.advances or isinstance(part, EvaluationCallback) or not part.drives:
+        if part.advances or part.begun is not None or isinstance(part, EvaluationCallback) or not part.drives:
             raise ValueError(f"{name} must be a function of time, which {type(part).__name__} is not, got {part!r}")
         if part.interval != self.interval:
             raise ValueError(f"{name} must have the interval of the whole, {self.interval!r}, got {part!r}")

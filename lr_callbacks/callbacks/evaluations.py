@@ -1,7 +1,8 @@
-"""A schedule that listens to a logged metric: one value for each validation, or each training epoch, once."""
+"""A schedule that listens to logged metrics: one value for each validation, or each training epoch, once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -23,19 +24,30 @@ class EvaluationCallback(LRCallback):
     before it is made up for.
 
     Args:
-        monitor: Name under which the metric is logged; None to listen to none.
+        monitor: Name under which the metric is logged, or a list of names; None to listen to none.
         strict: Whether the metric must come by the end of the first validation and the first training epoch.
         **options: Options of every schedule, see `LRCallback`.
     """
 
-    def __init__(self, monitor: str | None, strict: bool = True, **options: Unpack[ScheduleOptions]) -> None:
+    def __init__(
+        self, monitor: str | list[str] | None, strict: bool = True, **options: Unpack[ScheduleOptions]
+    ) -> None:
         super().__init__(**options)
         require_bool("strict", strict)
         self.monitor = monitor
         self.strict = strict
-        self._watch = MetricWatch(monitor or "", strict)
+        self._watch = self._new_watch()
         self._validation_due = False
         self._judged_validation = True
+
+    def _new_watch(self) -> MetricWatch:
+        names = [self.monitor] if isinstance(self.monitor, str) else self.monitor
+        return MetricWatch(names or [], self.strict, self.combined)
+
+    @property
+    def combined(self) -> Callable[..., float]:
+        """Makes one value of those of several metrics."""
+        return float
 
     @property
     def listens(self) -> bool:
@@ -49,7 +61,7 @@ class EvaluationCallback(LRCallback):
     def forget(self) -> None:
         """Reset the state of an earlier fit."""
         super().forget()
-        self._watch, self._validation_due = MetricWatch(self.monitor or "", self.strict), False
+        self._watch, self._validation_due = self._new_watch(), False
         self._judged_validation = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

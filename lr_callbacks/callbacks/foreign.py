@@ -105,7 +105,7 @@ class Foreign:
         groups = self._optimizer.param_groups
         return pg.get_value(groups[position if position < len(groups) else 0], param) or 0.0
 
-    def check_monitor(self, monitor: str | None, who: str) -> None:
+    def check_monitor(self, monitor: object, who: str) -> None:
         """Refuse a metric for a scheduler that takes none, and none for one that needs it.
 
         Raises:

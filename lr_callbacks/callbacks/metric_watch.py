@@ -1,8 +1,8 @@
-"""Which value of a logged metric is new: a validation's, or a training epoch's, and not one left over from before."""
+"""Which values of logged metrics are new: a validation's, or a training epoch's, and not left over from before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Literal
@@ -55,39 +55,47 @@ class Heard:
 
 
 class MetricWatch:
-    """Watches one name in ``trainer.callback_metrics``, which keeps old values next to new ones.
+    """Watches names in ``trainer.callback_metrics``, which keeps old values next to new ones.
 
     A value is new if it is another object than the one that stood there when the validation, or the epoch, began. A
-    name that validations log is theirs: values that the training logs under it are not given.
+    name that validations log is theirs: values that the training logs under it are not given. Several names have a
+    value when all of them are new.
 
     Args:
-        monitor: The metric's name.
-        strict: Whether it must have come by the end of the first validation and the first training epoch.
+        names: The metrics' names.
+        strict: Whether they must have come by the end of the first validation and the first training epoch.
+        combine: Makes one value of those of all names.
 
     Attributes:
         event: What has seen all of its batches, while its value is not yet taken.
         heard: What is known of the metric, which a checkpoint carries.
     """
 
-    def __init__(self, monitor: str, strict: bool = True) -> None:
-        self.monitor = monitor
+    def __init__(self, names: Sequence[str], strict: bool = True, combine: Callable[..., float] = float) -> None:
+        self.names = list(names)
         self.strict = strict
+        self._combine = combine
         self.event: Event | None = None
         self.heard = Heard()
-        self._before: dict[Event, Tensor | None] = {}
+        self._before: dict[Event, list[Tensor | None]] = {}
         self._warned = False
         self._told_of_ranks = False
 
+    def _now(self, trainer: Trainer) -> list[Tensor | None]:
+        return [trainer.callback_metrics.get(name) for name in self.names]
+
     def begins(self, event: Event, trainer: Trainer) -> None:
-        """Mark the current value as old for the validation, or the training epoch."""
-        self._before[event] = trainer.callback_metrics.get(self.monitor)
+        """Mark the current values as old for the validation, or the training epoch."""
+        self._before[event] = self._now(trainer)
 
     def fresh(self, trainer: Trainer) -> list[float]:
         """The values that are to be judged after what has just ended, once."""
-        event, now = self.event, trainer.callback_metrics.get(self.monitor)
+        event = self.event
         if event is None or (event == "training epoch" and self.heard.from_validation):
             return []
-        value = self._agreed(trainer, None if now is self._before.get(event) else now)
+        old = self._before.get(event, [None] * len(self.names))
+        new = [None if now is before else now for now, before in zip(self._now(trainer), old, strict=True)]
+        value = self._agreed(trainer, new)
         if event == "validation":
             held, self.event, self.heard.pending = self.heard.pending, None, []
             self.heard.validations, self.heard.decided = self.heard.validations + 1, True
@@ -103,7 +111,7 @@ class MetricWatch:
 
     def value(self, trainer: Trainer) -> float | None:
         """Return the current value."""
-        return self._agreed(trainer, trainer.callback_metrics.get(self.monitor))
+        return self._agreed(trainer, self._now(trainer))
 
     @property
     def may_come_from_validation(self) -> bool:
@@ -114,7 +122,7 @@ class MetricWatch:
     def after_sanity_check(self, trainer: Trainer, who: str) -> None:
         """Learn whether validations log the metric; warn if its name is almost one of those that they log."""
         self.heard.decided = True
-        self.heard.from_validation |= self._agreed(trainer, trainer.callback_metrics.get(self.monitor)) is not None
+        self.heard.from_validation |= self._agreed(trainer, self._now(trainer)) is not None
         if self.strict and not self.heard.seen and self._near(trainer):
             rank_zero_warn(self._text(trainer, who, "the sanity check logged no metric"))
 
@@ -124,7 +132,9 @@ class MetricWatch:
         Raises:
             MisconfigurationException: If nothing else can log it.
         """
-        if not self.strict or self.heard.seen or self._warned or self.monitor in names_of_training(trainer):
+        known = {*trainer.callback_metrics} if len(self.names) > 1 else set()
+        to_come = {*self.names} <= known | names_of_training(trainer)
+        if not self.strict or self.heard.seen or self._warned or to_come:
             return
         if logs_at_epoch_end(trainer):
             if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
@@ -150,8 +160,9 @@ class MetricWatch:
         heard = self.heard
         waits = heard.from_validation or not heard.seen or heard.pending
         if waits and trainer.enable_validation and heard.validations == 0:
+            names = ", ".join(map(repr, self.names))
             rank_zero_warn(
-                f"{who} monitors {self.monitor!r}, but the run has ended without a validation, so it has judged"
+                f"{who} monitors {names}, but the run has ended without a validation, so it has judged"
                 " nothing. Validate more often (check_val_every_n_epoch, val_check_interval), or train for longer."
             )
 
@@ -162,8 +173,15 @@ class MetricWatch:
     def _text(self, trainer: Trainer, who: str, what: str) -> str:
         near, logged = self._near(trainer), ", ".join(self._logged(trainer)) or "nothing"
         guess = f" Did you mean {near[0]!r}?" if near else ""
+        missing = [name for name in self.names if name not in self._logged(trainer)]
+        if not missing and len(self.names) > 1:
+            return (
+                f"{who}: {', '.join(map(repr, self.names))} never came together. Log all of them in the validation, or"
+                " all in the training epoch. With strict=False they may come later or not at all."
+            )
+        name = (missing or self.names)[0]
         return (
-            f"{who}: {what} {self.monitor!r}.{guess} Logged: {logged}. Log it with self.log({self.monitor!r}, ...) in"
+            f"{who}: {what} {name!r}.{guess} Logged: {logged}. Log it with self.log({name!r}, ...) in"
             " training_step or validation_step, or monitor a metric that is logged. With strict=False it may come later"
             " or not at all."
         )
@@ -175,18 +193,22 @@ class MetricWatch:
         )
 
     def _near(self, trainer: Trainer) -> list[str]:
-        return get_close_matches(self.monitor, self._logged(trainer), n=1, cutoff=0.8)
+        logged = self._logged(trainer)
+        missing = [name for name in self.names if name not in logged]
+        return [near for name in missing for near in get_close_matches(name, logged, n=1, cutoff=0.8)]
 
-    def _agreed(self, trainer: Trainer, mine: Tensor | None) -> float | None:
+    def _agreed(self, trainer: Trainer, mine: list[Tensor | None]) -> float | None:
         """One value for all ranks, the mean over those that have one, so that all take the same decision."""
-        if trainer.world_size == 1:
-            value = None if mine is None else float(mine)
-        else:
-            value = self._mean_over_ranks(trainer, mine)
-        self.heard.seen |= value is not None
-        return value
+        found: list[float | None] = [None if one is None else float(one) for one in mine]
+        if trainer.world_size > 1:
+            found = [self._mean_over_ranks(trainer, *each) for each in zip(self.names, mine, strict=True)]
+        values = [value for value in found if value is not None]
+        if not values or len(values) < len(found):
+            return None
+        self.heard.seen = True
+        return self._combine(*values)
 
-    def _mean_over_ranks(self, trainer: Trainer, mine: Tensor | None) -> float | None:
+    def _mean_over_ranks(self, trainer: Trainer, name: str, mine: Tensor | None) -> float | None:
         """Collective: every rank must call this, even if it has logged nothing; otherwise the others deadlock."""
         entry = [0.0, 0.0] if mine is None else [float(mine), 1.0]
         everyone = trainer.strategy.all_gather(
@@ -202,7 +224,7 @@ class MetricWatch:
             if len(values) == len(everyone):
                 which = f"differs between the ranks (spread {float(values.max() - values.min()):.3g})"
             rank_zero_warn(
-                f"{self.monitor!r} {which}, so it is not synchronised; its mean is monitored. Log it on all ranks with"
-                f" self.log({self.monitor!r}, ..., sync_dist=True)."
+                f"{name!r} {which}, so it is not synchronised; its mean is monitored. Log it on all ranks with"
+                f" self.log({name!r}, ..., sync_dist=True)."
             )
         return float(values[0] if alike else values.mean())

@@ -1,32 +1,24 @@
-"""Reduction of the LR when a metric stalls: the one schedule with feedback, and so the one with a state."""
+"""Reduction of the LR when a metric stalls."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.evaluations import EvaluationCallback
-from lr_callbacks.core import param_groups as pg
-from lr_callbacks.core.arguments import (
-    floor,
-    plain_container,
-    require,
-    require_choice,
-    require_int,
-    require_name,
-    require_number,
-    state_of,
-)
-from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, rank_zero_info
+from lr_callbacks.callbacks.best_weights import BestWeights, refuse_sharded
+from lr_callbacks.callbacks.feedback import Bound, FeedbackCallback, evaluations
+from lr_callbacks.core.arguments import require, require_bool, require_number
+from lr_callbacks.core.lightning_names import LightningModule, Trainer, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
-from lr_callbacks.schedules.plateau import Mode, PlateauRule, PlateauState, ThresholdMode, plateau_factor
+from lr_callbacks.schedules.plateau import Mode, PlateauState, ThresholdMode, plateau_factor
 
 
-class ReduceLROnPlateau(EvaluationCallback):
+class ReduceLROnPlateau(FeedbackCallback):
     """Multiply the learning rate by `factor` each time a logged metric has stopped improving.
 
     After k reductions the factor is ``f(k) = max(f(k - 1) * factor, min_lr / base_lr)``, ``f(0) = 1``. First step: 1.
@@ -37,14 +29,19 @@ class ReduceLROnPlateau(EvaluationCallback):
     ends (and only if it was logged in this epoch), or every `every_n_steps` optimizer steps. It does not judge in the
     sanity check, nor before `start`. An evaluation whose metric is NaN or infinite is one without improvement and never
     becomes the best. With ``threshold_mode="rel"`` an improvement is measured against the best value's size, also where
-    that is negative. On several ranks the mean of the metric over the ranks is judged.
+    that is negative. On several ranks the mean of the metric over the ranks is judged. Of several metrics all must come
+    in the same validation or training epoch.
 
     It acts before ``ModelCheckpoint`` writes, so a resumed run continues exactly; a validation that Lightning skips
     when it resumes from the batch before it is run then. A training metric cannot be repeated: Lightning does not end
     an epoch twice, and an average over an epoch starts again on resume.
 
+    With `restore_best` a copy of the weights and buffers (the module's ``state_dict``) is taken at each new best
+    evaluation, held in the CPU's memory on each rank, and saved in each checkpoint, which grows by as much. The state
+    of the optimizer is not put back.
+
     Args:
-        monitor: Name under which the metric is logged.
+        monitor: Name under which the metric is logged, or a list of names, whose values `combine` makes one of.
         mode: ``"min"`` if lower is better, ``"max"`` if higher is.
         factor: Multiplier of one reduction, in (0, 1).
         patience: Evaluations without improvement that are tolerated, >= 0.
@@ -55,6 +52,15 @@ class ReduceLROnPlateau(EvaluationCallback):
         min_lr: Lowest LR that reduction leads to, at least 0: absolute, or a share of each group's base LR such as
             ``"1%"``; one for all groups or a list, one for each.
         eps: A reduction that changes the LR by no more than this is not made, >= 0.
+        combine: What is judged of several metrics: their ``"mean"``, ``"sum"``, ``"min"`` or ``"max"``, or a function
+            of their values in the order of `monitor` (of one, too), or its import path.
+        smooth: Judge the mean of so many last evaluations, >= 1; 1 for the metric itself. Values that are NaN or
+            infinite are not averaged.
+        ema_decay: Judge the exponential moving average of all evaluations, in which the past has this weight, in
+            [0, 1), and the new value the rest; 0 for none. It is unbiased: the first value is its own average.
+        restore_best: Whether each reduction also puts back the weights of the best evaluation.
+        stop_at_min: Whether to stop the training when the LR is used up: when a reduction is due and changes no group,
+            since all are at `min_lr` (or within `eps`).
         every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
         strict: Whether the metric must have come by the end of the first validation, or of the first training epoch;
             False where it is logged only now and then.
@@ -68,7 +74,7 @@ class ReduceLROnPlateau(EvaluationCallback):
         TypeError: If an argument has a wrong type.
         ValueError: If an argument is outside its range.
         MisconfigurationException: When the first validation, or the first epoch, ends, if `monitor` was not logged; the
-            message lists what was.
+            message lists what was. At the start of the fit, if `restore_best` is asked for and weights are sharded.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -86,84 +92,83 @@ class ReduceLROnPlateau(EvaluationCallback):
 
     def __init__(
         self,
-        monitor: str,
+        monitor: str | list[str],
         mode: Mode = "min",
         factor: float = 0.1,
         patience: int = 10,
         threshold: float = 1e-4,
         threshold_mode: ThresholdMode = "rel",
         cooldown: int = 0,
-        min_lr: float | str | list[float | str] = 0.0,
+        min_lr: Bound = 0.0,
         eps: float = 1e-8,
         *,
+        combine: str | Callable[..., float] = "mean",
+        smooth: int = 1,
+        ema_decay: float = 0.0,
+        restore_best: bool = False,
+        stop_at_min: bool = False,
         every_n_steps: int | None = None,
         strict: bool = True,
         name: str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
-        super().__init__(monitor, strict, **options)
-        require(isinstance(monitor, str) and monitor != "", "monitor", "the name of a logged metric", monitor)
-        require_choice("mode", mode, Mode)
-        require(
-            0 < require_number("factor", factor) < 1,
-            "factor",
-            "above 0 and below 1 (0.1 divides the LR by ten)",
-            factor,
+        super().__init__(
+            monitor,
+            mode,
+            patience,
+            threshold,
+            threshold_mode,
+            cooldown,
+            combine=combine,
+            smooth=smooth,
+            ema_decay=ema_decay,
+            every_n_steps=every_n_steps,
+            strict=strict,
+            name=name,
+            **options,
         )
-        require_int("patience", patience)
-        require(require_number("threshold", threshold) >= 0, "threshold", "at least 0", threshold)
-        require_choice("threshold_mode", threshold_mode, ThresholdMode)
-        require_int("cooldown", cooldown)
-        min_lr = plain_container(min_lr)
-        min_lr = list(min_lr) if isinstance(min_lr, tuple) else min_lr
-        require(min_lr != [], "min_lr", "one number or one for each group", min_lr)
-        for lowest in min_lr if isinstance(min_lr, list) else [min_lr]:
-            floor("min_lr", lowest)
-        require(require_number("eps", eps) >= 0, "eps", "at least 0", eps)
-        require_name("name", name)
-        if every_n_steps is not None:
-            require_int("every_n_steps", every_n_steps, minimum=1)
-        self.mode = mode
+        right = 0 < require_number("factor", factor) < 1
+        require(right, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
         self.factor = factor
-        self.patience = patience
-        self.threshold = threshold
-        self.threshold_mode = threshold_mode
-        self.cooldown = cooldown
-        self.min_lr = min_lr
+        self.min_lr = self.check_bound("min_lr", min_lr)
+        require(require_number("eps", eps) >= 0, "eps", "at least 0", eps)
         self.eps = eps
-        self.every_n_steps = every_n_steps
-        self.name = name
+        self.restore_best = require_bool("restore_best", restore_best)
+        self.stop_at_min = require_bool("stop_at_min", stop_at_min)
         self.state = PlateauState()
-        self._judged_at = 0
-        self._validated = False
-
-    @property
-    def state_key(self) -> str:
-        """Tells instances apart in a checkpoint, by what does not change from run to run."""
-        what = {"monitor": self.monitor, "mode": self.mode, "optimizer": self.optimizer, "groups": self.groups}
-        return f"{type(self).__qualname__}{what | ({'name': self.name} if self.name else {})}"
-
-    @property
-    def rule(self) -> PlateauRule:
-        """What counts as an improvement."""
-        return PlateauRule(self.mode, self.patience, self.threshold, self.threshold_mode, self.cooldown)
+        self._best = BestWeights()
 
     # ------------------------------------------------------------------ the factor
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
         """Return the current factor, whatever the tick; groups are resolved again after each reduction."""
-        floors = self.min_lr if isinstance(self.min_lr, list) else [self.min_lr]
-        lowest = [floors[place] if place < len(floors) else floors[0] for place in groups.positions]
-        unit = np.broadcast_to(groups.factor_of(1.0), (len(lowest),))
-        least = [groups.factor_of(each) if isinstance(each, str) else each * unit[i] for i, each in enumerate(lowest)]
-        factor = plateau_factor(
-            self.state.num_reductions, factor=self.factor, min_factor=np.array(least), eps=self.eps * unit
+        return np.broadcast_to(self._after(self.state.num_reductions, groups), (len(t), len(groups.positions)))
+
+    def _after(self, reductions: int, groups: GroupRows) -> Array:
+        least, eps = self.bound(self.min_lr, groups), self.eps * self.unit(groups)
+        return np.asarray(plateau_factor(reductions, factor=self.factor, min_factor=least, eps=eps))
+
+    @property
+    def bounds(self) -> dict[str, Bound]:
+        """The floors."""
+        return {"min_lr": self.min_lr}
+
+    @property
+    def _is_used_up(self) -> bool:
+        """Whether the last reduction changed no group, since all were as low as they go."""
+        reductions, driven = self.state.num_reductions, self._driven()
+        return (
+            bool(driven)
+            and reductions > 0
+            and all(
+                ((self._after(reductions, rows) == self._after(reductions - 1, rows)) | (rows.base == 0)).all()
+                for rows in (term.rows for _, term in driven)
+            )
         )
-        return np.broadcast_to(factor, (len(t), len(lowest)))
 
     def describe(self) -> str:
         """What is watched."""
-        return f"× {self.factor:g} after {_evaluations(self.patience + 1)} without improvement of {self.monitor}"
+        return f"× {self.factor:g} after {evaluations(self.patience + 1)} without improvement of {self.watched}"
 
     def phase_at(self, t: float, time: ScheduleTime) -> str:
         """How patient it is."""
@@ -175,94 +180,56 @@ class ReduceLROnPlateau(EvaluationCallback):
         """It waits."""
         return "not judging yet"
 
-    # ------------------------------------------------------------------ when to judge
-    @property
-    def listens(self) -> bool:
-        """Each evaluation, unless it is to judge by steps."""
-        return self.every_n_steps is None
-
+    # ------------------------------------------------------------------ what an evaluation does
     def forget(self) -> None:
         """Reset the state of an earlier fit."""
         super().forget()
-        self.state, self._validated = PlateauState(), False
+        self.state, self._best = PlateauState(), BestWeights()
+
+    @property
+    def needs_trainer(self) -> str | None:
+        """The argument that means nothing without a Trainer."""
+        return next((name for name in ("restore_best", "stop_at_min") if getattr(self, name)), None)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse to copy weights that are sharded."""
+        super().on_fit_start(trainer, pl_module)
+        if self.restore_best:
+            refuse_sharded(trainer, repr(self))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Continue from the step that was restored."""
+        """Stop a run again that had stopped when the checkpoint was written."""
         super().on_train_start(trainer, pl_module)
-        self.check_floors()
-        self._judged_at = self._step()
+        self._stop_if_used_up()
 
-    def check_floors(self) -> None:
-        """Refuse fewer floors than there are groups.
+    def decide(self, value: float) -> str | None:
+        """Count, and reduce; keep the best weights or put them back, and stop, if asked."""
+        before, self.state = self.state, self.state.update(value, self.rule)
+        trainer = self._session.trainer if self._session else None
+        if self.restore_best and trainer is not None and self.state.best != before.best:
+            self._best.keep(trainer.lightning_module)
+        if self.state.num_reductions == before.num_reductions:
+            return None
+        restored = self.restore_best and trainer is not None and self._best.put_back(trainer.lightning_module)
+        self._stop_if_used_up()
+        best = "" if self.state.best is None else f" on {self.state.best:.6g}"
+        weights = "; the weights of the best are put back" if restored else ""
+        return f"has not improved{best} for {evaluations(self.patience + 1)}{weights}"
 
-        Raises:
-            MisconfigurationException: If `min_lr` is a list that is too short.
-        """
-        for controller in self._session.controllers if self._session else []:
-            groups = [controller.optimizer.param_groups[n] for t in controller.terms_of(self) for n in t.groups]
-            count = sum(not pg.was_added_later(group) for group in groups)
-            if isinstance(self.min_lr, list) and count > len(self.min_lr):
-                raise MisconfigurationException(
-                    f"ReduceLROnPlateau: min_lr has {len(self.min_lr)} value{'s' * (len(self.min_lr) != 1)}, but"
-                    f" {controller.name} has {count} groups; give one for each"
-                )
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Judge each `every_n_steps` optimizer steps, if asked."""
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self._judge_steps(trainer)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge a metric that this validation has logged, unless it is to judge by steps."""
-        super().on_validation_end(trainer, pl_module)
-        self._validated |= not trainer.sanity_checking
-
-    def _step(self) -> int:
-        """The step of the slowest of the optimizers that are driven."""
-        return min((controller.step for controller, _ in self._driven()), default=0)
-
-    def _judge_steps(self, trainer: Trainer) -> None:
-        every = self.every_n_steps
-        if every is None:
-            return
-        step = self._step()
-        if step // every > self._judged_at // every:
-            self._judged_at = step
-            value = self._watch.value(trainer)
-            if value is not None:
-                self.judge(value)
-            elif self.strict and not (trainer.enable_validation and not self._validated):
-                raise self._watch.missing(trainer, repr(self))
-
-    def judge(self, value: float) -> None:
-        """One evaluation: the new state, and the new LRs if it asks for them."""
-        if any(controller.now < term.start for controller, term in self._driven()):
-            return
-        before, old = self.state, self._lrs()
-        self.state = before.update(value, self.rule)
-        if self.state.num_reductions > before.num_reductions and self._session is not None:
-            self._session.rewrite(self, resolve=True)
-            if self._lrs() != old:
-                best = "" if self.state.best is None else f" on {self.state.best:.6g}"
-                rank_zero_info(
-                    f"ReduceLROnPlateau: {self.monitor} {value:.6g} has not improved{best} for"
-                    f" {_evaluations(self.patience + 1)}; LR {_text(old)} -> {_text(self._lrs())} (step {self._step()})"
-                )
-
-    def _lrs(self) -> list[float]:
-        """The values that it drives."""
-        pairs = [(controller, number) for controller, term in self._driven() for number in term.groups]
-        return [pg.get_value(c.optimizer.param_groups[number], self.param) or 0.0 for c, number in pairs]
+    def _stop_if_used_up(self) -> None:
+        trainer = self._session.trainer if self._session else None
+        if self.stop_at_min and trainer is not None and self._is_used_up:
+            trainer.should_stop = True
+            rank_zero_info(
+                f"{type(self).__name__}: the LR is as low as it goes, and {self.watched} has not improved;"
+                " the training stops"
+            )
 
     # ------------------------------------------------------------------ what a checkpoint carries
     def state_dict(self) -> dict[str, Any]:
-        """What it has learnt, as plain numbers; an evaluation that is due is judged before."""
-        heard = self.evaluation_state()
-        if self._session is not None and self._session.trainer is not None:
-            self._judge_steps(self._session.trainer)
-        return asdict(self.state) | heard
+        """What it has learnt, as plain numbers, and the best weights, if they are kept."""
+        shared = self.learnt_state()
+        return asdict(self.state) | shared | ({"best_weights": self._best.tensors} if self.restore_best else {})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the state from a checkpoint.
@@ -270,14 +237,7 @@ class ReduceLROnPlateau(EvaluationCallback):
         Raises:
             ValueError: If it is not the state of a `ReduceLROnPlateau`.
         """
-        learnt = state_of("a plateau reduction", state_dict)
-        self.load_evaluation_state(learnt, "a plateau reduction")
+        learnt = self.load_learnt_state(state_dict, "a plateau reduction")
+        weights = learnt.pop("best_weights", None)
+        self._best.load(weights if self.restore_best else None)
         self.state = PlateauState.from_dict(learnt)
-
-
-def _text(lrs: list[float]) -> str:
-    return ", ".join(f"{lr:.4g}" for lr in lrs[:4]) + (", ..." if len(lrs) > 4 else "")
-
-
-def _evaluations(number: int) -> str:
-    return f"{number} evaluation{'s' * (number != 1)}"

@@ -184,7 +184,7 @@ class TorchScheduler(EvaluationCallback):
 
     def describe(self) -> str:
         """The scheduler and when it steps."""
-        when = "evaluation of " + self.monitor if self.monitor is not None else self.interval
+        when = f"evaluation of {self.monitor}" if self.monitor is not None else self.interval
         return f"{self._scheduler}, stepped every {f'{self.frequency} {when}s' if self.frequency > 1 else when}"
 
     @property
@@ -217,9 +217,11 @@ class TorchScheduler(EvaluationCallback):
 
     def _due(self, controller: Controller, foreign: Foreign) -> int:
         """How often a scheduler without metric must have been stepped by now."""
+        held = [term.time.held for term in controller.terms_of(self) if term.time.held is not None]
+        step = min([controller.step, *map(int, held)])
         if self.interval == "step":
-            return foreign.steps_since_start(controller.timeline, controller.step) // self.frequency
-        known = foreign.epochs_since_start(controller.timeline, controller.step)
+            return foreign.steps_since_start(controller.timeline, step) // self.frequency
+        known = foreign.epochs_since_start(controller.timeline, step)
         return (self._rounds.get(controller.index, 0) if known is None else known) // self.frequency
 
     def _settle(self, controller: Controller, foreign: Foreign) -> None:
@@ -245,13 +247,18 @@ class TorchScheduler(EvaluationCallback):
         assert self._session is not None
         for controller in self._session.controllers:
             foreign = self._foreign.get(controller.index)
-            if foreign is not None and controller.terms_of(self) and controller.step >= foreign.start:
+            if foreign is not None and self._moves(controller) and controller.step >= foreign.start:
                 heard = self._rounds[controller.index] = self._rounds.get(controller.index, 0) + 1
                 if heard % self.frequency == 0:
                     known = len(foreign.moved)
                     foreign.step(value)
                     self._follow(controller, foreign, known)
         self._session.rewrite(self)
+
+    def _moves(self, controller: Controller) -> bool:
+        """Whether it drives groups of an optimizer, and no other schedule has taken over."""
+        terms = controller.terms_of(self)
+        return bool(terms) and not any(term.is_held(controller.now) for term in terms)
 
     def forget(self) -> None:
         """Forget what an earlier fit has taught it."""
@@ -271,7 +278,7 @@ class TorchScheduler(EvaluationCallback):
         session = self._session if self.monitor is None else None
         for controller in session.controllers if session else ():
             foreign = self._foreign.get(controller.index)
-            if foreign is not None and controller.terms_of(self) and controller.step > foreign.start:
+            if foreign is not None and self._moves(controller) and controller.step > foreign.start:
                 self._rounds[controller.index] = self._rounds.get(controller.index, 0) + 1
                 self.advance(controller)
                 controller.rewrite()

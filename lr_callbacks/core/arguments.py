@@ -127,12 +127,12 @@ def require_int(name: str, value: object, *, minimum: int = 0) -> int:
 _SHARE = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*%\s*")
 
 
-def floor(name: str, value: object) -> None:
+def floor(name: str, value: object, *, most: int = 100) -> None:
     """Require a lowest value: a number of at least 0, or a share of each group's base value, such as ``"1%"``.
 
     Raises:
         TypeError: If it is neither a number nor a string.
-        ValueError: If it is negative or not finite, or no share of at most 100%.
+        ValueError: If it is negative or not finite, or no share of at most `most` percent.
 
     Example:
         >>> floor("eta_min", "1%")
@@ -143,8 +143,8 @@ def floor(name: str, value: object) -> None:
     """
     if isinstance(value, str):
         share = _SHARE.fullmatch(value)
-        rule = "at least 0, or a share of each group's base value from '0%' to '100%'"
-        require(share is not None and float(share[1]) <= 100, name, rule, value)
+        rule = f"at least 0, or a share of each group's base value from '0%' to '{most}%'"
+        require(share is not None and float(share[1]) <= most, name, rule, value)
     else:
         require(require_number(name, value) >= 0, name, "at least 0", value)
 

@@ -123,7 +123,7 @@ class Controller:
             self.timeline = timeline_state.from_dict(restored.timeline, run)
         self.taken, self.clock = 0, clock
         self.now = self.step if clock is None else clock.elapsed
-        for schedule in self._advancing:
+        for schedule in self.schedules:
             schedule.begin(self)
         self.resolve()
         self.plan = plan_records(self.terms, self.schedules)

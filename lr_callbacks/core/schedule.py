@@ -19,7 +19,7 @@ Groups = int | str | list[int | str] | None
 Outside = Literal["hold", "one"]
 NO_LENGTHS = (
     *("groups", "monitor", "name", "start", "end", "param"),
-    *("pct_start", "pct_final", "floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr"),
+    *("pct_start", "pct_final", "floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr", "combine"),
 )
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
 
@@ -69,6 +69,7 @@ class LRSchedule:
         floor_name: Name of the argument that is the value it ends at; a group that begins below it rises.
         starts_together: Whether it starts in all groups at once, at the latest of their starts.
         takes_out: Whether it takes the schedulers of the module out of the run.
+        begun: Where it has begun, by optimizer, if it begins in mid-run and the others hold from there; None otherwise.
 
     Raises:
         TypeError: If `start` is a bare float or an option has a wrong type.
@@ -83,6 +84,7 @@ class LRSchedule:
     starts_together: ClassVar[bool] = False
     floor_name: ClassVar[str | None] = None
     takes_out: ClassVar[bool] = False
+    begun: dict[int, int | None] | None = None
 
     def __init__(
         self,
@@ -180,7 +182,7 @@ class LRSchedule:
         return int(any(duration.unit != "steps" for found in self.durations().values() for duration in found))
 
     def begin(self, controller: Any) -> None:
-        """Before the first factor of an optimizer is asked for at the start of the training (only if it `advances`)."""
+        """Before the first factor of an optimizer is asked for at the start of the training."""
 
     def advance(self, controller: Any) -> None:
         """After the count has been found, and after each real step, before the factor is read (if it `advances`)."""
@@ -246,12 +248,12 @@ class LRSchedule:
     def durations(self) -> dict[str, list[Duration]]:
         """Those of its own arguments that are lengths with a unit."""
         lengths = {}
-        for name, value in self.arguments().items():
+        for name, value in ((name, value) for name, value in self.arguments().items() if name not in NO_LENGTHS):
             strings = [
                 each for each in (value if isinstance(value, list | tuple) else [value]) if isinstance(each, str)
             ]
             found = [duration for duration in map(Duration.find, strings) if duration is not None]
-            if found and name not in NO_LENGTHS:
+            if found:
                 lengths[name] = found
         return lengths
 

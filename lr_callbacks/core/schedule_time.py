@@ -72,6 +72,7 @@ class ScheduleTime:
         schedule: Name of the schedule, for error messages.
         warmup_end: Where the warm-up of its groups ends, on that axis; 0 without one.
         end: Where it ends, on that axis; None for the end of the run.
+        held: Where another schedule takes over, so that it stays as it is there; None for nowhere.
 
     Example:
         >>> run = RunLength(total_steps=100, epochs=((0, 10),))
@@ -87,6 +88,7 @@ class ScheduleTime:
     schedule: str = "schedule"
     warmup_end: float = 0
     end: float | None = None
+    held: float | None = None
 
     @property
     def run(self) -> RunLength:
@@ -152,10 +154,16 @@ class ScheduleTime:
 
     def ticks(self, positions: Any) -> Any:
         """The ticks of an array of positions, at least 0."""
-        since = np.maximum((positions if self.end is None else np.minimum(positions, self.end)) - self.start, 0)
+        since = np.maximum(self.until(positions) - self.start, 0)
         if self.interval == "step":
             return since
         return np.array([self.tick(p) for p in (since + self.start).ravel().tolist()]).reshape(positions.shape)
+
+    def until(self, positions: Any) -> Any:
+        """Positions, those past its end or past where it is held as that."""
+        for stop in (self.end, self.held):
+            positions = positions if stop is None else np.minimum(positions, stop)
+        return positions
 
     def ticks_until(self, position: float) -> float:
         """How many ticks have begun before a position."""

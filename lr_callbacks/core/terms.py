@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -57,8 +57,9 @@ class Term:
         """
         if self.last is not None and step > self.last:
             step = self.last
-        timeline, start, end = self.time.timeline, self.time.start, self.time.end
+        timeline, start, end, stop = self.time.timeline, self.time.start, self.time.end, self.time.held
         position = step if timeline.is_straight else timeline.position(self.time.axis, step)
+        position = position if stop is None else min(position, stop)
         held = position if end is None else min(position, end)
         tick: Any = self.time.tick(held) if self.time.interval == "epoch" else max(held - start, 0)
         if self.absolute:
@@ -72,6 +73,7 @@ class Term:
             return own
         own = self.schedule.between_bounds(own, self.rows)
         if self.schedule.outside == "one":
+            positions = positions if time.held is None else np.minimum(positions, time.held)
             ends = np.inf if time.end is None else time.end
             own = np.where((positions >= time.start) & (positions < ends), own, 1.0)
         return own
@@ -80,6 +82,10 @@ class Term:
     def start(self) -> int:
         """The step at which it begins."""
         return self.time.timeline.step(self.time.axis, self.time.start)
+
+    def is_held(self, step: int) -> bool:
+        """Whether another schedule has taken over at a step."""
+        return self.time.held is not None and self.time.timeline.position(self.time.axis, step) >= self.time.held
 
     @property
     def end(self) -> int | None:
@@ -125,10 +131,21 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
     warmups: dict[tuple[str, int], tuple[int, Axis, float]] = {}
     built: dict[int, list[Term]] = {}
     last = None if timeline.end is None else max(timeline.end - 1, 0)
+    takeovers = [(each, _takes_over(each, index, timeline)) for each in schedules if each.begun is not None]
     for schedule in sorted(schedules, key=lambda each: not each.is_warmup):
         numbers = chosen[id(schedule)]
         terms = built[id(schedule)] = []
-        for time, mine in _by_start(schedule, numbers, warmups, timeline):
+        own = next((at for each, at in takeovers if each is schedule), -1)
+        if own is None:
+            continue
+        later = [
+            (at, chosen[id(each)])
+            for each, at in takeovers
+            if at is not None and at > own and each is not schedule and each.param == schedule.param
+        ]
+        held = {n: min((at for at, theirs in later if n in theirs), default=None) for n in numbers}
+        begun = own if own >= 0 else None
+        for time, mine in _by_start(schedule, numbers, warmups, timeline, held, begun):
             rows = _rows(optimizer, index, schedule.param, numbers, mine)
             function = partial(schedule.factors, time=time, groups=rows)
             live = not schedule.looks_ahead
@@ -146,25 +163,44 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
     return [term for schedule in schedules for term in built[id(schedule)]]
 
 
+def _takes_over(schedule: LRSchedule, index: int, timeline: Timeline) -> int | None:
+    """The step at which a schedule takes over from the others: where it has begun, or its `start`."""
+    begun = (schedule.begun or {}).get(index)
+    if begun is not None or schedule.start is None:
+        return begun
+    name, axis = type(schedule).__name__, schedule.axis
+    return timeline.step(axis, _position(schedule.start, "start", name, axis, timeline))
+
+
 def _by_start(
     schedule: LRSchedule,
     numbers: Iterable[int],
     warmups: dict[tuple[str, int], tuple[int, Axis, float]],
     timeline: Timeline,
+    held: Mapping[int, int | None],
+    begun: int | None,
 ) -> list[tuple[ScheduleTime, tuple[int, ...]]]:
-    """The groups of a schedule by where it starts in them: at `start`, or at the end of their warm-up."""
+    """The groups of a schedule by where it starts in them, at `start` or after their warm-up, and where it is held."""
     name, axis = type(schedule).__name__, schedule.axis
     if schedule.tick == "epoch" and not timeline.run.epochs:
         raise timeline.run.unknown(f"{name}: interval='epoch' needs the length of an epoch")
-    of_start: dict[tuple[float, float], list[int]] = {}
+    of_start: dict[tuple[float, float, float], list[int]] = {}
     for number in numbers:
         warmup = warmups.get((schedule.param, number))
         warmup_end = 0.0 if warmup is None else _on(axis, warmup, timeline)
-        if schedule.start is not None:
+        if begun is not None:
+            start = _on(axis, (begun, "steps", begun), timeline)
+        elif schedule.start is not None:
             start = _position(schedule.start, "start", name, axis, timeline)
         else:
             start = 0 if schedule.is_warmup or warmup is None else warmup_end
-        of_start.setdefault((start, warmup_end), []).append(number)
+        stop = held[number]
+        until = math.inf if stop is None else _on(axis, (stop, "steps", stop), timeline)
+        of_start.setdefault((start, warmup_end, until), []).append(number)
+    if schedule.starts_together and len({until for *_, until in of_start}) > 1:
+        raise MisconfigurationException(
+            f"{name} cannot be held in some of its groups only; give the schedule that takes over the same groups="
+        )
     if schedule.starts_together and len(of_start) > 1:
         of_start = {max(of_start): sorted(number for mine in of_start.values() for number in mine)}
     end = None if schedule.end is None else _position(schedule.end, "end", name, axis, timeline)
@@ -174,8 +210,13 @@ def _by_start(
             f" ({timeline.run.moment(max(of_start)[0])}); make it later, or give an earlier start"
         )
     return [
-        (ScheduleTime(timeline, axis, start, schedule.tick, name, warmup_end, end), tuple(mine))
-        for (start, warmup_end), mine in of_start.items()
+        (
+            ScheduleTime(
+                timeline, axis, start, schedule.tick, name, warmup_end, end, None if until == math.inf else until
+            ),
+            tuple(mine),
+        )
+        for (start, warmup_end, until), mine in of_start.items()
     ]
 
 

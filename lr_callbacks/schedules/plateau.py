@@ -85,7 +85,7 @@ class PlateauState:
         if not isinstance(saved, Mapping) or set(saved) != names:
             raise ValueError(f"the state of a plateau reduction must have just the keys {sorted(names)}, got {saved!r}")
         for name, value in saved.items():
-            if not (value is None or _is_finite(value) if name == "best" else _is_count(value)):
+            if not (value is None or is_finite(value) if name == "best" else is_count(value)):
                 kind = "a finite number or None" if name == "best" else "a whole number >= 0"
                 raise ValueError(f"the state of a plateau reduction is damaged: {name} must be {kind}, got {value!r}")
         return cls(**saved)  # type: ignore[arg-type]
@@ -126,11 +126,13 @@ class PlateauState:
         )
 
 
-def _is_finite(value: object) -> bool:
+def is_finite(value: object) -> bool:
+    """Whether a value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def _is_count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number from 0 to 2**53."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**53
 
 

@@ -97,6 +97,16 @@ def test_every_argument_stands_in_the_table(name):
             "end_factor must be above 0 and below 1 for the exponential decay without decay_ratio, got 0.0",
         ),
         (
+            lambda: lc.FinalDecay(5, "exponential"),
+            ValueError,
+            "end_factor must be above 0 and below 1 for the exponential shape, got 0.0",
+        ),
+        (
+            lambda: lc.ReduceLROnPlateau("loss", smooth=3, ema_decay=0.5),
+            ValueError,
+            "at most one of smooth and ema_decay may be given, got 3 and 0.5",
+        ),
+        (
             lambda: lc.CosineAnnealing(floor=0.2, ceiling=0.1),
             ValueError,
             "floor must be at most ceiling=0.1, got 0.2",

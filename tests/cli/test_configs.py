@@ -23,6 +23,8 @@ EXPECTED = {
     "cosine_annealing": (0.03, None, 0.0001 + 0.0299 * (1 + math.cos(math.pi * 119 / 120)) / 2),
     "cyclical_lr": (0.003, 0.003 + 0.057 * 20 / 40, 0.003 + 0.0285 * 39 / 40),
     "exponential_decay": (0.03, 0.03 * 0.8**0.5, 0.03 * 0.8 ** (119 / 40)),
+    "final_decay": (0.003, None, None),
+    "greedy_lr": (0.01, 0.01, None),
     "inverse_sqrt": (0.003, 0.003 + 0.027 * 20 / 40, 0.03 * math.sqrt(40 / 119)),
     "lambda_factor": (0.03, 0.03, 0.03),
     "linear_decay": (0.003, 0.03 * (1 - 14 / 114), 0.03 / 114),
@@ -31,6 +33,7 @@ EXPECTED = {
     "one_cycle": (0.004, None, 0.1 / 25 / 1e4),
     "one_cycle_auto": (None, None, None),  # what the range test finds: tests/cli/test_range_test_command.py
     "plateau": (0.03, 0.03, None),
+    "plateau_until_done": (0.03, 0.03, None),
     "piecewise": (0.003, 0.003 + 0.027 * 20 / 40, 0.003 * (1 + math.cos(math.pi * 47 / 48)) / 2),
     "polynomial_decay": (0.03, 0.0001 + 0.0299 * (5 / 6) ** 2, 0.0001 + 0.0299 / 120**2),
     "rex": (0.03, 0.03 * (5 / 6) / (11 / 12), 0.03 * (1 / 120) / (0.5 + 0.5 / 120)),

@@ -101,6 +101,22 @@ OPTIONS_OF_ALL = {
     "optimizer": whole(0),
     "groups": GROUPS,
 }
+MONITOR: list[Row] = [
+    (value, ValueError, "must be the name of a logged metric, or a list of names")
+    for value in ("", None, 3, [], [""], ["loss", 3])
+]
+MONITOR.append((["loss", "loss"], ValueError, "must be a list of different names"))
+OF_FEEDBACK: dict[str, list[Row]] = {
+    "combine": [
+        (3, TypeError, "must be a function of numbers, or the import path of one"),
+        *(row for row in FUNCTION if row[0] != 3),
+    ],
+    "smooth": whole(1),
+    "ema_decay": number("at least 0 and below 1", -0.1, 1.0),
+    "every_n_steps": whole(1),
+    "strict": FLAG,
+    "name": TEXT,
+}
 
 ROWS: dict[str, dict[str, list[Row]]] = {
     "LRCallback": OPTIONS_OF_ALL,
@@ -226,6 +242,12 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "decay_ratio": number("above 0 and below 1", 0, 1),
         **OPTIONS_OF_ALL,
     },
+    "FinalDecay": {
+        "total_steps": duration(),
+        "decay_shape": choice("linear", "cosine", "1-sqrt", "exponential"),
+        "end_factor": FRACTION,
+        **OPTIONS_OF_ALL,
+    },
     "Sequential": {
         "schedules": [
             *((value, ValueError, "must be a list of at least one schedule") for value in ([], 3, "Rex")),
@@ -271,7 +293,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "LambdaFactor": {"function": FUNCTION, "options": OPTIONS, **OPTIONS_OF_ALL},
     "MultiplicativeFactor": {"function": FUNCTION, "options": OPTIONS, **OPTIONS_OF_ALL},
     "ReduceLROnPlateau": {
-        "monitor": [(value, ValueError, "must be the name of a logged metric") for value in ("", None, 3)],
+        "monitor": MONITOR,
         "mode": choice("min", "max"),
         "factor": number("above 0 and below 1 (0.1 divides the LR by ten)", 0, 1, 10, -1),
         "patience": whole(0),
@@ -283,9 +305,32 @@ ROWS: dict[str, dict[str, list[Row]]] = {
             ([], ValueError, "must be one number or one for each group"),
         ],
         "eps": AT_LEAST_0,
-        "every_n_steps": whole(1),
-        "strict": FLAG,
-        "name": TEXT,
+        "restore_best": FLAG,
+        "stop_at_min": FLAG,
+        **OF_FEEDBACK,
+        **OPTIONS_OF_ALL,
+    },
+    "GreedyLR": {
+        "monitor": MONITOR,
+        "mode": choice("min", "max"),
+        "factor": number("above 0 and below 1 (0.95 moves the LR by some 5%)", 0, 1, 10, -1),
+        "patience": whole(0),
+        "threshold": AT_LEAST_0,
+        "threshold_mode": choice("rel", "abs"),
+        "cooldown": whole(0),
+        "warmup": whole(0),
+        "min_lr": [
+            *(row for row in FLOOR if row[0] != [0.1]),
+            ([], ValueError, "must be one number or one for each group"),
+        ],
+        "max_lr": [
+            *(row for row in AT_LEAST_0 if row[0] not in ("x", [0.1])),
+            *((v, ValueError, "must be at least 0, or a share of each group's base value") for v in ("x", "-1%")),
+            ([], ValueError, "must be one number or one for each group"),
+        ],
+        "eps": AT_LEAST_0,
+        "reset_start": whole(1),
+        **OF_FEEDBACK,
         **OPTIONS_OF_ALL,
     },
     "TorchScheduler": {
@@ -499,6 +544,7 @@ REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
     "LambdaFactor": lambda: {"function": "math.exp"},
     "MultiplicativeFactor": lambda: {"function": "math.exp"},
     "ReduceLROnPlateau": lambda: {"monitor": "val_loss"},
+    "GreedyLR": lambda: {"monitor": "val_loss"},
     "TorchScheduler": lambda: {"scheduler": StepLR, "step_size": 3},
     "lr_range_test": lambda: {"trainer": Trainer(accelerator="cpu", logger=False), "module": Net()},
     "preview": lambda: {"callbacks": [], "base_lrs": 0.1, "total_steps": 5},

@@ -196,6 +196,15 @@ SCHEDULES: dict[str, Schedule] = {
     ),
     "Noise": Schedule(lambda: [lc.Noise(0.0)], lambda m: 1.0),
     "InversePower": Schedule(lambda: [lc.InversePower(3, rate=0.5)], lambda m: 1 / (1 + 0.5 * m.step / 3)),
+    "GreedyLR": Schedule(
+        lambda: [lc.GreedyLR("scripted", patience=0, factor=0.5)],
+        lambda m: max(2.0 * halvings(m), 0.01) if m.evaluations else 1.0,
+        evaluated=True,
+    ),
+    "FinalDecay": Schedule(
+        lambda: [lc.StepDecay(2, gamma=0.5), lc.FinalDecay(4, end_factor=0.2, start=5)],
+        lambda m: 0.5 ** (min(m.step, 5) // 2) * ref.linear(max(m.step - 5, 0), 4, 1.0, 0.2),
+    ),
 }
 
 

@@ -56,7 +56,7 @@ CHECKS = {
     "unknown",
 }
 NOT_BY_TIME = ("LambdaFactor", "MultiplicativeFactor", "TorchScheduler")  # they count: a time means nothing to them
-WITHOUT_LENGTHS = ("ReduceLROnPlateau", "LambdaFactor", "MultiplicativeFactor", "Noise", "UntunedWarmup")
+WITHOUT_LENGTHS = ("ReduceLROnPlateau", "GreedyLR", "LambdaFactor", "MultiplicativeFactor", "Noise", "UntunedWarmup")
 HEADINGS = "Args|Attributes|Returns|Raises|Example|References"
 LENGTH = re.compile(r"int \| str\b")
 
