@@ -72,6 +72,7 @@ class ScheduleTime:
         schedule: Name of the schedule, for error messages.
         warmup_end: Where the warm-up of its groups ends, on that axis; 0 without one.
         end: Where it ends, on that axis; None for the end of the run.
+        cycle: Ticks of which ``"50%"`` is the half; None for those of the run.
 
     Example:
         >>> run = RunLength(total_steps=100, epochs=((0, 10),))
@@ -87,6 +88,7 @@ class ScheduleTime:
     schedule: str = "schedule"
     warmup_end: float = 0
     end: float | None = None
+    cycle: float | None = None
 
     @property
     def run(self) -> RunLength:
@@ -109,7 +111,10 @@ class ScheduleTime:
             if left <= 0:
                 return 1
             return left if self.interval == "step" else self.tick(self.start + left - 1) + 1
-        count = self._count(Duration.parse(value, name=name), name)
+        duration = Duration.parse(value, name=name)
+        if self.cycle is not None and duration.unit == "percent":
+            return self.cycle * duration.value / 100
+        count = self._count(duration, name)
         if count < minimum:
             raise MisconfigurationException(
                 f"{self.schedule}: {name}={value!r} comes out as {self.text(count)} of {self.run}; make it longer"

@@ -20,7 +20,7 @@ def step_decay_factor(t: Times, *, step_size: float, gamma: float = 0.1, offset:
     Args:
         t: Time since the schedule began, >= 0: a number, or an array of any shape.
         step_size: Time between two decays, in the unit of `t`, > 0.
-        gamma: What each decay multiplies by, in (0, 1].
+        gamma: What each decay multiplies by, above 0; above 1 it grows.
         offset: 0 as torch ``StepLR`` counts; 1 as tutorials write it, each decay one step earlier.
 
     Returns:
@@ -47,7 +47,7 @@ def multi_step_factor(t: Times, *, milestones: Sequence[float], gamma: float = 0
     Args:
         t: Time since the schedule began, >= 0: a number, or an array of any shape.
         milestones: When it decays, in the unit of `t` and in rising order; one that appears twice counts twice.
-        gamma: What each milestone multiplies by, in (0, 1].
+        gamma: What each milestone multiplies by, above 0; above 1 it grows.
 
     Returns:
         Factors: float64, of the shape of `t`.
@@ -70,7 +70,7 @@ def exponential_factor(t: Times, *, gamma: float, step_size: float = 1, offset: 
 
     Args:
         t: Time since the schedule began, >= 0: a number, or an array of any shape.
-        gamma: What a time of `step_size` multiplies by, in (0, 1].
+        gamma: What a time of `step_size` multiplies by, above 0; above 1 it grows.
         step_size: Time in which it falls by `gamma`, in the unit of `t`, > 0.
         offset: Added to the time.
 

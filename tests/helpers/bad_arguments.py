@@ -152,7 +152,12 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "max_momentum": MOMENTUM,
         **OPTIONS_OF_ALL,
     },
-    "StepDecay": {"step_size": duration(optional=False), "gamma": GAMMA, "offset": OFFSET, **OPTIONS_OF_ALL},
+    "StepDecay": {
+        "step_size": duration(optional=False),
+        "gamma": number("above 0", 0.0, -1),
+        "offset": OFFSET,
+        **OPTIONS_OF_ALL,
+    },
     "MultiStepDecay": {
         "milestones": [
             ([], ValueError, "must be a list of at least one duration"),
@@ -160,11 +165,11 @@ ROWS: dict[str, dict[str, list[Row]]] = {
             (3, TypeError, "must be a list of durations"),
             *[([5, value], error, f"[1] {rule}") for value, error, rule in duration(0, optional=False)],
         ],
-        "gamma": GAMMA,
+        "gamma": number("above 0", 0.0, -1),
         **OPTIONS_OF_ALL,
     },
     "ExponentialDecay": {
-        "gamma": GAMMA,
+        "gamma": number("above 0", 0.0, -1),
         "rate": AT_LEAST_0,
         "step_size": duration(),
         "staircase": FLAG,
