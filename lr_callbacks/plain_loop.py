@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 from weakref import WeakSet
@@ -25,6 +26,7 @@ from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.restored import Restored
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.session import Session
+from lr_callbacks.core.stretch import stretched
 from lr_callbacks.core.wall_clock import TimeLimit, WallClock, goes_by_time, refuse_steppers
 
 _ATTACHED: WeakSet[Optimizer] = WeakSet()
@@ -50,7 +52,8 @@ class Attached:
         self._hooks: list[Callable[[], None]] = []
         self._loaded: dict[int, dict[str, Any]] = {}
         restored = [Restored(optimizer) for optimizer in optimizers]
-        mine = [[each for each in callbacks if each.optimizer in (None, index)] for index in range(len(optimizers))]
+        drivers = [each for each in callbacks if each.drives]
+        mine = [[each for each in drivers if each.optimizer in (None, index)] for index in range(len(optimizers))]
         self._controllers = [
             Controller(optimizer, index, mine[index]) for index, optimizer in enumerate(optimizers) if mine[index]
         ]
@@ -184,6 +187,8 @@ def attach(
     steps_per_epoch: int | None = None,
     *,
     max_time: str | None = None,
+    samples_per_step: int | None = None,
+    tokens_per_step: int | None = None,
     resume: bool = True,
     plan: bool = True,
 ) -> Attached:
@@ -202,6 +207,8 @@ def attach(
         total_steps: Optimizer steps of the whole run; None if no schedule needs to know.
         steps_per_epoch: Optimizer steps of an epoch; needed where a length is in epochs.
         max_time: The time limit of a run that goes by the wall clock, such as ``"30 min"``.
+        samples_per_step: Samples of an optimizer step, on all devices; needed where a length is in samples.
+        tokens_per_step: Tokens of an optimizer step, on all devices; needed where a length is in tokens.
         resume: Whether to go on from the step count that the optimizer carries, if it does: that of a state which was
             loaded, or of schedules that were removed. False: begin at step 0.
         plan: Whether to log the plan.
@@ -231,22 +238,30 @@ def attach(
     if not isinstance(several, Sequence) or not several or not all(isinstance(each, Optimizer) for each in several):
         raise TypeError(f"optimizer must be a torch optimizer, or a list of them, got {optimizer!r}")
     driving = [callbacks] if isinstance(callbacks, LRCallback) else callbacks
-    if not isinstance(driving, Sequence) or not all(isinstance(each, LRCallback) and each.drives for each in driving):
+    if not isinstance(driving, Sequence) or not all(map(_is_schedule, driving)):
         raise TypeError(
             f"callbacks must be a list of schedules such as OneCycle(), got {callbacks!r}; other callbacks need a"
             " Trainer"
         )
     if total_steps is not None:
         require_int("total_steps", total_steps, minimum=1)
-    if steps_per_epoch is not None:
-        require_int("steps_per_epoch", steps_per_epoch, minimum=1)
+    counts = {"steps_per_epoch": steps_per_epoch, "samples_per_step": samples_per_step}
+    for name, count in {**counts, "tokens_per_step": tokens_per_step}.items():
+        if count is not None:
+            require_int(name, count, minimum=1)
     require_bool("plan", plan)
     require_bool("resume", resume)
     inner = [_inner(each) for each in several]
     _check(inner, driving)
     for each in () if resume else inner:
         saved_state.forget_carried(each)
-    return Attached(inner, driving, _run(driving, total_steps, steps_per_epoch, max_time), plan=plan)
+    run = _run(driving, total_steps, steps_per_epoch, max_time)
+    run = replace(run, samples_per_step=samples_per_step, tokens_per_step=tokens_per_step)
+    return Attached(inner, driving, stretched(run, driving), plan=plan)
+
+
+def _is_schedule(callback: object) -> bool:
+    return isinstance(callback, LRCallback) and (callback.drives or callback.planned_for is not None)
 
 
 def _inner(optimizer: Any) -> Optimizer:

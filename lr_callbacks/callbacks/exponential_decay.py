@@ -77,7 +77,7 @@ class ExponentialDecay(LRCallback):
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
         """The decay."""
-        size = 1 if self.step_size is None else time.length("step_size", self.step_size)
+        size = time.run.stretch if self.step_size is None else time.length("step_size", self.step_size)
         if self.gamma is None:
             rate = self.rate or 0.0
             return natural_exponential_factor(

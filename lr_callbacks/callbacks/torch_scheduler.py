@@ -239,6 +239,11 @@ class TorchScheduler(EvaluationCallback):
         """A torch scheduler counts."""
         return "a torch scheduler counts steps, epochs or evaluations"
 
+    @property
+    def why_not_stretched(self) -> str | None:
+        """A torch scheduler counts."""
+        return self.why_not_by_time
+
     # ------------------------------------------------------------------ when it steps
     def advance(self, controller: Controller) -> None:
         """Step the scheduler until it has been stepped as often as is due at the controller's step."""

@@ -68,6 +68,8 @@ class LRSchedule:
         floor_name: Name of the argument that is the value it ends at; a group that begins below it rises.
         starts_together: Whether it starts in all groups at once, at the latest of their starts.
         takes_out: Whether it takes the schedulers of the module out of the run.
+        planned_for: The length of the run that all lengths were written for; None for this one.
+        keep_warmup: Whether warm-ups are left as they are where lengths are stretched.
 
     Raises:
         TypeError: If `start` is a bare float or an option has a wrong type.
@@ -81,6 +83,8 @@ class LRSchedule:
     starts_together: ClassVar[bool] = False
     floor_name: ClassVar[str | None] = None
     takes_out: ClassVar[bool] = False
+    planned_for: int | str | None = None
+    keep_warmup: bool = False
 
     def __init__(
         self,
@@ -205,6 +209,11 @@ class LRSchedule:
         """Return why it cannot be used in a wall-clock run; None if it can."""
         return "interval='epoch' counts epochs" if self.interval == "epoch" else None
 
+    @property
+    def why_not_stretched(self) -> str | None:
+        """Return why its length cannot be changed in proportion to that of the run; None if it can."""
+        return None
+
     # ------------------------------------------------------------------ its description
     @property
     def sets_lr(self) -> bool:
@@ -284,7 +293,7 @@ class LRSchedule:
         if self.interval == "epoch" and not (duration.value == 0 and minimum == 0):
             rule = "in epochs or % with interval='epoch'"
             require(duration.unit != "seconds", name, rule, value)
-            require(duration.unit != "samples", name, rule, value)
+            require(duration.unit not in ("samples", "tokens"), name, rule, value)
             require(duration.unit != "steps", name, f"{rule}, such as '{duration.value:g} epochs'", value)
             is_whole = duration.unit != "epochs" or duration.value.is_integer()
             require(is_whole, name, "a whole number of epochs with interval='epoch'", value)

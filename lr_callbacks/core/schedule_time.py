@@ -137,7 +137,7 @@ class ScheduleTime:
         if self.interval == "step":
             return self.run.steps(duration, f"{self.schedule}: {name}")
         if duration.unit == "epochs":
-            return math.floor(duration.value + 0.5)
+            return math.floor(duration.value * self.run.stretch + 0.5)
         total = self.run.total_steps
         if total is None:
             raise self.run.unknown(f"{self.schedule}: {name}='{duration}' needs the length of the run")
