@@ -221,6 +221,11 @@ class LRSchedule:
         return self.drives
 
     @property
+    def is_of_the_plan(self) -> bool:
+        """Whether values depend on it, with or without factors of its own."""
+        return self.drives or self.takes_out or self.planned_for is not None
+
+    @property
     def looks_ahead(self) -> bool:
         """Whether its factor may be worked out for later steps."""
         return bool(getattr(self.factors, "lookahead", False))
@@ -292,8 +297,7 @@ class LRSchedule:
         duration = Duration.parse(value, name=name, minimum=minimum)
         if self.interval == "epoch" and not (duration.value == 0 and minimum == 0):
             rule = "in epochs or % with interval='epoch'"
-            require(duration.unit != "seconds", name, rule, value)
-            require(duration.unit not in ("samples", "tokens"), name, rule, value)
+            require(duration.unit not in ("seconds", "samples", "tokens"), name, rule, value)
             require(duration.unit != "steps", name, f"{rule}, such as '{duration.value:g} epochs'", value)
             is_whole = duration.unit != "epochs" or duration.value.is_integer()
             require(is_whole, name, "a whole number of epochs with interval='epoch'", value)
