@@ -62,7 +62,7 @@ PLACES = {
     "lr_callbacks.core.schedule": ["LRSchedule", "ScheduleOptions", "lookahead"],
     "lr_callbacks.core.schedule_time": ["GroupRows", "ScheduleTime"],
     "lr_callbacks.core.timeline": ["Beginning", "Knot", "Timeline"],
-    "lr_callbacks.plain_loop": ["Attached"],
+    "lr_callbacks.attached": ["Attached"],
     "lr_callbacks.previews": ["Preview"],
     "lr_callbacks.range_test.settle": ["Trial"],
     "lr_callbacks.schedules.plateau": ["PlateauState"],

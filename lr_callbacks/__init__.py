@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lr_callbacks.callbacks.snapshots import SnapshotCheckpoint as SnapshotCheckpoint
     from lr_callbacks.callbacks.step_decay import MultiStepDecay as MultiStepDecay
     from lr_callbacks.callbacks.step_decay import StepDecay as StepDecay
+    from lr_callbacks.callbacks.stretch_plan import StretchPlan as StretchPlan
     from lr_callbacks.callbacks.tanh_decay import TanhDecay as TanhDecay
     from lr_callbacks.callbacks.torch_scheduler import TorchScheduler as TorchScheduler
     from lr_callbacks.callbacks.untuned_warmup import UntunedWarmup as UntunedWarmup
@@ -86,6 +87,7 @@ _MODULES = {
     "SGDR": "lr_callbacks.callbacks.sgdr",
     "SnapshotCheckpoint": "lr_callbacks.callbacks.snapshots",
     "StepDecay": "lr_callbacks.callbacks.step_decay",
+    "StretchPlan": "lr_callbacks.callbacks.stretch_plan",
     "TanhDecay": "lr_callbacks.callbacks.tanh_decay",
     "TorchScheduler": "lr_callbacks.callbacks.torch_scheduler",
     "UntunedWarmup": "lr_callbacks.callbacks.untuned_warmup",

@@ -23,6 +23,7 @@ from lr_callbacks.core.durations import Duration
 from lr_callbacks.core.lightning_names import Callback, is_a
 from lr_callbacks.core.run_length import RunLength
 from lr_callbacks.core.session import Session
+from lr_callbacks.core.stretch import stretched
 from lr_callbacks.core.wall_clock import EvenPace, TimeLimit, goes_by_time, refuse_steppers
 from lr_callbacks.extras import require_extra
 
@@ -72,6 +73,7 @@ def preview(
     param: str = "lr",
     base_values: Mapping[str, float] | None = None,
     samples_per_step: int | None = None,
+    tokens_per_step: int | None = None,
 ) -> Preview:
     """Return the values that a fit would use at each optimizer step, from the same table that drives a fit.
 
@@ -88,6 +90,7 @@ def preview(
         param: What to show: ``"lr"``, ``"momentum"``, or any other entry that a callback drives.
         base_values: What other entries of each group are configured with, such as ``{"weight_decay": 0.01}``.
         samples_per_step: Samples of an optimizer step, on all devices; needed where a length is in samples.
+        tokens_per_step: Tokens of an optimizer step, on all devices; needed where a length is in tokens.
 
     Returns:
         float64 of shape (steps, groups): row t holds what optimizer step t, counted from 0, uses. A tensor that has
@@ -116,8 +119,9 @@ def preview(
     stand_in = _stand_in(base_lrs, base_values or {})
     if steps_per_epoch is not None:
         require_int("steps_per_epoch", steps_per_epoch, minimum=1)
-    if samples_per_step is not None:
-        require_int("samples_per_step", samples_per_step, minimum=1)
+    for name, count in (("samples_per_step", samples_per_step), ("tokens_per_step", tokens_per_step)):
+        if count is not None:
+            require_int(name, count, minimum=1)
     if max_time is not None:
         limit = Duration.parse(max_time, name="max_time", minimum=1)
         require(limit.unit == "seconds", "max_time", "a time such as '30 min'", max_time)
@@ -130,6 +134,7 @@ def preview(
         ways_out="Ways out: give steps_per_epoch=..., or every length in optimizer steps (500).",
         max_steps=total_steps,
         samples_per_step=samples_per_step,
+        tokens_per_step=tokens_per_step,
     )
     return rehearse(callbacks, stand_in, run, metrics=metrics, index=optimizer, param=param)
 
@@ -172,6 +177,7 @@ def rehearse(
         total = points or POINTS
     elif goes_by_time(mine, run, None):
         raise ValueError(f"max_time must be given where a length is a time, got None for {mine}; write '30 min'")
+    run = stretched(run, [callback for callback in callbacks if isinstance(callback, LRCallback)])
     controller = Controller(stand_in, index, mine)
     session = Session([controller], list(mine))
     for callback in mine:

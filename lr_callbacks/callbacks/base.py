@@ -59,6 +59,11 @@ class LRCallback(LRSchedule, Callback):
         controllers = self._session.controllers if self._session else []
         return [(controller, term) for controller in controllers for term in controller.terms_of(self)]
 
+    def _moves(self, controller: Controller) -> bool:
+        """Whether it drives groups of an optimizer, and no other schedule has taken over."""
+        terms = controller.terms_of(self)
+        return bool(terms) and not any(term.is_held(controller.now) for term in terms)
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_session": None}
 

@@ -91,6 +91,11 @@ class Composite(LRCallback):
         """What a part has against it."""
         return next((part.why_not_by_time for part in self.parts if part.why_not_by_time), super().why_not_by_time)
 
+    @property
+    def why_not_stretched(self) -> str | None:
+        """What a part has against it."""
+        return next((part.why_not_stretched for part in self.parts if part.why_not_stretched), None)
+
     def durations(self) -> dict[str, list[Duration]]:
         """Its own lengths and those of its parts."""
         lengths = super().durations()

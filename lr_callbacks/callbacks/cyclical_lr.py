@@ -171,6 +171,12 @@ class CyclicalLR(LRCallback):
         """A rate per step has no meaning on the wall clock."""
         return super().why_not_by_time or ("its gamma is one for every step" if self.gamma != 1 else None)
 
+    @property
+    def why_not_stretched(self) -> str | None:
+        """A gamma, or a function, of every step."""
+        counts = self.scale_fn is not None and self.scale_mode == "iterations"
+        return "its height is a function of every step" if self.gamma != 1 or counts else None
+
     def _check_bounds(self, top: float, largest: float) -> None:
         if largest == 0:
             raise MisconfigurationException(

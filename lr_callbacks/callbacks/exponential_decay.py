@@ -22,7 +22,7 @@ class ExponentialDecay(LRCallback):
     The values are those of torch ``ExponentialLR`` with `gamma` alone, and with `staircase` those of ``StepLR``.
 
     Args:
-        gamma: What every `step_size` multiplies by, in (0, 1]; give this or `rate`.
+        gamma: What every `step_size` multiplies by, above 0 (above 1 it grows); give this or `rate`.
         rate: Natural decay rate k for every `step_size`, >= 0; give this or `gamma`.
         step_size: Length s: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or ``"30 min"`` (by the
             wall clock); None for one step (one epoch with ``interval="epoch"``).
@@ -62,7 +62,7 @@ class ExponentialDecay(LRCallback):
         if (gamma is None) == (rate is None):
             raise ValueError(f"exactly one of gamma and rate must be given, got gamma={gamma!r} and rate={rate!r}")
         if gamma is not None:
-            require(0 < require_number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+            require(require_number("gamma", gamma) > 0, "gamma", "above 0", gamma)
         if rate is not None:
             require(require_number("rate", rate) >= 0, "rate", "at least 0", rate)
         self.check_length("step_size", step_size, optional=True)
@@ -77,7 +77,7 @@ class ExponentialDecay(LRCallback):
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
         """The decay."""
-        size = 1 if self.step_size is None else time.length("step_size", self.step_size)
+        size = time.run.stretch if self.step_size is None else time.length("step_size", self.step_size)
         if self.gamma is None:
             rate = self.rate or 0.0
             return natural_exponential_factor(

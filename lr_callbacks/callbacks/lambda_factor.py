@@ -87,6 +87,11 @@ class LambdaFactor(LRCallback):
         """The function counts."""
         return "its function counts steps or epochs"
 
+    @property
+    def why_not_stretched(self) -> str | None:
+        """The function counts."""
+        return self.why_not_by_time
+
     def _checked(self) -> Checked:
         if self._called is None:
             self._called = Checked(partial(imported(self.function), **(self.options or {})), self._name)

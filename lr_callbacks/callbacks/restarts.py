@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from typing_extensions import Unpack
@@ -17,6 +18,7 @@ from lr_callbacks.core.arguments import (
     require_int,
     require_number,
 )
+from lr_callbacks.core.durations import Duration
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
@@ -33,11 +35,11 @@ class Restarts(Composite):
     the last value of the last cycle holds.
 
     `SGDR` is ``Restarts(CosineAnnealing())``. A saw-tooth is ``Restarts(LinearDecay(), ...)``; a plateau that decays
-    again and again ``Restarts(WarmupStableDecay(0, "5%"), ...)``.
+    again and again ``Restarts(WarmupStableDecay(0, "20%"), ...)``.
 
     Args:
         schedule: What is repeated: a function of time, without options of its own but `floor` and `ceiling`. It lasts a
-            cycle, unless it has a length.
+            cycle, unless it has a length; a share such as ``"50%"`` in it is one of the cycle.
         T_0: Length of the first cycle: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or
             ``"30 min"`` (by the wall clock). None with `num_cycles`: all cycles together fill the rest of the run.
         T_mult: Each cycle is so many times as long as the one before, >= 1; may be a float.
@@ -134,7 +136,8 @@ class Restarts(Composite):
         first, lengths, ramp = self._lengths(time)
 
         def shape(t: Any, length: float) -> Any:
-            return self.factors_of(self.schedule, t, self.time_of(self.schedule, time, 0, length), groups)
+            own = replace(self.time_of(self.schedule, time, 0, length), cycle=length)
+            return self.factors_of(self.schedule, t, own, groups)
 
         return cycles_factor(
             t,
@@ -181,6 +184,13 @@ class Restarts(Composite):
             return None
         grown = [first * self.T_mult**n for n in range(self.num_cycles)]
         return sum(float(int(each + 0.5)) if self.whole_steps and self.T_mult != 1 else each for each in grown)
+
+    def durations(self) -> dict[str, list[Duration]]:
+        """Its own lengths and those of what it repeats, but for shares of a cycle."""
+        return {
+            name: [each for each in found if "." not in name or each.unit != "percent"]
+            for name, found in super().durations().items()
+        }
 
     def landmarks(self, time: ScheduleTime) -> Sequence[float]:
         """The end of the first ramp, and of the first cycle."""

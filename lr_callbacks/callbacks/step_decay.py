@@ -26,7 +26,7 @@ class StepDecay(LRCallback):
     Args:
         step_size: Length s between two decays: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or
             ``"30 min"`` (by the wall clock).
-        gamma: What each decay multiplies by, in (0, 1].
+        gamma: What each decay multiplies by, above 0; above 1 it grows.
         offset: 0 or 1.
         **options: Options of every schedule, see `LRCallback`.
 
@@ -56,7 +56,7 @@ class StepDecay(LRCallback):
     ) -> None:
         super().__init__(**options)
         self.check_length("step_size", step_size)
-        require(0 < require_number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+        require(require_number("gamma", gamma) > 0, "gamma", "above 0", gamma)
         require_choice("offset", offset, Literal[0, 1])
         self.step_size = step_size
         self.gamma = gamma
@@ -85,7 +85,7 @@ class MultiStepDecay(LRCallback):
         milestones: Where it decays, counted from the start of the schedule: a list of ints (optimizer steps),
             ``"30 epochs"``, ``"50%"`` (of the run) or ``"30 min"`` (by the wall clock), in any order; one given twice
             counts twice.
-        gamma: What each milestone multiplies by, in (0, 1].
+        gamma: What each milestone multiplies by, above 0; above 1 it grows.
         **options: Options of every schedule, see `LRCallback`.
 
     Raises:
@@ -117,7 +117,7 @@ class MultiStepDecay(LRCallback):
         require(len(milestones) > 0, "milestones", "a list of at least one duration", milestones)
         for index, milestone in enumerate(milestones):
             self.check_length(f"milestones[{index}]", milestone, minimum=0)
-        require(0 < require_number("gamma", gamma) <= 1, "gamma", "above 0 and at most 1", gamma)
+        require(require_number("gamma", gamma) > 0, "gamma", "above 0", gamma)
         self.milestones = milestones
         self.gamma = gamma
 

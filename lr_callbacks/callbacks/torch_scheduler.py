@@ -114,12 +114,8 @@ class TorchScheduler(EvaluationCallback):
         require_name("name", name)
         schedulers, milestones, kwargs = map(plain_container, (schedulers, milestones, kwargs))
         self._factory, self._scheduler = chosen(scheduler, schedulers, milestones, kwargs)
-        self.scheduler = scheduler
-        self.interval = interval
-        self.frequency = frequency
-        self.schedulers = schedulers
-        self.milestones = milestones
-        self.name = name
+        self.scheduler, self.schedulers, self.milestones = scheduler, schedulers, milestones
+        self.interval, self.frequency, self.name = interval, frequency, name
         self.scheduler_arguments = kwargs
         self._foreign: dict[int, Foreign] = {}
         self._rounds: dict[int, int] = {}  # epochs, or evaluations, that have ended since the start of the schedule
@@ -192,6 +188,8 @@ class TorchScheduler(EvaluationCallback):
         """A torch scheduler counts."""
         return "a torch scheduler counts steps, epochs or evaluations"
 
+    why_not_stretched = why_not_by_time
+
     # ------------------------------------------------------------------ when it steps
     def advance(self, controller: Controller) -> None:
         """Step the scheduler until it has been stepped as often as is due at the controller's step."""
@@ -255,16 +253,10 @@ class TorchScheduler(EvaluationCallback):
                     self._follow(controller, foreign, known)
         self._session.rewrite(self)
 
-    def _moves(self, controller: Controller) -> bool:
-        """Whether it drives groups of an optimizer, and no other schedule has taken over."""
-        terms = controller.terms_of(self)
-        return bool(terms) and not any(term.is_held(controller.now) for term in terms)
-
     def forget(self) -> None:
         """Forget what an earlier fit has taught it."""
         super().forget()
-        self._foreign, self._rounds, self._restored, self._settled = {}, {}, {}, set()
-        self._epochs_closed = 0
+        self._foreign, self._rounds, self._restored, self._settled, self._epochs_closed = {}, {}, {}, set(), 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count an epoch that Lightning does not end when it resumes from the checkpoint of its last batch."""

@@ -88,8 +88,7 @@ def curves_of(
     callbacks: list[Callback] = [
         callback
         for callback in trainer.callbacks  # type: ignore[attr-defined]
-        if not is_a(callback, *SHOWS_ONLY)
-        and (not isinstance(callback, LRCallback) or callback.drives or callback.takes_out)
+        if not is_a(callback, *SHOWS_ONLY) and (not isinstance(callback, LRCallback) or callback.is_of_the_plan)
     ]
     stop, limit = StopBeforeFirstBatch(), time_limit(trainer)
     trainer.callbacks = [*callbacks, stop]  # type: ignore[attr-defined]

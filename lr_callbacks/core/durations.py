@@ -9,7 +9,7 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Literal
 
-Unit = Literal["steps", "epochs", "percent", "seconds", "samples"]
+Unit = Literal["steps", "epochs", "percent", "seconds", "samples", "tokens"]
 
 _UNITS: dict[str, Unit] = {
     "": "steps",
@@ -20,7 +20,7 @@ _UNITS: dict[str, Unit] = {
     "%": "percent",
 }
 _PATTERN = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Z%]*)\s*")
-_SAMPLES = re.compile(r"\s*((?:\d+\.?\d*|\.\d+)(?:[eE]\+?\d+)?)\s*([kKMGB]?)\s*samples?\s*")
+_COUNTED = re.compile(r"\s*((?:\d+\.?\d*|\.\d+)(?:[eE]\+?\d+)?)\s*([kKMGB]?)\s*(sample|token)s?\s*")
 _THOUSANDS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
@@ -42,7 +42,7 @@ class Duration:
     Attributes:
         value: The number that the user wrote; never negative.
         unit: ``"steps"`` (optimizer steps), ``"epochs"``, ``"percent"`` (of the whole run, 0 to 100), ``"seconds"``
-            (by the wall clock) or ``"samples"`` (of the training data, on all devices together).
+            (by the wall clock), ``"samples"`` or ``"tokens"`` (of the training data, on all devices together).
 
     Example:
         >>> Duration.parse("10%")
@@ -64,7 +64,7 @@ class Duration:
 
         Args:
             value: An ``int`` (optimizer steps) or a string with a unit: ``"500 steps"``, ``"5 epochs"``, ``"10%"``,
-                ``"30 min"``, ``"11h30m"``, ``"50k samples"``.
+                ``"30 min"``, ``"11h30m"``, ``"50k samples"``, ``"2B tokens"``.
             name: The argument's name, for error messages.
             minimum: 0, or 1 where a length of nothing makes no sense.
 
@@ -87,16 +87,17 @@ class Duration:
         seconds = _seconds(str(value))
         match = _PATTERN.fullmatch(str(value))
         unit = _UNITS.get(match[2].lower()) if match else None
-        samples = _SAMPLES.fullmatch(str(value))
-        if samples is not None:
-            count = float(samples[1]) * _THOUSANDS[samples[2]]
+        counted = _COUNTED.fullmatch(str(value))
+        if counted is not None:
+            unit = "samples" if counted[3] == "sample" else "tokens"
+            count = float(counted[1]) * _THOUSANDS[counted[2]]
             if count == 0 and minimum > 0:
                 raise ValueError(f"{name} must be longer than nothing, got {value!r}; {WAYS_OUT}")
             if count >= LONGEST or not count.is_integer():
                 raise ValueError(
-                    f"{name} must be a whole number of samples below {LONGEST:g}, got {value!r}; {WAYS_OUT}"
+                    f"{name} must be a whole number of {unit} below {LONGEST:g}, got {value!r}; {WAYS_OUT}"
                 )
-            return cls(count, "samples")
+            return cls(count, unit)
         if seconds is not None:
             if seconds == 0 and minimum > 0:
                 raise ValueError(f"{name} must be positive, got {value!r}; {WAYS_OUT}")
@@ -126,7 +127,7 @@ class Duration:
         Raises:
             ValueError: If its unit is known and its number is negative, not whole for steps, or above 100 %.
         """
-        if _seconds(text) is not None or _SAMPLES.fullmatch(text):
+        if _seconds(text) is not None or _COUNTED.fullmatch(text):
             return cls.parse(text)
         match = _PATTERN.fullmatch(text)
         return cls.parse(text) if match and match[2] and match[2].lower() in _UNITS else None

@@ -16,6 +16,16 @@ from lr_callbacks.core.lightning_names import (
 
 EpochLengths = tuple[tuple[int, int], ...]
 """``((first epoch, steps per epoch), ...)``: from that epoch on an epoch has that many optimizer steps."""
+WHY_NOT_COUNTED = {
+    "samples": (
+        "the train dataloader has no batch_size, there are several, or gradients are accumulated over numbers of"
+        " batches that change."
+    ),
+    "tokens": (
+        "neither the train dataloader, its dataset, the data module nor the module has an int tokens_per_sample (the"
+        " length of a sequence), or the number of samples of a step is not known."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,9 @@ class RunLength:
         all_steps: The count of all optimizers together that ends the run; None with one optimizer, or without a limit.
         batches: Batches of an epoch, by the loader of now; 0 where that is not known.
         samples_per_step: Samples of a step, on all devices together; None where that is not known.
+        tokens_per_step: Tokens of a step, on all devices together; None where that is not known.
+        stretch: What lengths are multiplied by, other than shares of the run.
+        stretch_warmup: Whether those of warm-ups are, too.
 
     Example:
         >>> run = RunLength(total_steps=450, epochs=((0, 50),))
@@ -57,6 +70,9 @@ class RunLength:
     all_steps: int | None = None
     batches: int = 0
     samples_per_step: int | None = None
+    tokens_per_step: int | None = None
+    stretch: float = 1.0
+    stretch_warmup: bool = True
 
     def steps(self, duration: Duration, name: str) -> int:
         """Turn a duration into optimizer steps, rounded to the nearest whole step (halves up).
@@ -68,23 +84,24 @@ class RunLength:
         Raises:
             MisconfigurationException: If the duration needs a length of the run that is not known.
         """
+        value = duration.value * self.stretch
         if duration.unit == "steps":
-            return int(duration.value)
-        if duration.unit == "samples":
-            if not self.samples_per_step:
+            return math.floor(value + 0.5)
+        if duration.unit in ("samples", "tokens"):
+            per_step = self.samples_per_step if duration.unit == "samples" else self.tokens_per_step
+            if not per_step:
                 raise MisconfigurationException(
-                    f"{name}='{duration}' needs the number of samples of a step, which is not known here: the train"
-                    " dataloader has no batch_size, there are several, or gradients are accumulated over numbers of"
-                    " batches that change. Give the length in optimizer steps (500), epochs or %."
+                    f"{name}='{duration}' needs the number of {duration.unit} of a step, which is not known here:"
+                    f" {WHY_NOT_COUNTED[duration.unit]} Give the length in optimizer steps (500), epochs or %."
                 )
-            return math.floor(duration.value / self.samples_per_step + 0.5)
+            return math.floor(value / per_step + 0.5)
         if duration.unit == "percent":
             if self.total_steps is None:
                 raise self.unknown(f"{name}='{duration}' needs the length of the run")
             return math.floor(self.total_steps * duration.value / 100 + 0.5)
         if not self.epochs:
             raise self.unknown(f"{name}='{duration}' needs the length of an epoch")
-        return math.floor(self.steps_before_epoch(duration.value) + 0.5)
+        return math.floor(self.steps_before_epoch(value) + 0.5)
 
     def rest(self, start: float, name: str) -> float:
         """Steps from `start` to the end of the run, at least 0.
@@ -143,7 +160,8 @@ class RunLength:
     def __str__(self) -> str:
         total = "an unknown number of" if self.total_steps is None else str(self.total_steps)
         per_epoch = ", then ".join(str(steps) for _, steps in self.epochs)
-        return f"{total} step{'s' * (total != '1')}" + (f", {per_epoch} per epoch" if per_epoch else "")
+        stretched = "" if self.stretch == 1 else f"; lengths that are no shares of the run times {self.stretch:g}"
+        return f"{total} step{'s' * (total != '1')}" + (f", {per_epoch} per epoch" if per_epoch else "") + stretched
 
 
 def _whole(step: float) -> int | str:
@@ -173,6 +191,7 @@ def run_length_of(trainer: Trainer) -> RunLength:
             why_unknown="the train dataloader has no length",
             max_steps=max_steps,
             samples_per_step=samples_per_step(trainer),
+            tokens_per_step=tokens_per_step(trainer),
         )
     epochs = tuple((epoch, math.ceil(batches / every)) for epoch, every in accumulation_of(trainer))
     run = RunLength(epochs=epochs)
@@ -188,6 +207,7 @@ def run_length_of(trainer: Trainer) -> RunLength:
         all_steps=all_steps,
         batches=int(batches),
         samples_per_step=samples_per_step(trainer),
+        tokens_per_step=tokens_per_step(trainer),
     )
 
 
@@ -198,6 +218,15 @@ def samples_per_step(trainer: Trainer) -> int | None:
     if not isinstance(size, int) or len(accumulation) > 1:
         return None
     return size * accumulation[0][1] * trainer.world_size
+
+
+def tokens_per_step(trainer: Trainer) -> int | None:
+    """Tokens of a step of full batches, where loader, dataset, data module or module has ``tokens_per_sample``."""
+    samples, loader = samples_per_step(trainer), trainer.train_dataloader
+    places = (loader, getattr(loader, "dataset", None), getattr(trainer, "datamodule", None), trainer.lightning_module)
+    said = (getattr(place, "tokens_per_sample", None) for place in places)
+    tokens = next((each for each in said if isinstance(each, int) and each > 0), None)
+    return None if samples is None or tokens is None else samples * tokens
 
 
 def accumulation_of(trainer: Trainer) -> list[tuple[int, int]]:

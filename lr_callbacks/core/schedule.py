@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypedDict, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -11,48 +11,18 @@ from lr_callbacks.core.arguments import floor as check_floor
 from lr_callbacks.core.arguments import require, require_choice, require_int
 from lr_callbacks.core.durations import Duration
 from lr_callbacks.core.parameters import equal, parameters_of
+from lr_callbacks.core.schedule_options import Groups as Groups
+from lr_callbacks.core.schedule_options import Outside
+from lr_callbacks.core.schedule_options import ScheduleOptions as ScheduleOptions
 from lr_callbacks.core.schedule_time import Array, GroupRows, Interval, ScheduleTime
 from lr_callbacks.core.timeline import Axis
 from lr_callbacks.schedules.arrays import lookahead as lookahead
 
-Groups = int | str | list[int | str] | None
-Outside = Literal["hold", "one"]
 NO_LENGTHS = (
     *("groups", "monitor", "name", "start", "end", "param"),
     *("pct_start", "pct_final", "floor", "ceiling", "eta_min", "end_lr", "min_lr", "base_lr", "max_lr", "combine"),
 )
 """Arguments that are no lengths of a schedule, even where a string looks like one: a group may be named ``"1d"``."""
-
-
-class ScheduleOptions(TypedDict, total=False):
-    """Options that every schedule has.
-
-    Args:
-        param: What it drives: ``"lr"``, or any other numeric entry of the parameter groups, such as ``"weight_decay"``;
-            ``"momentum"`` stands for the first beta in optimizers of Adam's family.
-        interval: ``"step"``: it moves at every optimizer step. ``"epoch"``: its time counts epochs, and the factor is
-            held over each; the epoch in which it begins is the first. Lengths are then given in epochs or %.
-        start: Where it begins, counted from the start of the run: an int (optimizer steps), ``"2 epochs"``, ``"10%"``
-            or ``"30 min"``; None for the end of the warm-up of its groups.
-        end: Where it ends, counted from the start of the run, in the same units; None for no end but its own. A length
-            that is not given is that from `start` to `end`.
-        outside: What its factor is before `start` and from `end` on. ``"hold"``: its first and its last. ``"one"``: 1.
-        floor: Lowest value that it leads to: absolute, or ``"1%"`` of each group's base value; None for none.
-        ceiling: Highest value that it leads to, in the same way.
-        optimizer: Index of the optimizer to drive, counted from 0; None for all.
-        groups: Parameter groups to drive: an index, a name (``group["name"]``), a pattern of names (``"backbone*"``) or
-            a list of them; None for all.
-    """
-
-    param: str
-    interval: Interval
-    start: int | str | None
-    end: int | str | None
-    outside: Outside
-    floor: float | str | None
-    ceiling: float | str | None
-    optimizer: int | None
-    groups: Groups
 
 
 class LRSchedule:
@@ -70,6 +40,8 @@ class LRSchedule:
         starts_together: Whether it starts in all groups at once, at the latest of their starts.
         takes_out: Whether it takes the schedulers of the module out of the run.
         begun: Where it has begun, by optimizer, if it begins in mid-run and the others hold from there; None otherwise.
+        planned_for: The length of the run that all lengths were written for; None for this one.
+        keep_warmup: Whether warm-ups are left as they are where lengths are stretched.
 
     Raises:
         TypeError: If `start` is a bare float or an option has a wrong type.
@@ -85,6 +57,8 @@ class LRSchedule:
     floor_name: ClassVar[str | None] = None
     takes_out: ClassVar[bool] = False
     begun: dict[int, int | None] | None = None
+    planned_for: int | str | None = None
+    keep_warmup: bool = False
 
     def __init__(
         self,
@@ -209,11 +183,21 @@ class LRSchedule:
         """Return why it cannot be used in a wall-clock run; None if it can."""
         return "interval='epoch' counts epochs" if self.interval == "epoch" else None
 
+    @property
+    def why_not_stretched(self) -> str | None:
+        """Return why its length cannot be changed in proportion to that of the run; None if it can."""
+        return None
+
     # ------------------------------------------------------------------ its description
     @property
     def sets_lr(self) -> bool:
         """Whether it sets the LR in any way, with or without factors."""
         return self.drives
+
+    @property
+    def is_of_the_plan(self) -> bool:
+        """Whether values depend on it, with or without factors of its own."""
+        return self.drives or self.takes_out or self.planned_for is not None
 
     @property
     def looks_ahead(self) -> bool:
@@ -287,8 +271,7 @@ class LRSchedule:
         duration = Duration.parse(value, name=name, minimum=minimum)
         if self.interval == "epoch" and not (duration.value == 0 and minimum == 0):
             rule = "in epochs or % with interval='epoch'"
-            require(duration.unit != "seconds", name, rule, value)
-            require(duration.unit != "samples", name, rule, value)
+            require(duration.unit not in ("seconds", "samples", "tokens"), name, rule, value)
             require(duration.unit != "steps", name, f"{rule}, such as '{duration.value:g} epochs'", value)
             is_whole = duration.unit != "epochs" or duration.value.is_integer()
             require(is_whole, name, "a whole number of epochs with interval='epoch'", value)

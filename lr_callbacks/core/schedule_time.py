@@ -73,6 +73,7 @@ class ScheduleTime:
         warmup_end: Where the warm-up of its groups ends, on that axis; 0 without one.
         end: Where it ends, on that axis; None for the end of the run.
         held: Where another schedule takes over, so that it stays as it is there; None for nowhere.
+        cycle: Ticks of which ``"50%"`` is the half; None for those of the run.
 
     Example:
         >>> run = RunLength(total_steps=100, epochs=((0, 10),))
@@ -89,6 +90,7 @@ class ScheduleTime:
     warmup_end: float = 0
     end: float | None = None
     held: float | None = None
+    cycle: float | None = None
 
     @property
     def run(self) -> RunLength:
@@ -111,7 +113,10 @@ class ScheduleTime:
             if left <= 0:
                 return 1
             return left if self.interval == "step" else self.tick(self.start + left - 1) + 1
-        count = self._count(Duration.parse(value, name=name), name)
+        duration = Duration.parse(value, name=name)
+        if self.cycle is not None and duration.unit == "percent":
+            return self.cycle * duration.value / 100
+        count = self._count(duration, name)
         if count < minimum:
             raise MisconfigurationException(
                 f"{self.schedule}: {name}={value!r} comes out as {self.text(count)} of {self.run}; make it longer"
@@ -134,7 +139,7 @@ class ScheduleTime:
         if self.interval == "step":
             return self.run.steps(duration, f"{self.schedule}: {name}")
         if duration.unit == "epochs":
-            return math.floor(duration.value + 0.5)
+            return math.floor(duration.value * self.run.stretch + 0.5)
         total = self.run.total_steps
         if total is None:
             raise self.run.unknown(f"{self.schedule}: {name}='{duration}' needs the length of the run")

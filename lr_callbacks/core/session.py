@@ -33,6 +33,7 @@ from lr_callbacks.core.native_schedulers import take_out, taken_out
 from lr_callbacks.core.plan_text import describe
 from lr_callbacks.core.run_length import RunLength, run_length_of, scales_gradients
 from lr_callbacks.core.schedule import LRSchedule
+from lr_callbacks.core.stretch import stretched
 from lr_callbacks.core.unreached import warn_of_unreached
 from lr_callbacks.core.wall_clock import TimeLimit, WallClock, clock_of, goes_by_time, refuse_steppers, time_limit
 
@@ -84,6 +85,7 @@ class Session:
         automatic, num_optimizers = module.automatic_optimization, len(trainer.optimizers)
         run = _of_rank_zero(trainer, run_length_of(trainer))
         run, clock = self._by_time(trainer, run)
+        run = stretched(run, self.schedules)
         countable = trainer.global_step == 0 or (automatic and num_optimizers == 1)
         goes_on = self._before is not None and trainer.global_step == self._before.global_step > 0
         left = _shared(trainer, batches_left_of_epoch(trainer))

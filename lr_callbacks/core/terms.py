@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -182,6 +182,8 @@ def _by_start(
 ) -> list[tuple[ScheduleTime, tuple[int, ...]]]:
     """The groups of a schedule by where it starts in them, at `start` or after their warm-up, and where it is held."""
     name, axis = type(schedule).__name__, schedule.axis
+    if schedule.is_warmup and not timeline.run.stretch_warmup:
+        timeline = replace(timeline, run=replace(timeline.run, stretch=1.0))
     if schedule.tick == "epoch" and not timeline.run.epochs:
         raise timeline.run.unknown(f"{name}: interval='epoch' needs the length of an epoch")
     of_start: dict[tuple[float, float, float], list[int]] = {}

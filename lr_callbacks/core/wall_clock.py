@@ -48,7 +48,7 @@ class TimeLimit(RunLength):
         if duration.unit == "percent":
             return super().steps(duration, name)
         if duration.unit == "seconds":
-            return max(1, round(1000 * duration.value))
+            return max(1, round(1000 * duration.value * self.stretch))
         raise MisconfigurationException(
             f"{name}='{duration}' counts {duration.unit}, and this run goes by the wall clock: its other lengths are"
             " times, or only max_time limits it. Write '30 s', '10 min' or '5%', or give every length in steps or"

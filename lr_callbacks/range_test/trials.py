@@ -151,7 +151,8 @@ def factors_of(callbacks: Sequence[Any], optimizer: int, steps: int) -> list[flo
         >>> [round(factor, 2) for factor in factors_of([], 0, 5)]
         [0.04, 0.95, 0.61, 0.19, 0.0]
     """
-    own = [each for each in callbacks if isinstance(each, LRCallback) and each.drives and each.param == "lr"]
+    own = [each for each in callbacks if isinstance(each, LRCallback) and each.param == "lr"]
+    own = [each for each in own if each.drives or each.planned_for is not None]
     own = [each for each in own if each.optimizer in (None, optimizer)]
     if own:
         try:

@@ -64,13 +64,23 @@ def tanh(x: Any) -> Array:
 
 
 def power(base: Any, exponent: Any) -> Array:
-    """Return ``base ** exponent`` of each entry, as floats.
+    """Return ``base ** exponent`` of each entry, as floats; infinite where that has no float.
 
     Example:
         >>> power(0.5, np.array([0, 1, 2])).tolist()
         [1.0, 0.5, 0.25]
     """
-    return _each(math.pow, base, exponent)
+    try:
+        return _each(math.pow, base, exponent)
+    except OverflowError:
+        return _each(_power_or_inf, base, exponent)
+
+
+def _power_or_inf(base: float, exponent: float) -> float:
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf
 
 
 def _each(function: Callable[..., float], *arguments: Any) -> Array:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from lr_callbacks.schedules.arrays import Array, Times, exp, lookahead, power
+from lr_callbacks.schedules.arrays import Array, Times, Value, between, exp, lookahead, power
 from lr_callbacks.schedules.arrays import power as power_of
 
 
@@ -20,7 +20,7 @@ def step_decay_factor(t: Times, *, step_size: float, gamma: float = 0.1, offset:
     Args:
         t: Time since the schedule began, >= 0: a number, or an array of any shape.
         step_size: Time between two decays, in the unit of `t`, > 0.
-        gamma: What each decay multiplies by, in (0, 1].
+        gamma: What each decay multiplies by, above 0; above 1 it grows.
         offset: 0 as torch ``StepLR`` counts; 1 as tutorials write it, each decay one step earlier.
 
     Returns:
@@ -47,7 +47,7 @@ def multi_step_factor(t: Times, *, milestones: Sequence[float], gamma: float = 0
     Args:
         t: Time since the schedule began, >= 0: a number, or an array of any shape.
         milestones: When it decays, in the unit of `t` and in rising order; one that appears twice counts twice.
-        gamma: What each milestone multiplies by, in (0, 1].
+        gamma: What each milestone multiplies by, above 0; above 1 it grows.
 
     Returns:
         Factors: float64, of the shape of `t`.
@@ -70,7 +70,7 @@ def exponential_factor(t: Times, *, gamma: float, step_size: float = 1, offset: 
 
     Args:
         t: Time since the schedule began, >= 0: a number, or an array of any shape.
-        gamma: What a time of `step_size` multiplies by, in (0, 1].
+        gamma: What a time of `step_size` multiplies by, above 0; above 1 it grows.
         step_size: Time in which it falls by `gamma`, in the unit of `t`, > 0.
         offset: Added to the time.
 
@@ -119,18 +119,19 @@ def natural_exponential_factor(
 
 
 @lookahead
-def inverse_sqrt_factor(t: Times, *, timescale: float) -> Array:
-    """Fall as one over the square root: ``1 / sqrt((t + timescale) / timescale)``.
+def inverse_sqrt_factor(t: Times, *, timescale: float, eta_min: Value = 0.0) -> Array:
+    """Fall as one over the square root: ``eta_min + (1 - eta_min) / sqrt((t + timescale) / timescale)``.
 
-    First step: 1. It has no end: a half is reached at ``t = 3 * timescale``.
+    First step: 1. It has no end: half way to `eta_min` is reached at ``t = 3 * timescale``.
 
     Args:
         t: Time since the schedule began, >= 0: a number, or an array of any shape.
         timescale: Time in which it falls to ``1 / sqrt(2)``, in the unit of `t`, > 0; the length of the warm-up gives
             the original's LRs.
+        eta_min: The factor that it comes ever nearer to: a number, or a row with one for each group.
 
     Returns:
-        Factors: float64, of the shape of `t`.
+        Factors: float64, of the shape that `t` and `eta_min` have when they are broadcast.
 
     Example:
         >>> inverse_sqrt_factor(np.array([0, 100, 300]), timescale=100).round(4).tolist()
@@ -141,7 +142,7 @@ def inverse_sqrt_factor(t: Times, *, timescale: float) -> Array:
         transformers ``get_inverse_sqrt_schedule``.
     """
     root: Array = np.sqrt((np.asarray(t) + timescale) / timescale)
-    return 1.0 / root
+    return between(eta_min, 1.0 / root)
 
 
 @lookahead

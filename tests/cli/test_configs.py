@@ -41,6 +41,8 @@ EXPECTED = {
     "sequential": (0.03, 0.01 + 0.02 * (1 + math.cos(math.pi * 20 / 48)) / 2, 0.01 / 36),
     "sgdr": (0.03, None, None),
     "step_decay": (0.03, 0.03, 0.03),
+    # 12 steps of warm-up, milestones at steps 60 and 96
+    "stretch_plan": (0.003, 0.03, 0.0003),
     "inverse_power": (0.03, 0.03 / 1.25, 0.03 / (1 + 0.5 * 119 / 40)),
     "noise": (0.03, None, None),
     "tanh_decay": (0.03, 0.03 * (1 - math.tanh(-7 + 10 / 6)) / 2, 0.03 * (1 - math.tanh(-7 + 1190 / 120)) / 2),

@@ -168,7 +168,12 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "max_momentum": MOMENTUM,
         **OPTIONS_OF_ALL,
     },
-    "StepDecay": {"step_size": duration(optional=False), "gamma": GAMMA, "offset": OFFSET, **OPTIONS_OF_ALL},
+    "StepDecay": {
+        "step_size": duration(optional=False),
+        "gamma": number("above 0", 0.0, -1),
+        "offset": OFFSET,
+        **OPTIONS_OF_ALL,
+    },
     "MultiStepDecay": {
         "milestones": [
             ([], ValueError, "must be a list of at least one duration"),
@@ -176,11 +181,11 @@ ROWS: dict[str, dict[str, list[Row]]] = {
             (3, TypeError, "must be a list of durations"),
             *[([5, value], error, f"[1] {rule}") for value, error, rule in duration(0, optional=False)],
         ],
-        "gamma": GAMMA,
+        "gamma": number("above 0", 0.0, -1),
         **OPTIONS_OF_ALL,
     },
     "ExponentialDecay": {
-        "gamma": GAMMA,
+        "gamma": number("above 0", 0.0, -1),
         "rate": AT_LEAST_0,
         "step_size": duration(),
         "staircase": FLAG,
@@ -226,7 +231,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         **OPTIONS_OF_ALL,
     },
     "UntunedWarmup": {"kind": choice("linear", "exponential", "radam"), **OPTIONS_OF_ALL},
-    "InverseSqrt": {"timescale": duration(), **OPTIONS_OF_ALL},
+    "InverseSqrt": {"timescale": duration(), "eta_min": FLOOR, **OPTIONS_OF_ALL},
     "Rex": {"end_factor": AT_LEAST_0, "total_steps": duration(), **OPTIONS_OF_ALL},
     "WarmupStableDecay": {
         "warmup_steps": duration(0, optional=False),
@@ -418,7 +423,15 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "optimizer": whole(0),
         "param": PARAM,
         "samples_per_step": whole(1),
+        "tokens_per_step": whole(1),
         "base_values": [({"weight_decay": value}, TypeError, "must be a number") for value in ("x", True)],
+    },
+    "StretchPlan": {
+        "planned_for": [
+            *[row for row in duration(optional=False) if row[0] not in ("120%", "0%")],
+            *[(v, ValueError, "must be a length of its own, such as '90 epochs'") for v in ("50%", "100%")],
+        ],
+        "keep_warmup": FLAG,
     },
     "ReplaceSchedulers": {
         "optimizer": whole(0),
@@ -436,6 +449,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "total_steps": whole(1),
         "steps_per_epoch": whole(1),
+        "samples_per_step": whole(1),
+        "tokens_per_step": whole(1),
         "max_time": [
             ("5%", ValueError, "must be a time such as '30 min'"),
             (30, ValueError, "must be a time such as '30 min'"),
@@ -530,6 +545,7 @@ NO_RULE = {
 
 REQUIRED: dict[str, Callable[[], dict[str, Any]]] = {
     "Warmup": lambda: {"duration": 5},
+    "StretchPlan": lambda: {"planned_for": 5},
     "SGDR": lambda: {"T_0": 5},
     "CyclicalLR": lambda: {"base_lr": 0.01},
     "StepDecay": lambda: {"step_size": 5},

@@ -15,6 +15,7 @@ LAYERS = ["schedules", "core", "callbacks", "previews", "range_test", "sweep", "
 LAYER_OF = {
     "layerwise": "callbacks",
     "other_names": "schedules",
+    "attached": "previews",
     "plain_loop": "previews",
     "plotting": "previews",
     "extras": "schedules",
