@@ -79,7 +79,7 @@ class PlateauState:
         """The state that ``dataclasses.asdict`` made a dict of.
 
         Raises:
-            ValueError: If a field is missing, unknown, or not a number of its kind.
+            ValueError: If a field is missing, unknown, not a number of its kind, or impossible next to the others.
         """
         names = {field.name for field in fields(cls)}
         if not isinstance(saved, Mapping) or set(saved) != names:
@@ -88,7 +88,17 @@ class PlateauState:
             if not (value is None or is_finite(value) if name == "best" else is_count(value)):
                 kind = "a finite number or None" if name == "best" else "a whole number >= 0"
                 raise ValueError(f"the state of a plateau reduction is damaged: {name} must be {kind}, got {value!r}")
-        return cls(**saved)  # type: ignore[arg-type]
+        state = cls(**saved)  # type: ignore[arg-type]
+        for name, count in (
+            ("num_reductions", state.num_reductions),
+            ("num_bad_evaluations", state.num_bad_evaluations),
+        ):
+            if count > state.num_evaluations:
+                raise ValueError(
+                    f"the state of a plateau reduction is damaged: {name} must not exceed num_evaluations,"
+                    f" got {count} with {state.num_evaluations}"
+                )
+        return state
 
     def update(self, value: float, rule: PlateauRule) -> PlateauState:
         """The state after one more evaluation; a reduction shows as one more in `num_reductions`.

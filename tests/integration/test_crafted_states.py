@@ -172,6 +172,14 @@ BY_HAND: list[tuple[Any, Any, str]] = [
     (*in_plateau(best="1.0"), "best must be a finite number or None, got '1.0'"),
     (*in_plateau(num_reductions=HUGE), "num_reductions must be a whole number >= 0, got 1000"),
     (*in_plateau(cooldown_counter=NAN), "cooldown_counter must be a whole number >= 0, got nan"),
+    (
+        *in_plateau(num_reductions=10**12, num_evaluations=3),
+        "num_reductions must not exceed num_evaluations, got 10000",
+    ),
+    (
+        *in_plateau(num_bad_evaluations=4, num_evaluations=3),
+        "num_bad_evaluations must not exceed num_evaluations, got 4",
+    ),
     (*in_plateau(validation_due="yes"), "validation_due must be True or False in the state of a plateau reduction"),
     (*in_result(suggestion=NAN), "suggestion must be a float above 0 or None, got nan"),
     (*in_result(suggestion=-0.1), "suggestion must be a float above 0 or None, got -0.1"),
