@@ -156,6 +156,20 @@ def test_the_metadata_says_what_it_is_and_what_it_needs(built):
     assert set(found.get_all("Provides-Extra") or []) == {"all", "cli", "dev", "docs", "plot", "sweep"}
 
 
+def test_the_metadata_has_the_readme_with_absolute_links_once_there_is_an_address(built):
+    (wheel,) = built.glob("*.whl")
+    found = about(wheel)
+    assert found["Description-Content-Type"] == "text/markdown"
+    assert "](docs/pictures/schedules.png)" in str(found.get_payload())
+    sys.path.insert(0, str(ROOT))
+    from hatch_build import with_absolute_links
+
+    text = with_absolute_links((ROOT / "README.md").read_text(), "https://example.org/a/b")
+    assert "](https://example.org/a/b/raw/main/docs/pictures/schedules.png)" in text
+    assert "[CHANGELOG.md](https://example.org/a/b/blob/main/CHANGELOG.md)" in text
+    assert not re.search(r"\]\((?!https://|#)", text)
+
+
 def test_the_citation_has_the_version_and_the_licence():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (citation["version"], citation["license"]) == (VERSION, "Apache-2.0")
