@@ -45,7 +45,8 @@ class RunHyperparameters(Callback):
     def _enter(self, trainer: Trainer, module: LightningModule) -> None:
         """Enter the run into the table, with the metrics that it has logged."""
         results = [name for name in trainer.callback_metrics if not name.startswith(NOT_RESULTS)]
-        entered = plain({**module.hparams, **self.parameters})
+        own = {name: value for name, value in module.hparams.items() if not name.startswith("_")}  # not LightningCLI's
+        entered = plain({**own, **self.parameters})
         for logger in trainer.loggers:
             writer = logger.experiment.file_writer if is_a(logger, TensorBoardLogger) else None
             if writer is not None:
@@ -75,7 +76,8 @@ def hyperparameters(trainer: Trainer) -> dict[str, Any]:
         kind = type(callback).__name__
         seen[kind] += 1
         name = kind if seen[kind] == 1 else f"{kind} {seen[kind]}"
-        found |= {f"{name}.{argument}": value for argument, value in callback.arguments().items()}
+        # TensorBoard sorts by name and shows the first five: LR, optimizer and schedule before their details.
+        found |= {f"schedule/{name}/{argument}": value for argument, value in callback.arguments().items()}
     return plain(found)
 
 
