@@ -42,6 +42,15 @@ SHOWN = {
     "ExponentialDecay": Shown(
         r"f(t) = \gamma^{t / s} \qquad \text{or} \qquad f(t) = e^{-k t / s}", "exponential_decay"
     ),
+    "FinalDecay": Shown(
+        r"f(t) = \begin{cases} 1 & t < t_0 \\ e + (1 - e) \, d(x) & x = (t - t_0) / T \end{cases}", "final_decay"
+    ),
+    "GreedyLR": Shown(
+        r"f \leftarrow \min\left(\frac{f}{\mathrm{factor}}, \frac{\eta_{\max}}{\eta_{\mathrm{base}}}\right) "
+        r"\quad \text{or} \quad "
+        r"f \leftarrow \max\left(f \cdot \mathrm{factor}, \frac{\eta_{\min}}{\eta_{\mathrm{base}}}\right)",
+        "greedy_lr",
+    ),
     "InversePower": Shown(
         r"f(t) = \left(1 + \mathrm{rate} \cdot \frac{t}{s}\right)^{-\mathrm{power}}", "inverse_power"
     ),

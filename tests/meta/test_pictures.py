@@ -34,6 +34,8 @@ def test_every_configuration_has_a_small_picture_and_no_picture_is_left_over(dra
     sizes = {path.stem: path.stat().st_size for path in drawing.PICTURES.glob("*.svg")}
     assert set(sizes) == {path.stem for path in drawing.schedules()}, AGAIN
     assert max(sizes.values()) < 15_000
+    unlabelled = [path.stem for path in drawing.PICTURES.glob("*.svg") if ">LR</text>" not in path.read_text()]
+    assert unlabelled == [], AGAIN
 
 
 def test_the_guide_lists_every_configuration_with_its_picture(drawing):
