@@ -47,7 +47,7 @@ class BestWeights:
         shapes = {name: held.shape for name, held in now.items()}
         if best is None or {name: held.shape for name, held in best.items()} != shapes:
             why = "there is no copy of them" if best is None else "the module has other weights than it had then"
-            rank_zero_warn(f"The weights of the best evaluation are not put back: {why}.")
+            rank_zero_warn(f"The weights of the best evaluation cannot be restored: {why}.")
             return False
         with torch.inference_mode(False), torch.no_grad():
             for name, held in now.items():

@@ -213,7 +213,7 @@ class ReduceLROnPlateau(FeedbackCallback):
         restored = self.restore_best and trainer is not None and self._best.put_back(trainer.lightning_module)
         self._stop_if_used_up()
         best = "" if self.state.best is None else f" on {self.state.best:.6g}"
-        weights = "; the weights of the best are put back" if restored else ""
+        weights = "; weights of the best evaluation restored" if restored else ""
         return f"has not improved{best} for {evaluations(self.patience + 1)}{weights}"
 
     def _stop_if_used_up(self) -> None:

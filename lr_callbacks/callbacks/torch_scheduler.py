@@ -210,7 +210,7 @@ class TorchScheduler(EvaluationCallback):
             refuse_rivals(controller)
             rank_zero_info(
                 f"{self._scheduler} moves {', '.join(foreign.moved[known:])} of {controller.name} too, which is"
-                f" followed from step {controller.step} and given back at the end"
+                f" followed from step {controller.step} and restored at the end"
             )
 
     def _due(self, controller: Controller, foreign: Foreign) -> int:

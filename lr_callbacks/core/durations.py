@@ -32,7 +32,7 @@ _TIME = re.compile(r"(?:\s*(?:\d+\.?\d*|\.\d+)\s*[a-zA-Z]+)+\s*")
 _TIME_PART = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-zA-Z]+)")
 LONGEST = 1e15
 """Steps, epochs or seconds that no run has, and that a float still counts one by one."""
-WAYS_OUT = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
+WAYS_OUT = "write 500 (optimizer steps), '2 epochs', '5%' (of the run) or '30 min' (of max_time)"
 
 
 @dataclass(frozen=True)

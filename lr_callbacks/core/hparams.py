@@ -43,5 +43,5 @@ def log_schedules(trainer: Trainer, schedules: Sequence[LRSchedule]) -> None:
             reason = (str(error).strip() or "?").splitlines()[0][:200]
             rank_zero_warn(
                 f"{type(logger).__name__} did not take the LR schedules as hyper-parameters"
-                f" ({type(error).__name__}: {reason}); the training goes on without them there"
+                f" ({type(error).__name__}: {reason}); training continues without them there"
             )

@@ -242,7 +242,7 @@ def select(optimizer: Optimizer, wanted: Sequence[int | str] | None, *, who: str
         if not found:
             have = ", ".join(str(i) if name is None else f"{i} ({name!r})" for i, name in enumerate(names))
             raise MisconfigurationException(
-                f"{who}: {which!r} in groups= is no parameter group; {type(optimizer).__name__} has {have}"
+                f"{who}: {which!r} in groups= is not a parameter group; {type(optimizer).__name__} has {have}"
             )
         chosen += found
     return sorted(set(chosen))

@@ -119,7 +119,7 @@ class ScheduleTime:
         count = self._count(duration, name)
         if count < minimum:
             raise MisconfigurationException(
-                f"{self.schedule}: {name}={value!r} comes out as {self.text(count)} of {self.run}; make it longer"
+                f"{self.schedule}: {name}={value!r} is {self.text(count)} of {self.run}; make it longer"
             )
         return count
 

@@ -1,6 +1,6 @@
 """Wall-clock runs: runs with a budget of time instead of steps.
 
-Where a run goes by the wall clock, its schedules are the same pure functions, of the milliseconds that the training has
+In a run that is measured in time, its schedules are the same pure functions, of the milliseconds that the training has
 lasted instead of the optimizer steps. The clock is the one thing that is not pure: its reading is state.
 """
 
@@ -25,14 +25,14 @@ MOST_STEPS = 1000
 
 @dataclass(frozen=True)
 class TimeLimit(RunLength):
-    """The length of a run that goes by the wall clock: what is a step elsewhere is a millisecond here.
+    """The length of a run that is measured in time: a millisecond takes the place of a step.
 
     Example:
         >>> run = TimeLimit(total_steps=60_000)
         >>> run.steps(Duration.parse("30 s"), "duration"), run.steps(Duration.parse("5%"), "duration")
         (30000, 3000)
         >>> str(run), run.moment(30_000)
-        ('1 min, by the wall clock', 'after 30 s')
+        ('1 min, measured in time', 'after 30 s')
     """
 
     why_unknown: str = "the run has no time limit"
@@ -50,15 +50,15 @@ class TimeLimit(RunLength):
         if duration.unit == "seconds":
             return max(1, round(1000 * duration.value * self.stretch))
         raise MisconfigurationException(
-            f"{name}='{duration}' counts {duration.unit}, and this run goes by the wall clock: its other lengths are"
-            " times, or only max_time limits it. Write '30 s', '10 min' or '5%', or give every length in steps or"
-            " epochs and set max_epochs or max_steps."
+            f"{name}='{duration}' counts {duration.unit}, but this run is measured in time: another length is a time,"
+            " or only max_time limits the run. Write '30 s', '10 min' or '5%', or give every length in steps or epochs"
+            " and set max_epochs or max_steps."
         )
 
     def unknown(self, what: str) -> MisconfigurationException:
         """The error for something that needs a length which is not known, with the ways out."""
         return MisconfigurationException(
-            f"{what}, and this run goes by the wall clock: {self.why_unknown}, or it counts steps or epochs. Ways out:"
+            f"{what}, but this run is measured in time: {self.why_unknown}, or it counts steps or epochs. Ways out:"
             " set Trainer(max_time=...), or give lengths as times ('30 min', or '5%' of max_time)."
         )
 
@@ -76,7 +76,7 @@ class TimeLimit(RunLength):
 
     def __str__(self) -> str:
         limit = "no time limit" if self.total_steps is None else self.length(self.total_steps)
-        return f"{limit}, by the wall clock"
+        return f"{limit}, measured in time"
 
 
 class WallClock:
@@ -144,7 +144,7 @@ class EvenPace(WallClock):
 
 
 def goes_by_time(callbacks: Sequence[LRSchedule], run: RunLength, limit: int | None) -> bool:
-    """Whether a run goes by the wall clock: a length is a time, or one needs an end that only the time limit gives.
+    """Whether a run is measured in time: a length is a time, or one needs an end that only the time limit gives.
 
     Args:
         callbacks: What drives the LRs.
@@ -160,7 +160,7 @@ def goes_by_time(callbacks: Sequence[LRSchedule], run: RunLength, limit: int | N
 
 
 def refuse_steppers(callbacks: Sequence[LRSchedule]) -> None:
-    """Refuse what counts steps by its nature in a run that goes by the wall clock.
+    """Refuse schedules that count steps by nature in a run that is measured in time.
 
     Raises:
         MisconfigurationException: Naming the callback and the ways out.
@@ -168,8 +168,8 @@ def refuse_steppers(callbacks: Sequence[LRSchedule]) -> None:
     for callback in callbacks:
         if callback.why_not_by_time is not None:
             raise MisconfigurationException(
-                f"{callback!r} cannot go by the wall clock, as this run does (a length is a time, or only max_time"
-                f" limits it): {callback.why_not_by_time}. Leave it out, or give every length in steps or epochs and"
+                f"{callback!r} cannot be used in a run that is measured in time (a length is a time, or only max_time"
+                f" limits it): {callback.why_not_by_time}. Remove it, or give every length in steps or epochs and"
                 " set max_epochs or max_steps."
             )
 

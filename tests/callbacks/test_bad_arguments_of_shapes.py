@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 import lr_callbacks as lc
 
-WAYS = "write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
+WAYS = "write 500 (optimizer steps), '2 epochs', '5%' (of the run) or '30 min' (of max_time)"
 DURATIONS = {
     lc.StepDecay: ("step_size", {}),
     lc.ExponentialDecay: ("step_size", {"gamma": 0.9}),
@@ -194,11 +194,11 @@ def test_a_bad_argument_is_refused_with_its_name_its_rule_and_the_value(cls, arg
 AT_THE_START = [
     (
         lc.StepDecay("1%"),
-        "StepDecay: step_size='1%' comes out as 0 steps of 20 steps, 10 per epoch; make it longer",
+        "StepDecay: step_size='1%' is 0 steps of 20 steps, 10 per epoch; make it longer",
     ),
     (
         lc.StepDecay("10%", interval="epoch"),
-        "StepDecay: step_size='10%' comes out as 0 epochs of 20 steps, 10 per epoch; make it longer",
+        "StepDecay: step_size='10%' is 0 epochs of 20 steps, 10 per epoch; make it longer",
     ),
     (
         lc.WarmupStableDecay("60%", 9),

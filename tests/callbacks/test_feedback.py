@@ -261,7 +261,7 @@ def test_a_checkpoint_without_best_weights_is_said_to_have_none(tmp_path):
     without = lc.ReduceLROnPlateau("metric", patience=1)
     run(without, save, module=Logs(metric=LOSSES), max_epochs=3, enable_checkpointing=True)
     file = next(path for path in tmp_path.iterdir() if "epoch=2" in path.name)
-    told = pytest.warns(UserWarning, match="not put back: there is no copy of them")
+    told = pytest.warns(UserWarning, match="cannot be restored: there is no copy of them")
     with told, pytest.warns(UserWarning, match="different schedule"):
         run(
             lc.ReduceLROnPlateau("metric", patience=1, restore_best=True),

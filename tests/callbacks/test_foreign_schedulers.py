@@ -106,7 +106,7 @@ def test_momentum_betas_and_weight_decay_are_followed_and_given_back(make, caplo
         assert decay == pytest.approx(native_decay)
     group = module.trainer.optimizers[0].param_groups[0]
     assert (group.get("momentum", group.get("betas")), group["weight_decay"]) == expected[0]
-    assert "too, which is followed from step 3 and given back at the end" in caplog.text
+    assert "too, which is followed from step 3 and restored at the end" in caplog.text
 
 
 @pytest.mark.parametrize("make", [sgd, adamw])

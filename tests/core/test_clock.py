@@ -360,7 +360,7 @@ def test_a_bad_argument_is_refused_at_once_with_name_rule_and_value(build, error
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
-        (SGDR("1%"), r"SGDR: T_0='1%' comes out as 0 steps of 10 steps, 10 per epoch; make it longer"),
+        (SGDR("1%"), r"SGDR: T_0='1%' is 0 steps of 10 steps, 10 per epoch; make it longer"),
         (SGDR(5, cycle_warmup=5), r"cycle_warmup=5 \(5 steps\) must be shorter than T_0=5 \(5 steps\)"),
         (
             ReduceLROnPlateau("x", min_lr=[0.1]),

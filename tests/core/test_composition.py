@@ -80,7 +80,7 @@ def test_groups_are_driven_by_index_and_by_name_and_the_others_are_left_alone():
 
 @pytest.mark.parametrize("groups", ["tail", 2, ["head", 7]])
 def test_a_group_that_does_not_exist_is_refused_with_those_that_do(groups):
-    with pytest.raises(MisconfigurationException, match=r"in groups= is no parameter group; SGD has 0, 1"):
+    with pytest.raises(MisconfigurationException, match=r"in groups= is not a parameter group; SGD has 0, 1"):
         fit(SGDR(5, groups=groups), module=Net(sgd((0.1, 0.2))))
 
 

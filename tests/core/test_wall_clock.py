@@ -198,7 +198,10 @@ def test_a_checkpoint_without_us_brings_the_time_of_its_timer(clock, tmp_path):
     [
         ([Warmup("4 s"), CosineAnnealing(total_steps="3 epochs")], "total_steps='3 epochs' counts epochs"),
         ([Warmup(100), LinearDecay()], r"Warmup: duration='100 steps' counts steps.*Write '30 s', '10 min' or '5%'"),
-        ([SGDR("4 s"), LambdaFactor(abs)], "LambdaFactor.* cannot go by the wall clock.* its function counts"),
+        (
+            [SGDR("4 s"), LambdaFactor(abs)],
+            "LambdaFactor.* cannot be used in a run that is measured in time.* its function counts",
+        ),
         ([Warmup("4 s"), TorchScheduler(torch.optim.lr_scheduler.StepLR, step_size=3)], "a torch scheduler counts"),
         ([Warmup("4 s"), CosineAnnealing(interval="epoch")], "interval='epoch' counts epochs"),
         ([Warmup("4 s"), ExponentialDecay(0.9)], "without step_size its decay is one for every step"),
@@ -223,7 +226,7 @@ def test_the_plan_speaks_of_time(clock, caplog):
     with caplog.at_level("INFO", logger="lightning.pytorch.utilities.rank_zero"):
         timed(Warmup("90 s"), OneCycle(), clock=clock, steps=1, max_time=1800.0)
     plan = next(text for text in caplog.messages if text.startswith("LR plan"))
-    assert plan.splitlines()[0] == "LR plan: 30 min, by the wall clock"
+    assert plan.splitlines()[0] == "LR plan: 30 min, measured in time"
     assert "    Warmup 0 s to 1.5 min: linear" in plan
     assert "OneCycle 1.5 min to 30 min" in plan
     assert "after 30 min" in plan

@@ -16,7 +16,7 @@ Row = tuple[Any, type[Exception], str]
 """A value, the error, and its text from after the argument's name up to ``, got <value>``."""
 
 NAN, INF, HUGE = float("nan"), float("inf"), 10**400
-WAYS = "; write 500 (optimizer steps), '2 epochs' or '5%' (of the run), or '30 min' (by the wall clock)"
+WAYS = "; write 500 (optimizer steps), '2 epochs', '5%' (of the run) or '30 min' (of max_time)"
 
 
 def number(rule: str, *outside: Any) -> list[Row]:
