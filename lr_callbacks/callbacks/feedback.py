@@ -248,7 +248,7 @@ class FeedbackCallback(EvaluationCallback):
 
     def judge(self, value: float) -> None:
         """One evaluation: what is learnt from it, and the new values if it asks for them."""
-        if any(c.now < term.start or term.is_held(c.now) for c, term in self._driven()):
+        if any(c.now < term.start or term.is_over(c.now) for c, term in self._driven()):
             return
         self._average = self._average.update(value, smooth=self.smooth, ema_decay=self.ema_decay)
         judged = self._average.mean(self.ema_decay) if math.isfinite(value) else value

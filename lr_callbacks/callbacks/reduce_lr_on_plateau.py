@@ -36,9 +36,9 @@ class ReduceLROnPlateau(FeedbackCallback):
     when it resumes from the batch before it is run then. A training metric cannot be repeated: Lightning does not end
     an epoch twice, and an average over an epoch starts again on resume.
 
-    With `restore_best` a copy of the weights and buffers (the module's ``state_dict``) is taken at each new best
+    With `restore_best` a copy of all parameters and persistent buffers of the module is taken at each new best
     evaluation, held in the CPU's memory on each rank, and saved in each checkpoint, which grows by as much. The state
-    of the optimizer is not put back.
+    of the optimizers is not put back.
 
     Args:
         monitor: Name under which the metric is logged, or a list of names, whose values `combine` makes one of.
