@@ -42,6 +42,14 @@ SHOWN = {
     "ExponentialDecay": Shown(
         r"f(t) = \gamma^{t / s} \qquad \text{or} \qquad f(t) = e^{-k t / s}", "exponential_decay"
     ),
+    "FinalDecay": Shown(
+        r"f(t) = e + (1 - e) \, d(x), \qquad x = \frac{t - t_{\mathrm{begun}}}{T}, \qquad d(x) = 1 - x", "final_decay"
+    ),
+    "GreedyLR": Shown(
+        r"f_k = \min\left(\frac{f_{k-1}}{\mathrm{factor}}, \; \frac{\eta_{\max}}{\eta_{\mathrm{base}}}\right) \; "
+        r"\text{or} \; \max\left(f_{k-1} \cdot \mathrm{factor}, \; \frac{\eta_{\min}}{\eta_{\mathrm{base}}}\right)",
+        "greedy_lr",
+    ),
     "InversePower": Shown(
         r"f(t) = \left(1 + \mathrm{rate} \cdot \frac{t}{s}\right)^{-\mathrm{power}}", "inverse_power"
     ),
