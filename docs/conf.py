@@ -66,6 +66,8 @@ PLACES = {
     "lr_callbacks.previews": ["Preview"],
     "lr_callbacks.range_test.settle": ["Trial"],
     "lr_callbacks.schedules.plateau": ["PlateauState"],
+    "lr_callbacks.schedules.greedy": ["GreedyState"],
+    "lr_callbacks.callbacks.feedback": ["FeedbackOptions"],
     "lr_callbacks.schedules": [name for name in schedules.__all__ if documented(getattr(schedules, name))],
     "lr_callbacks.sweep": ["SweepTable", "Row", "Outcome", "run_trial"],
 }

@@ -43,12 +43,11 @@ SHOWN = {
         r"f(t) = \gamma^{t / s} \qquad \text{or} \qquad f(t) = e^{-k t / s}", "exponential_decay"
     ),
     "FinalDecay": Shown(
-        r"f(t) = \begin{cases} 1 & t < t_0 \\ e + (1 - e) \, d(x) & x = (t - t_0) / T \end{cases}", "final_decay"
+        r"f(t) = e + (1 - e) \, d(x), \qquad x = \frac{t - t_{\mathrm{begun}}}{T}, \qquad d(x) = 1 - x", "final_decay"
     ),
     "GreedyLR": Shown(
-        r"f \leftarrow \min\left(\frac{f}{\mathrm{factor}}, \frac{\eta_{\max}}{\eta_{\mathrm{base}}}\right) "
-        r"\quad \text{or} \quad "
-        r"f \leftarrow \max\left(f \cdot \mathrm{factor}, \frac{\eta_{\min}}{\eta_{\mathrm{base}}}\right)",
+        r"f_k = \min\left(\frac{f_{k-1}}{\mathrm{factor}}, \; \frac{\eta_{\max}}{\eta_{\mathrm{base}}}\right) \; "
+        r"\text{or} \; \max\left(f_{k-1} \cdot \mathrm{factor}, \; \frac{\eta_{\min}}{\eta_{\mathrm{base}}}\right)",
         "greedy_lr",
     ),
     "InversePower": Shown(

@@ -27,7 +27,7 @@ def refuse_sharded(trainer: Trainer, who: str) -> None:
 
 
 class BestWeights:
-    """A copy of what a module's ``state_dict`` holds, in the CPU's memory on each rank.
+    """A copy of a module's parameters and persistent buffers, in the CPU's memory on each rank.
 
     Attributes:
         tensors: The copy; None before the first one.
@@ -67,4 +67,6 @@ class BestWeights:
 
 
 def _held(module: nn.Module) -> dict[str, Tensor]:
-    return {name: held for name, held in module.state_dict().items() if isinstance(held, Tensor)}
+    """The parameters and persistent buffers themselves: a module's own ``state_dict`` may give copies."""
+    saved = module.state_dict()
+    return {**dict(module.named_parameters()), **{n: held for n, held in module.named_buffers() if n in saved}}

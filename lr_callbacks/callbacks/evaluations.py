@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 from lr_callbacks.callbacks.base import LRCallback
 from lr_callbacks.callbacks.metric_watch import Heard, MetricWatch
 from lr_callbacks.core.arguments import require, require_bool
+from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.lightning_internals import run_validation, validation_is_due
 from lr_callbacks.core.lightning_names import LightningModule, Trainer, TrainerFn, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions
@@ -53,6 +54,11 @@ class EvaluationCallback(LRCallback):
     def listens(self) -> bool:
         """Whether it wants the values of evaluations."""
         return self.monitor is not None
+
+    def _moves(self, controller: Controller) -> bool:
+        """Whether it drives groups of an optimizer, and no other schedule has taken over."""
+        terms = controller.terms_of(self)
+        return bool(terms) and not any(term.is_held(controller.now) for term in terms)
 
     def judge(self, value: float) -> None:
         """Take one evaluation's value."""

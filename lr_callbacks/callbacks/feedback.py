@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
-import numpy as np
 from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.evaluations import EvaluationCallback
-from lr_callbacks.callbacks.lambda_factor import imported, path_of
+from lr_callbacks.callbacks.combined_metrics import CombinedMetricsCallback
+from lr_callbacks.callbacks.group_bounds import Bound
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import (
-    floor,
-    plain_container,
     require,
     require_choice,
     require_int,
@@ -24,12 +21,8 @@ from lr_callbacks.core.arguments import (
 )
 from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions
-from lr_callbacks.core.schedule_time import Array, GroupRows
 from lr_callbacks.schedules.plateau import Mode, PlateauRule, ThresholdMode
 from lr_callbacks.schedules.smoothing import Average
-
-Combine = Literal["mean", "sum", "min", "max"]
-Bound = float | str | list[float | str]
 
 
 class FeedbackOptions(ScheduleOptions, total=False):
@@ -43,7 +36,7 @@ class FeedbackOptions(ScheduleOptions, total=False):
     name: str | None
 
 
-class FeedbackCallback(EvaluationCallback):
+class FeedbackCallback(CombinedMetricsCallback):
     """A schedule that decides at each evaluation whether to move; a subclass says how, in `decide`.
 
     Args:
@@ -80,17 +73,7 @@ class FeedbackCallback(EvaluationCallback):
         name: str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> None:
-        monitor = plain_container(monitor)
-        names = [monitor] if isinstance(monitor, str) else monitor
-        right = isinstance(names, list | tuple) and all(isinstance(each, str) and each for each in names)
-        require(right and len(names) > 0, "monitor", "the name of a logged metric, or a list of names", monitor)
-        require(len(set(names)) == len(names), "monitor", "a list of different names", monitor)
-        self.combine = combine
-        if not isinstance(combine, str) and not callable(combine):
-            raise TypeError(f"combine must be a function of numbers, or the import path of one, got {combine!r}")
-        if combine not in get_args(Combine):
-            imported(combine, "combine")
-        super().__init__(monitor if isinstance(monitor, str) else list(monitor), strict, **options)
+        super().__init__(monitor, combine, strict, **options)
         require_choice("mode", mode, Mode)
         require_int("patience", patience)
         require(require_number("threshold", threshold) >= 0, "threshold", "at least 0", threshold)
@@ -128,57 +111,12 @@ class FeedbackCallback(EvaluationCallback):
         what = {"monitor": self.monitor, "mode": self.mode, "optimizer": self.optimizer, "groups": self.groups}
         return f"{type(self).__qualname__}{what | ({'name': self.name} if self.name else {})}"
 
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments that differ from their defaults, a function by its path."""
-        given = super().arguments()
-        return given if "combine" not in given else {**given, "combine": path_of(self.combine)}
-
-    @property
-    def watched(self) -> str:
-        """What is judged, for texts."""
-        if isinstance(self.monitor, str):
-            return self.monitor
-        return f"{path_of(self.combine)}({', '.join(self.monitor or [])})"
-
-    @property
-    def combined(self) -> Callable[..., float]:
-        """Makes one value of those of several metrics."""
-        return self._combine
-
-    def _combine(self, *values: float) -> float:
-        if self.combine in get_args(Combine):
-            if self.combine in ("min", "max"):
-                return min(values) if self.combine == "min" else max(values)
-            return sum(values) if self.combine == "sum" else sum(values) / len(values)
-        value = imported(self.combine, "combine")(*values)
-        return require_number(f"what {path_of(self.combine)} returns", value, finite=False)
-
     @property
     def needs_trainer(self) -> str | None:
         """The argument that means nothing without a Trainer."""
         return None
 
     # ------------------------------------------------------------------ bounds, one for all groups or one for each
-    def check_bound(self, name: str, value: Bound, *, most: int = 100) -> Bound:
-        """Return a bound of the value that it drives as it is kept, or refuse it."""
-        value = plain_container(value)
-        value = list(value) if isinstance(value, tuple) else value
-        require(value != [], name, "one number or one for each group", value)
-        for bound in value if isinstance(value, list) else [value]:
-            floor(name, bound, most=most)
-        return value
-
-    def bound(self, value: Bound, groups: GroupRows) -> Array:
-        """A bound as a factor of each group."""
-        bounds = value if isinstance(value, list) else [value]
-        mine = [bounds[place] if place < len(bounds) else bounds[0] for place in groups.positions]
-        unit = self.unit(groups)
-        return np.array([groups.factor_of(b) if isinstance(b, str) else b * unit[i] for i, b in enumerate(mine)])
-
-    def unit(self, groups: GroupRows) -> Array:
-        """The value 1 as a factor of each group."""
-        return np.broadcast_to(groups.factor_of(1.0), (len(groups.positions),))
-
     @property
     def bounds(self) -> dict[str, Bound]:
         """Arguments that may be lists with one value for each group."""
@@ -248,7 +186,7 @@ class FeedbackCallback(EvaluationCallback):
 
     def judge(self, value: float) -> None:
         """One evaluation: what is learnt from it, and the new values if it asks for them."""
-        if any(c.now < term.start or term.is_held(c.now) for c, term in self._driven()):
+        if any(c.now < term.start or term.is_over(c.now) for c, term in self._driven()):
             return
         self._average = self._average.update(value, smooth=self.smooth, ema_decay=self.ema_decay)
         judged = self._average.mean(self.ema_decay) if math.isfinite(value) else value

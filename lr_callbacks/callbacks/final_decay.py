@@ -92,6 +92,11 @@ class FinalDecay(LRCallback):
         over = self.named_length(self.total_steps)
         return f"{self.decay_shape} to {self.end_factor:g} of the value at which it begins, over {over}; others hold"
 
+    @property
+    def phase_before_start(self) -> str:
+        """What it waits for."""
+        return "waits for decay_now()" if self.start is None else "waiting"
+
     # ------------------------------------------------------------------ when it begins
     def begin(self, controller: Controller) -> None:
         """Begin where a run is resumed that did not have it; wait in all others."""

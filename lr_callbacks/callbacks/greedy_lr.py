@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from typing_extensions import Unpack
 
-from lr_callbacks.callbacks.feedback import Bound, FeedbackCallback, FeedbackOptions, evaluations
-from lr_callbacks.core.arguments import is_finite, require, require_int, require_number
+from lr_callbacks.callbacks.feedback import FeedbackCallback, FeedbackOptions, evaluations
+from lr_callbacks.callbacks.group_bounds import Bound, GroupFactors, bound_row, checked_bound, unit_row
+from lr_callbacks.core.arguments import require, require_int, require_number
 from lr_callbacks.core.schedule import lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.core.terms import Term
@@ -88,23 +88,18 @@ class GreedyLR(FeedbackCallback):
         require(right, "factor", "above 0 and below 1 (0.95 moves the LR by some 5%)", factor)
         self.factor = factor
         self.warmup = require_int("warmup", warmup)
-        self.min_lr = self.check_bound("min_lr", min_lr)
-        self.max_lr = self.check_bound("max_lr", max_lr, most=10**6)
+        self.min_lr = checked_bound("min_lr", min_lr)
+        self.max_lr = checked_bound("max_lr", max_lr, most=10**6)
         require(require_number("eps", eps) >= 0, "eps", "at least 0", eps)
         self.eps = eps
         self.reset_start = None if reset_start is None else require_int("reset_start", reset_start, minimum=1)
         self.state = GreedyState()
-        self._rows: dict[int, list[float]] = {}
+        self._factors = GroupFactors()
 
     @lookahead
     def factors(self, t: Array, time: ScheduleTime, groups: GroupRows) -> Array:
         """Return the current factors, whatever the tick; groups are resolved again after each move."""
-        return np.broadcast_to(self._row(groups), (len(t), len(groups.positions)))
-
-    def _row(self, groups: GroupRows) -> Array:
-        """The factor of each group; a group that was added later has that of the first."""
-        known = self._rows.get(groups.optimizer) or [1.0]
-        return np.array([known[place] if place < len(known) else known[0] for place in groups.positions])
+        return np.broadcast_to(self._factors.of(groups), (len(t), len(groups.positions)))
 
     @property
     def bounds(self) -> dict[str, Bound]:
@@ -121,19 +116,18 @@ class GreedyLR(FeedbackCallback):
         self.state = replace(self.state, num_at_min=at_min)
         if self.reset_start is None or at_min < self.reset_start:
             return ""
-        self.state, self._rows, self._average = GreedyState(waits=self.cooldown), {}, Average()
+        self.state, self._factors, self._average = GreedyState(waits=self.cooldown), GroupFactors(), Average()
         return f"has not improved for {evaluations(at_min)} at min_lr, so that it starts again"
 
     def _move(self, term: Term, move: Move) -> bool:
         """Move the groups of a term: whether all are at their lowest."""
-        groups, unit = term.rows, self.unit(term.rows)
-        least, most = self.bound(self.min_lr, groups), self.bound(self.max_lr, groups)
-        row = greedy_move(self._row(groups), move, factor=self.factor, least=least, most=most, eps=self.eps * unit)
+        groups, unit = term.rows, unit_row(term.rows)
+        least, most = bound_row(self.min_lr, groups), bound_row(self.max_lr, groups)
+        row = greedy_move(
+            self._factors.of(groups), move, factor=self.factor, least=least, most=most, eps=self.eps * unit
+        )
         row = np.where(groups.base == 0, 1.0, row)
-        known = self._rows.setdefault(groups.optimizer, [])
-        known += [known[0] if known else 1.0] * (max(groups.positions) + 1 - len(known))
-        for place, factor in zip(groups.positions, row.tolist(), strict=True):
-            known[place] = factor
+        self._factors.set(groups, row)
         return bool(((row <= least) | (groups.base == 0)).all())
 
     def describe(self) -> str:
@@ -149,13 +143,12 @@ class GreedyLR(FeedbackCallback):
     def forget(self) -> None:
         """Reset the state of an earlier fit."""
         super().forget()
-        self.state, self._rows = GreedyState(), {}
+        self.state, self._factors = GreedyState(), GroupFactors()
 
     def state_dict(self) -> dict[str, Any]:
         """What it has learnt, and the factor of each group, as plain numbers."""
         shared = self.learnt_state()
-        rows = {str(index): list(row) for index, row in self._rows.items()}
-        return asdict(self.state) | shared | {"factors": rows}
+        return asdict(self.state) | shared | {"factors": self._factors.as_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load the state from a checkpoint.
@@ -164,11 +157,5 @@ class GreedyLR(FeedbackCallback):
             ValueError: If it is not the state of a `GreedyLR`.
         """
         learnt = self.load_learnt_state(state_dict, "GreedyLR")
-        rows = learnt.pop("factors", None)
-        right = isinstance(rows, Mapping) and all(
-            index.isdecimal() and isinstance(row, list) and all(is_finite(each) and each >= 0 for each in row)
-            for index, row in rows.items()
-        )
-        require(right, "factors", "lists of numbers of at least 0 by optimizer in the state of GreedyLR", rows)
-        self._rows = {int(index): list(row) for index, row in dict(rows or {}).items()}
+        self._factors = GroupFactors.from_dict(learnt.pop("factors", None), "GreedyLR")
         self.state = GreedyState.from_dict(learnt)

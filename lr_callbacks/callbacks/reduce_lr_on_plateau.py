@@ -10,7 +10,8 @@ import numpy as np
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.best_weights import BestWeights, refuse_sharded
-from lr_callbacks.callbacks.feedback import Bound, FeedbackCallback, evaluations
+from lr_callbacks.callbacks.feedback import FeedbackCallback, evaluations
+from lr_callbacks.callbacks.group_bounds import Bound, bound_row, checked_bound, unit_row
 from lr_callbacks.core.arguments import require, require_bool, require_number
 from lr_callbacks.core.lightning_names import LightningModule, Trainer, rank_zero_info
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
@@ -29,16 +30,16 @@ class ReduceLROnPlateau(FeedbackCallback):
     ends (and only if it was logged in this epoch), or every `every_n_steps` optimizer steps. It does not judge in the
     sanity check, nor before `start`. An evaluation whose metric is NaN or infinite is one without improvement and never
     becomes the best. With ``threshold_mode="rel"`` an improvement is measured against the best value's size, also where
-    that is negative. On several ranks the mean of the metric over the ranks is judged. Of several metrics all must come
-    in the same validation or training epoch.
+    that is negative. On several ranks the mean of the metric over the ranks is judged. Several metrics are judged
+    when all have come: at the end of the validation that logs all of them, or else of the training epoch.
 
     It acts before ``ModelCheckpoint`` writes, so a resumed run continues exactly; a validation that Lightning skips
     when it resumes from the batch before it is run then. A training metric cannot be repeated: Lightning does not end
     an epoch twice, and an average over an epoch starts again on resume.
 
-    With `restore_best` a copy of the weights and buffers (the module's ``state_dict``) is taken at each new best
+    With `restore_best` a copy of all parameters and persistent buffers of the module is taken at each new best
     evaluation, held in the CPU's memory on each rank, and saved in each checkpoint, which grows by as much. The state
-    of the optimizer is not put back.
+    of the optimizers is not put back.
 
     Args:
         monitor: Name under which the metric is logged, or a list of names, whose values `combine` makes one of.
@@ -130,7 +131,7 @@ class ReduceLROnPlateau(FeedbackCallback):
         right = 0 < require_number("factor", factor) < 1
         require(right, "factor", "above 0 and below 1 (0.1 divides the LR by ten)", factor)
         self.factor = factor
-        self.min_lr = self.check_bound("min_lr", min_lr)
+        self.min_lr = checked_bound("min_lr", min_lr)
         require(require_number("eps", eps) >= 0, "eps", "at least 0", eps)
         self.eps = eps
         self.restore_best = require_bool("restore_best", restore_best)
@@ -145,7 +146,7 @@ class ReduceLROnPlateau(FeedbackCallback):
         return np.broadcast_to(self._after(self.state.num_reductions, groups), (len(t), len(groups.positions)))
 
     def _after(self, reductions: int, groups: GroupRows) -> Array:
-        least, eps = self.bound(self.min_lr, groups), self.eps * self.unit(groups)
+        least, eps = bound_row(self.min_lr, groups), self.eps * unit_row(groups)
         return np.asarray(plateau_factor(reductions, factor=self.factor, min_factor=least, eps=eps))
 
     @property

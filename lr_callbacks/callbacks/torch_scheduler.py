@@ -36,8 +36,7 @@ class TorchScheduler(EvaluationCallback):
 
     The scheduler steps on a stand-in optimizer that starts at the base LRs, and what it makes of them is the factor:
     ``factor = LR of the stand-in / base LR``. So nothing else can corrupt it, and it multiplies with all other
-    callbacks. First value: what the scheduler sets when it is built. Last: as the scheduler has it; ``OneCycleLR``,
-    which raises one step after its end, holds its last value.
+    callbacks. First value: what it sets when it is built. Last: as the scheduler has it (``OneCycleLR`` holds it).
 
     It is stepped after each optimizer step, or at the end of each epoch; ``ReduceLROnPlateau`` after each evaluation of
     `monitor`. It is counted from `start`: a scheduler waits for the warm-up of its groups to end. Momentum (or Adam's
@@ -215,8 +214,7 @@ class TorchScheduler(EvaluationCallback):
 
     def _due(self, controller: Controller, foreign: Foreign) -> int:
         """How often a scheduler without metric must have been stepped by now."""
-        held = [term.time.held for term in controller.terms_of(self) if term.time.held is not None]
-        step = min([controller.step, *map(int, held)])
+        step = min((int(t.time.until(controller.step)) for t in controller.terms_of(self)), default=controller.step)
         if self.interval == "step":
             return foreign.steps_since_start(controller.timeline, step) // self.frequency
         known = foreign.epochs_since_start(controller.timeline, step)

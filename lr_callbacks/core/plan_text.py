@@ -35,6 +35,8 @@ def describe(run: RunLength, controllers: Sequence[Controller]) -> str:
                 when = f"{_span(controller, terms)}{_epochs(controller, terms)}{where}"
                 lines.append(f"    {type(schedule).__name__}{what} {when}: {schedule.describe()}{moves}")
                 lines += [f"      {line}" for line in [*_twice_warm(controller, terms), *_rising(controller, terms)]]
+            elif schedule.begun is not None:
+                lines.append(f"    {type(schedule).__name__} {schedule.phase_before_start}: {schedule.describe()}")
         for param in dict.fromkeys(term.param for term in controller.terms if not term.absolute):
             table = controller.table_of(param)
             lines += [f"    {line}" for line in ([] if table is None else _values(controller, table))]

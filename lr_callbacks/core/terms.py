@@ -87,6 +87,10 @@ class Term:
         """Whether another schedule has taken over at a step."""
         return self.time.held is not None and self.time.timeline.position(self.time.axis, step) >= self.time.held
 
+    def is_over(self, step: int) -> bool:
+        """Whether its window has ended at a step, or another schedule has taken over."""
+        return self.is_held(step) or (self.end is not None and step >= self.end)
+
     @property
     def end(self) -> int | None:
         """The step from which the factor no longer moves; None without an end."""

@@ -164,6 +164,13 @@ def test_it_reduces_any_entry_of_the_groups_and_says_which(caplog):
     assert "for 1 evaluation; weight_decay 0.08 -> 0.04 (step 4)" in caplog.text
 
 
+def test_it_judges_within_its_window_only():
+    callback = lc.ReduceLROnPlateau("metric", patience=0, factor=0.5, start=4, end=9)
+    lrs = run(callback, module=Logs(metric=[1.0] * 8), max_epochs=8).of_group()
+    # evaluations come after steps 2, 4, 6, 8, ...: those after 4, 6 and 8 count, and the first is the best
+    assert lrs == pytest.approx([0.1] * 6 + [0.05] * 2 + [0.025] * 8)
+
+
 # ---------------------------------------------------------------------- the end of the run
 
 
@@ -308,6 +315,21 @@ def test_buffers_are_put_back_too():
     )
     assert [count for _, count in seen.before] == [0, 2, 2]
     assert torch.equal(seen.before[2][0], seen.judged[0][0])
+
+
+def test_weights_are_put_back_into_a_module_whose_state_dict_gives_copies():
+    class Copies(Logs):
+        def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+            return {name: held.clone() for name, held in super().state_dict(*args, **kwargs).items()}
+
+    seen = Weights()
+    run(
+        lc.ReduceLROnPlateau("metric", patience=0, restore_best=True),
+        seen,
+        module=Copies(metric=[1.0, 2.0, 3.0]),
+        max_epochs=3,
+    )
+    assert torch.equal(seen.before[2], seen.judged[0])
 
 
 def test_sharded_weights_are_refused():

@@ -46,7 +46,6 @@ CALLBACKS = {
     "noise": lambda: lc.Noise(0.5, distribution="uniform", outside="hold"),
     "inverse power": lambda: lc.InversePower(3, power=0.7, staircase=True, floor=0.01),
     "tri-stage": lambda: lc.WarmupStableDecay(2, "25%", "exponential", end_factor=0.1, warmup_shape="1-sqrt"),
-    "final decay": lambda: lc.FinalDecay("25%", "exponential", 0.1, start="50%"),
     "sequence": lambda: lc.Sequential([lc.LinearDecay(0.5), lc.CosineAnnealing(floor=0.01)], ["40%"], join="continue"),
     "points": lambda: lc.Piecewise([[0, 0.2], ["1 epoch", 0.5], ["90%", 0.0]], "cosine", absolute=True),
     "cycles": lambda: lc.Restarts(lc.Rex(), 3, T_mult=1.5, cycle_decay=0.8, cycle_warmup=1),
@@ -150,6 +149,7 @@ ELSEWHERE = {
     lc.UntunedWarmup,  # it does not wait for a warm-up: tests/schedules/test_peers_shapes.py
     lc.ReduceLROnPlateau,  # tests/callbacks/test_plateau.py
     lc.GreedyLR,  # tests/callbacks/test_greedy_lr.py
+    lc.FinalDecay,  # it does not wait for a warm-up: tests/callbacks/test_final_decay.py
     lc.TorchScheduler,  # tests/callbacks/test_torch_scheduler.py
 }
 

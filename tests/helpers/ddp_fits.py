@@ -26,6 +26,8 @@ from lr_callbacks import (
     CosineAnnealing,
     CyclicalLR,
     ExponentialDecay,
+    FinalDecay,
+    GreedyLR,
     InversePower,
     InverseSqrt,
     LambdaFactor,
@@ -140,12 +142,14 @@ class Fit:
             run.fit(self.module(), data, loader(2), ckpt_path=resume)
         if self.saves:
             run.save_checkpoint(folder / "end.ckpt")
+        weights = [value for held in run.lightning_module.parameters() for value in held.detach().flatten().tolist()]
         plateaus = [c.state.num_reductions for c in callbacks if isinstance(c, ReduceLROnPlateau)]
         return {
             "lrs": {str(number): lrs for number, lrs in recorder.lrs.items()},
             "momenta": {str(number): momenta for number, momenta in recorder.momenta.items()},
             "warned": [str(each.message) for each in caught],
             "reductions": plateaus,
+            "weights": weights,
             "paths": [Path(p).name for c in callbacks if isinstance(c, SnapshotCheckpoint) for p in c.paths],
             "found": [c.result.suggestion for c in callbacks if isinstance(c, LRRangeTest)],
         }
@@ -183,6 +187,7 @@ SCHEDULES: dict[str, Fit] = {
     "TanhDecay": Fit(lambda _: [TanhDecay()]),
     "InversePower": Fit(lambda _: [InversePower(3)]),
     "Noise": Fit(lambda _: [Noise(0.3)]),
+    "FinalDecay": Fit(lambda _: [CosineAnnealing(), FinalDecay(4, start=5)]),
     "Piecewise": Fit(lambda _: [Piecewise([[0, 0.1], ["50%", 1.0], ["100%", 0.0]])]),
     "Sequential": Fit(lambda _: [Sequential([ConstantFactor(5), Rex()], milestones=["50%"])]),
     "Restarts": Fit(lambda _: [Restarts(LinearDecay(), "1 epoch")]),
@@ -207,6 +212,8 @@ PLATEAUS: dict[str, Fit] = {
     "validation": Fit(lambda _: [plateau()], split),
     "training": Fit(lambda _: [plateau("train_metric")], split),
     "steps": Fit(lambda _: [plateau("step_metric", every_n_steps=4)], split),
+    "greedy": Fit(lambda _: [GreedyLR("val_metric", patience=0, factor=0.5, smooth=2)], split),
+    "two metrics, best weights": Fit(lambda _: [plateau(["val_metric", "train_metric"], restore_best=True)], split),
     "torch": Fit(
         lambda _: [
             TorchScheduler(lr_scheduler.ReduceLROnPlateau, monitor="val_metric", mode="min", patience=0, factor=0.5)

@@ -56,6 +56,7 @@ def test_plateau_decisions_are_those_of_the_mean_on_all_ranks_where_the_metric_i
         ours = alone(fit, tmp_path / "alone")
         assert first[name]["lrs"] == second[name]["lrs"] == ours["lrs"], name
         assert first[name]["reductions"] == second[name]["reductions"] == ours["reductions"], name
+        assert first[name]["weights"] == second[name]["weights"], name
         assert len({lrs[0] for lrs in first[name]["lrs"]["0"]}) > 1, name
         assert told(first[name], "differs between the ranks (spread") == 1, name
         assert told(second[name], "differs between the ranks") == 0, name
