@@ -57,6 +57,7 @@ def documented(part: object) -> bool:
 PLACES = {
     "lr_callbacks": [*lr_callbacks.__all__],
     "lr_callbacks.demo": ["DigitsClassifier", "DigitsDataModule"],
+    "lr_callbacks.callbacks.feedback": ["FeedbackOptions"],
     "lr_callbacks.core.durations": ["Duration"],
     "lr_callbacks.core.run_length": ["RunLength"],
     "lr_callbacks.core.schedule": ["LRSchedule", "ScheduleOptions", "lookahead"],
@@ -65,6 +66,7 @@ PLACES = {
     "lr_callbacks.attached": ["Attached"],
     "lr_callbacks.previews": ["Preview"],
     "lr_callbacks.range_test.settle": ["Trial"],
+    "lr_callbacks.schedules.greedy": ["GreedyState"],
     "lr_callbacks.schedules.plateau": ["PlateauState"],
     "lr_callbacks.schedules.greedy": ["GreedyState"],
     "lr_callbacks.callbacks.feedback": ["FeedbackOptions"],
