@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from argparse import ArgumentError
@@ -241,6 +242,10 @@ def companions(command_line: list[str], number: int) -> Iterator[None]:
     """
     command = [sys.executable, "-m", "lr_callbacks", *command_line, "--workers=0"]
     null = subprocess.DEVNULL
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:  # it would end this process alone, and Lightning ends a training with status 0
+        with suppress(ValueError):  # outside of the main thread
+            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     started = [subprocess.Popen(command, stdin=null, stdout=null, stderr=null) for _ in range(number)]
     try:
         yield
@@ -253,3 +258,5 @@ def companions(command_line: list[str], number: int) -> Iterator[None]:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
             process.kill()
+        with suppress(ValueError):
+            signal.signal(signal.SIGTERM, before)

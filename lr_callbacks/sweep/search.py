@@ -142,11 +142,17 @@ def grid_search(
         kept["axes"] = json.loads(json.dumps(axes))
     writable = is_writable(folder)
     lock = FileLock(folder / "sweep.lock", timeout=60)
-    with _silent_optuna(), isolate_rng():
+    if Path(lock.lock_file).is_symlink():
+        raise ValueError(f"the lock of a sweep must be a file, got a symbolic link, {lock.lock_file}; remove it")
+
+    def opened() -> tuple[BaseStorage, optuna.Study]:  # the lock is free between two tries
         with lock if writable else nullcontext():
             store = open_storage(storage or folder / STUDY, writable)
             name = folder.resolve().name if storage else "sweep"
-            study = patiently(lambda: open_study(store, kept, name, writable, PRUNERS[pruner]()))
+            return store, open_study(store, kept, name, writable, PRUNERS[pruner]())
+
+    with _silent_optuna(), isolate_rng():
+        store, study = patiently(opened)
         if writable and suggest is not None and "suggestion" not in study.user_attrs:
             study.set_user_attr("suggestion", _lrs(suggest()))
         ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
@@ -160,7 +166,8 @@ def grid_search(
                 "missing; make it writable, or name another one"
             )
         if left:
-            Worker(ledger, build, metric, lambda seed: SAMPLERS[sampler](seed=seed), lock).run()
+            beats = getattr(store, "get_heartbeat_interval", lambda: None)() is not None
+            Worker(ledger, build, metric, lambda seed: SAMPLERS[sampler](seed=seed), lock, beats).run()
         return ledger.table(metric, mode)
 
 

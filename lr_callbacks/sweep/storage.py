@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 import time
 import warnings
@@ -42,7 +43,11 @@ class HeartbeatStorage(RDBStorage):
 
 
 def patiently(step: Callable[[], T]) -> T:
-    """Do something with a storage; while that fails, say so once, and do it again every second, up to a limit."""
+    """Call a function that uses the storage; if the storage fails, say so once and retry every second, up to a limit.
+
+    Raises:
+        StorageInternalError: If the storage still fails at the limit. The driver's own error could show a password.
+    """
     started: float | None = None
     while True:
         try:
@@ -50,11 +55,22 @@ def patiently(step: Callable[[], T]) -> T:
         except LOST as error:  # noqa: PERF203
             if started is None:
                 started = time.monotonic()
-                why = f"The storage of the sweep fails ({type(error.__cause__ or error).__name__})"
-                say(f"{why}; trying again for up to {PATIENCE_SECONDS / 60:g} minutes. Finished trainings are kept.")
+                say(
+                    f"The storage of the sweep fails ({_said(error)}); trying again for up to "
+                    f"{PATIENCE_SECONDS / 60:g} minutes. Finished trainings are kept."
+                )
             time.sleep(1)
             if time.monotonic() - started > PATIENCE_SECONDS:
-                raise
+                raise StorageInternalError(
+                    f"the storage of the sweep still fails ({_said(error)}). Finished trainings are kept; the same "
+                    "call or command continues the sweep"
+                ) from None
+
+
+def _said(error: Exception) -> str:
+    """The text of an error of SQLite or the file system; of others only the type, for a driver may show a secret."""
+    found = getattr(error.__cause__, "orig", None) or error.__cause__ or error
+    return str(found) if isinstance(found, sqlite3.Error | OSError) else type(found).__name__
 
 
 def say(line: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -177,10 +178,8 @@ class TrialWatch(Callback):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:  # a misspelt name is known before the first step; another one may be logged later
-            if self.metric not in trainer.callback_metrics and get_close_matches(
-                self.metric, trainer.callback_metrics, cutoff=0.8
-            ):
+        if trainer.sanity_checking:  # a misspelt name is refused before the first step; others may be logged later
+            if self.metric not in trainer.callback_metrics and _misspelt(self.metric, trainer.callback_metrics):
                 self._require_metric(trainer)
             return
         if not self._validated:  # a metric of the training is there only later, at the end of the epoch
@@ -230,6 +229,13 @@ class TrialWatch(Callback):
                 f"metric {self.metric!r} was not logged. {f'Did you mean {near[0]!r}? ' if near else ''}Logged: "
                 f"{', '.join(logged) or 'nothing'}. Name one of these, or log it with self.log({self.metric!r}, ...)"
             )
+
+
+def _misspelt(metric: str, logged: Iterable[str]) -> bool:
+    """Whether a metric is a logged one with a typing error; "loss_epoch" is none of "val_loss_epoch"."""
+    first = re.compile(r"[^\W_]*")
+    near = get_close_matches(metric, logged, cutoff=0.8)
+    return any(get_close_matches(first.match(metric)[0], [first.match(name)[0]]) for name in near)  # type: ignore[index]
 
 
 def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, float]) -> None:

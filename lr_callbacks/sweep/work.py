@@ -48,12 +48,14 @@ class Worker:
         metric: What to rank by.
         sampler: Makes a sampler from a seed.
         lock: Excludes the other workers on this machine.
+        has_heartbeats: Whether the storage can tell which workers are alive.
     """
 
     def __init__(
-        self, ledger: Ledger, build: Build, metric: str, sampler: Callable[[int], BaseSampler], lock: BaseFileLock
-    ) -> None:
-        self._ledger, self._study, self._lock = ledger, ledger.study, lock
+        self, ledger: Ledger, build: Build, metric: str, sampler: Callable[[int], BaseSampler], lock: BaseFileLock,
+        has_heartbeats: bool,
+    ) -> None:  # fmt: skip
+        self._ledger, self._study, self._lock, self._has_heartbeats = ledger, ledger.study, lock, has_heartbeats
         self._build, self._metric, self._sampler = build, metric, sampler
         self._result: tuple[Trial, str, dict[str, Any], Outcome] | None = None  # with slot key and point
         self._written = False
@@ -207,7 +209,10 @@ class Worker:
         bar.set_postfix_str(f"waiting for {waiting}")
         if waiting != self._waited_for:
             self._waited_for = waiting
-            say(f"Waiting for {waiting}; that of a dead worker is repeated {GRACE_SECONDS} s after its last heartbeat.")
+            then = f"its training is repeated {GRACE_SECONDS} s after its last heartbeat, or at once with take_over"
+            if not self._has_heartbeats:
+                then = "this storage cannot tell: stop, and call again with take_over"
+            say(f"Waiting for {waiting}. If a worker has died, {then}.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             optuna.storages.fail_stale_trials(self._study)

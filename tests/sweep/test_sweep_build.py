@@ -125,6 +125,25 @@ def test_a_misspelt_metric_is_known_at_the_sanity_validation_before_the_first_st
     assert not any(seen.lrs.values())
 
 
+class LogsInTraining(Net):
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.log_dict({"loss_epoch": loss, "train_f1_score_epoch": loss}, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        super().validation_step(batch, batch_idx)
+        self.log_dict({"val_loss_epoch": 1.0, "val_f1_score_epoch": 1.0})
+
+
+@pytest.mark.parametrize("metric", ["loss_epoch", "train_f1_score_epoch"])
+def test_a_metric_of_the_training_is_not_taken_for_a_misspelt_one_of_the_validation(metric):
+    def build(lr):
+        return trainer(max_epochs=1, num_sanity_val_steps=1), LogsInTraining(sgd([lr])), loader(2), loader(2)
+
+    assert run_trial(build, {"lr": 0.01}, metric=metric).value > 0
+
+
 def test_one_trial_is_a_function_that_another_engine_calls_in_a_process_of_its_own():
     """As a job array does, Ray Tune, or an agent of W&B."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -1,16 +1,21 @@
 """`lr-callbacks sweep`, as a user types it."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 from cli_support import SHORT, run
+from processes import start
 from sweep_support import CONFIGS, TINY, config, fails, hparams, sweep
 
 import lr_callbacks
 from lr_callbacks.__main__ import main
+from lr_callbacks.cli.sweep_run import companions
 from lr_callbacks.sweep import SweepTable
 from lr_callbacks.sweep.config import find_lr, set_value
 
@@ -263,3 +268,24 @@ def test_a_run_in_tensorboard_is_named_after_its_point_alone_and_a_repeated_one_
     runs = sorted(path.name for path in Path("runs/DigitsClassifier").iterdir() if path.is_dir())
     assert runs == ["lr=0.1,seed=42", "lr=0.1,seed=42,2"]
     assert list(Path("runs/DigitsClassifier/lr=0.1,seed=42,2").glob("events.*"))
+
+
+def test_sigterm_ends_the_other_workers_too_and_gives_the_status_that_shells_expect(tmp_path):
+    worker = start(wait_for_sigterm, str(tmp_path))
+    worker.join(60)
+    assert worker.exitcode == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "companion").read_text()), 0)
+
+
+def wait_for_sigterm(folder):
+    """A worker that is terminated between two trainings."""
+    program, told = Path(folder, "python"), Path(folder, "companion")
+    program.write_text(f'#!/bin/sh\necho $$ > "{told}.new"\nmv "{told}.new" "{told}"\nexec sleep 100\n')
+    program.chmod(0o700)
+    sys.executable = str(program)
+    with companions([], 1):
+        while not told.exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(100)

@@ -172,3 +172,7 @@ def test_a_link_is_not_followed(tmp_path):
     with pytest.raises(ValueError, match="it is a symbolic link; name the file itself"):
         grid_search(lambda point: None, {"lr": [0.1]}, folder=tmp_path)
     assert not (tmp_path / "elsewhere.db").exists()
+    (tmp_path / "lock").mkdir()
+    (tmp_path / "lock/sweep.lock").symlink_to(tmp_path / "elsewhere.lock")
+    with pytest.raises(ValueError, match=r"the lock of a sweep must be a file, got a symbolic link, .*; remove it"):
+        grid_search(lambda point: None, {"lr": [0.1]}, folder=tmp_path / "lock")
