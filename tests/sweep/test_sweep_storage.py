@@ -185,9 +185,10 @@ def test_a_journal_of_optunas_is_used_as_it_is_and_cannot_tell_which_worker_died
     def interrupt(seconds):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as waiting, pytest.raises(KeyboardInterrupt):
-        waiting.setattr(work.time, "sleep", interrupt)
+    monkeypatch.setattr(work.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
         search({"lr": [0.2]})
+    monkeypatch.undo()
     assert (
         "Waiting for 1 training on gone. If a worker has died, this storage cannot tell: stop, and call again with "
         "take_over." in capsys.readouterr().out
