@@ -60,7 +60,7 @@ def sweep(
             model.learning_rate.
         schedules: Schedules to try with every LR, as name: [list of callbacks].
         metric: Logged metric to rank by; the value after the last epoch counts.
-        mode: "min": lower is better; "max": higher is better.
+        mode: Whether lower (min) or higher (max) values are better.
         seeds: Trainings per point (seeds seed_everything, seed_everything + 1, ...).
         workers: Processes on this machine that share the work; 0 joins a sweep without printing the result. The same
             command in another terminal joins too; started again, it continues.

@@ -9,9 +9,12 @@ from typing import Any
 from weakref import WeakSet
 
 from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, is_a
+from lr_callbacks.sweep.axes import is_lr
 
 Build = Callable[..., tuple[Any, ...]]
 """A point, as keyword arguments or one dict -> (trainer, module, other arguments of `trainer.fit`)."""
+
+NUMBERS = (int, float, "int", "float")
 
 
 def caller(build: Build, axes: Iterable[str]) -> Callable[[dict[str, Any]], Any]:
@@ -32,9 +35,11 @@ def caller(build: Build, axes: Iterable[str]) -> Callable[[dict[str, Any]], Any]
     with suppress(TypeError):
         signature.bind(**dict.fromkeys(axes))
         return lambda point: build(**point)
-    with suppress(TypeError):
-        signature.bind({})
-        return build
+    first = next(iter(signature.parameters.values()), None)
+    if first is not None and not is_lr(first.name) and first.annotation not in NUMBERS:  # build(learning_rate: float)
+        with suppress(TypeError):
+            signature.bind({})
+            return build
     name = getattr(build, "__name__", type(build).__name__)
     words = ", ".join(axes) if all(map(str.isidentifier, axes)) else "**point"
     raise TypeError(

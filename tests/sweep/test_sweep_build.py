@@ -113,6 +113,16 @@ def test_a_build_that_cannot_take_the_point_is_refused_before_any_training(tmp_p
     assert not (tmp_path / "sweep").exists()
 
 
+def with_a_number(width: float):
+    return parts(width)
+
+
+@pytest.mark.parametrize("build", [lambda learning_rate: parts(learning_rate), with_a_number])
+def test_one_argument_that_is_a_number_does_not_take_the_point_as_a_dict(tmp_path, build):
+    with pytest.raises(TypeError, match=r"must take a point as keyword arguments, def build\(lr\), or as one dict"):
+        grid_search(build, {"lr": [0.1]}, folder=tmp_path / "sweep")
+
+
 def test_a_misspelt_metric_is_known_at_the_sanity_validation_before_the_first_step(tmp_path):
     seen = Recorder()
 
