@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from mariadb import MariaDB
 from postgres import Server
 from processes import start
 from sweep_worker import lrs, search, work
@@ -53,13 +54,13 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
-@pytest.fixture(params=["file", "postgresql"])
+@pytest.fixture(params=["file", "postgresql", pytest.param("mariadb", marks=pytest.mark.nightly)])
 def server(request):
     """What keeps the study: a file in the folder of the sweep, or a server."""
     if request.param == "file":
         yield None
         return
-    server = Server()
+    server = {"postgresql": Server, "mariadb": MariaDB}[request.param]()
     yield server
     server.remove()
 
