@@ -40,7 +40,7 @@ OPTIONS = {
     "model": "Class of the module, and its arguments: --model=my_module.Net --model.width=64. Its arguments: "
     "--model.help=my_module.Net.",
     "data": "Class of the datamodule, and its arguments: --data=my_module.Data --data.batch_size=64.",
-    "sampler": "How points are chosen: the grid, or an Optuna sampler (tpe, random, gp).",
+    "sampler": "How points are chosen: grid, or a sampler of Optuna: tpe, random, gp.",
 }
 """Name of an option -> its help."""
 
@@ -58,6 +58,10 @@ COMMON = (
     "data",
 )
 """Options that every short help lists, after the command's own."""
+
+
+FIRST = ("lr", "grid")
+"""Options that a command lists before its others."""
 
 
 class HelpAll(Action):
@@ -86,7 +90,7 @@ class ShortFormatter(HelpFormatter):
         text = (action.help or "").replace("%", "%%")
         plain_default = isinstance(action.default, str | int | float) and not isinstance(action.default, bool)
         known = "efault" in text or not plain_default or action.default == SUPPRESS
-        return text if known else f"{text} Default: {action.default}.".replace("..", ".")
+        return text if known else f"{text} Default: {str(action.default).rstrip('.')}."
 
 
 @contextmanager
@@ -130,6 +134,7 @@ def improve(parser: ArgumentParser, command: str) -> None:
     last = parser._action_groups[-1]
     if last.title not in GROUPS.values():
         last.title = f"Options of {command}"
+        last._group_actions.sort(key=lambda action: action.dest not in FIRST)
     parser.usage = f"lr-callbacks {command} [options]"
     for action in parser._actions:
         if action.dest in OPTIONS:

@@ -1,24 +1,24 @@
-"""`lr-callbacks sweep`: train at each learning rate of a grid and rank them."""
+"""`lr-callbacks sweep`: find the best learning rate of a grid by full trainings."""
 
 from typing import Any, Literal
 
 FLAGS: dict[str, dict[str, Any]] = {
-    "lr": {"nargs": "+", "type": float, "default": None, "help": "Try these learning rates: --lr 0.001 0.01 0.1."},
+    "lr": {"nargs": "+", "type": float, "default": None, "help": "Learning rates to try: --lr 0.001 0.01 0.1."},
     "grid": {
         "nargs": "+",
         "action": "append",
         "default": None,
         "metavar": ("ENTRY", "VALUE"),
-        "help": "Another axis, an entry of the configuration and its values: --grid model.width 32 64. Repeatable.",
+        "help": "Another axis: an entry of the configuration and its values, --grid model.width 32 64. Repeatable.",
     },
-    "with-range-test": {"action": "store_true", "help": "Mark the suggestion of the LR range test in the picture."},
+    "with-range-test": {"action": "store_true", "help": "Run the LR range test and mark its suggestion."},
     "take-over": {
         "action": "store_true",
-        "help": "Repeat at once the trials that other workers seem to be running. Only if no other worker is alive; "
-        "without this flag a trial is repeated 30 seconds after the last heartbeat of its worker.",
+        "help": "Repeat at once the trainings that other workers seem to be running, instead of 30 seconds after their "
+        "last heartbeat. Only for when all of them are dead.",
     },
 }
-"""Flags that take several words or none, which a signature cannot express."""
+"""Flags that take several words or none, which no signature can express."""
 
 
 def sweep(
@@ -49,30 +49,30 @@ def sweep(
 
     Args:
         cli: The running command line.
-        model: Not used; each trial builds its own.
-        datamodule: Likewise.
-        lr: Try these learning rates (LRs).
+        model: Unused; each trial makes its own.
+        datamodule: Unused.
+        lr: Learning rates (LRs) to try.
         grid: Other axes, each an entry of the configuration and its values.
-        lr_low: Instead of --lr: smallest LR of a range.
-        lr_high: Largest LR of the range.
-        lr_per_decade: LRs per factor of 10 in the range.
+        lr_low: Lowest LR of a range, instead of --lr.
+        lr_high: Highest LR of the range.
+        lr_per_decade: LRs per decade in the range.
         lr_key: Entry of the configuration that holds the LR. Default: model.optimizer.lr, model.lr or
             model.learning_rate.
         schedules: Schedules to try with every LR, as name: [list of callbacks].
-        metric: Rank by this metric, as the module logs it; the value after the last epoch counts.
-        mode: Whether a lower (min) or a higher (max) value is better.
-        seeds: Trainings per point, with the seeds seed_everything, seed_everything + 1 and so on.
-        workers: Number of processes on this machine. The same command in another terminal joins the sweep (0: without
-            writing table and picture); after an interruption it continues the sweep.
-        storage: Where Optuna keeps the study: URL of a database server that several machines share, or path of an
-            SQLite file. Default: study.db in the folder of the run. On a server the study has the name of the run.
-        sampler: Choose the points by the grid, or by one of Optuna's samplers.
-        trials: Number of points (tpe, random, gp only).
-        pruner: Optuna pruner that stops hopeless trials early. A point that was stopped under one seed is not trained
-            under the remaining seeds.
+        metric: Logged metric to rank by; the value after the last epoch counts.
+        mode: Whether lower (min) or higher (max) values are better.
+        seeds: Trainings per point (seeds seed_everything, seed_everything + 1, ...).
+        workers: Processes on this machine that share the work; 0 joins a sweep without printing the result. The same
+            command in another terminal joins too; started again, it continues.
+        storage: URL of a database server that many machines share, or path of an SQLite file. Default: study.db in the
+            folder of the run. On a server the study has the name of the run.
+        sampler: How points are chosen, by the grid or by a sampler of Optuna.
+        trials: Number of trials (tpe, random, gp only).
+        pruner: Stop hopeless trials early: median, successive_halving or hyperband, of Optuna. A point pruned for one
+            seed is not trained for the others.
         max_deaths: Give a point up after this many crashes or out-of-memory errors.
-        take_over: Repeat at once the trials that other workers seem to be running; only if no other worker is alive.
-        with_range_test: Mark the suggestion of the LR range test in the picture.
+        take_over: Repeat at once the trainings that other workers seem to be running; only if all of them are dead.
+        with_range_test: Run the LR range test and mark its suggestion.
     """
     from lr_callbacks.extras import require_extra
 
@@ -84,12 +84,12 @@ def sweep(
     if lr_low is not None or lr_high is not None:
         if lr is not None or lr_low is None or lr_high is None:
             raise ValueError(
-                f"LRs must be given either as --lr or as --lr_low with --lr_high, got lr {lr}, lr_low {lr_low}, "
+                f"LRs must be given either as --lr or as --lr_low and --lr_high, got lr {lr}, lr_low {lr_low}, "
                 f"lr_high {lr_high}"
             )
         lr = lr_range(lr_low, lr_high, lr_per_decade)
     if workers < 0:
-        raise ValueError(f"workers must be at least 0, got {workers}; write 4 for four processes")
+        raise ValueError(f"workers must be at least 0, got {workers}")
     run = SweepRun(cli, lr=lr, lr_key=lr_key, grid=grid, schedules=schedules)
     seeds_of_points = [run.seed + offset for offset in check_seeds(seeds)]
     with companions(cli.command_line, workers - 1):

@@ -1,4 +1,4 @@
-"""The run of `lr-callbacks sweep`: from its configuration to the grid, the trials, and the files at the end."""
+"""The configuration of `lr-callbacks sweep`: its grid, its trials, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from argparse import ArgumentError
@@ -31,37 +32,23 @@ from lr_callbacks.sweep.work import quiet
 
 SECTIONS = ("seed_everything", "trainer", "model", "data")
 OF_THE_MACHINE = ("devices", "default_root_dir", "enable_progress_bar", "enable_model_summary", "logger", "profiler")
-"""Entries of the trainer in which the workers of one sweep may differ."""
+"""Trainer options that may differ between the workers of a sweep."""
 
 
 class SweepRun:
-    """The configuration of a sweep, and how a trial is made from it.
-
-    Args:
-        cli: The command line that runs the sweep.
-        lr: Learning rates (LRs), or None.
-        lr_key: Where the LR stands, or None for the usual places.
-        grid: Other axes, as lists of an entry and its values.
-        schedules: Name -> list of callbacks.
+    """The configuration of a sweep; makes its trials.
 
     Raises:
-        ValueError: If an axis is no entry of the configuration, has a value that does not fit there, is given twice, or
-            would change nothing.
+        ValueError: If an axis is not an entry of the configuration, has a value that does not fit, is given twice, or
+            would have no effect.
     """
 
-    def __init__(
-        self,
-        cli: TrainingCLI,
-        lr: list[float] | None,
-        lr_key: str | None,
-        grid: list[list[Any]] | None,
-        schedules: Any,
-    ) -> None:
+    def __init__(self, cli: TrainingCLI, lr: Any, lr_key: str | None, grid: Any, schedules: Any) -> None:
         dumped = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))[str(cli.subcommand)]
         self.config: dict[str, Any] = {name: dumped[name] for name in SECTIONS if name in dumped}
         run = Path(str(dumped["name"]))
         if run.is_absolute() or ".." in run.parts:
-            raise ValueError(f"--name must be a plain name inside the folder of the runs, got {str(run)!r}")
+            raise ValueError(f"--name must be a plain name inside the folder of runs, got {str(run)!r}")
         self.folder = Path(cli.trainer.default_root_dir)
         self.seed = int(self.config["seed_everything"] or 0)
         self.schedules = {name: list(callbacks or []) for name, callbacks in (dumped["schedules"] or {}).items()}
@@ -74,14 +61,9 @@ class SweepRun:
             self.axes[SCHEDULE] = list(self.schedules)
         for name, *values in grid or []:
             if place_of(name) in {place_of(axis, self.lr_key) for axis in self.axes}:
-                raise ValueError(
-                    f"--grid {name} appears twice, or the LR is given as --lr too; write all values after one flag"
-                )
+                raise ValueError(f"--grid {name} appears twice, or is the LR of --lr; write all values after one flag")
             if name == "seed_everything":
-                raise ValueError(
-                    "--grid seed_everything: seeds are not an axis, as each point is trained with each seed; "
-                    "write --seeds 2"
-                )
+                raise ValueError("--grid seed_everything: seeds are not an axis; write --seeds 2 for two per point")
             self.axes[str(name)] = [_plain(value) for value in values]
         for name in self.axes:
             place = self.lr_key if name == "lr" else name
@@ -91,7 +73,7 @@ class SweepRun:
         self._check_values()
 
     def _check_values(self) -> None:
-        """Refuse a value that its entry cannot take, before anything is trained; of numbers one of a type is tried."""
+        """Reject values that do not fit their entry, before training; of numbers, one of each type is checked."""
         for name, values in self.axes.items():
             kinds = {value if isinstance(value, str) else type(value): value for value in values}
             place = place_of(name, self.lr_key)
@@ -100,33 +82,25 @@ class SweepRun:
                 self._resolved({name: value}, {axis: self.axes[axis][0] for axis in below})
 
     def _resolved(self, point: dict[str, Any], arguments: Mapping[str, Any] = MappingProxyType({})) -> Any:
-        """The configuration at a point, with everything that it leaves to a default.
-
-        Args:
-            point: Axis -> value.
-            arguments: Other axes that go with it and are not at fault if it does not fit.
-
-        Raises:
-            ValueError: If a value does not fit.
-        """
+        """Resolve the configuration at a point; an error names the point, not the `arguments` that go with it."""
         config = at_point(self.config, {**point, **arguments}, self.lr_key, self.schedules)
         before, self._parser.exit_on_error = self._parser.exit_on_error, False
         try:
             return self._parser.parse_object({"subcommand": "fit", "fit": config}).fit
         except ArgumentError as error:
-            raise ValueError(f"{label(point)} does not fit its entry: {_reason(error)}") from error
+            raise ValueError(f"a value of the grid does not fit its entry: {label(point)}: {_reason(error)}") from error
         finally:
             self._parser.exit_on_error = before
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings that the results depend on; a sweep continues only with the same ones."""
+        """Everything that the results depend on; it must not change while the sweep continues."""
         trainer = {name: value for name, value in self.config["trainer"].items() if name not in OF_THE_MACHINE}
         return {"config": {**self.config, "trainer": trainer}, "lr_key": self.lr_key, "schedules": self.schedules}
 
     def build(self, point: dict[str, Any], logger: Any = None) -> tuple[Any, ...]:
-        """Make trainer, model and data of a trial; its logs go to a folder named after the point and the seed."""
-        seed = torch.initial_seed()  # just set, by the search
+        """Make trainer, model and data of a trial; its log folder is named after point and seed."""
+        seed = torch.initial_seed()  # just set by grid_search
         if logger is None:
             run = self._new_run({**point, "seed": seed})
             logger = TensorBoardLogger(self.folder, name="", version=run, default_hp_metric=False)
@@ -136,7 +110,7 @@ class SweepRun:
         return made.trainer, made.model, made.datamodule
 
     def _new_run(self, values: dict[str, Any]) -> str:
-        """Make a folder such as "lr=0.1,seed=42"; a training that is repeated gets a new one, "lr=0.1,seed=42,2"."""
+        """Create a folder such as "lr=0.1,seed=42"; a repeated training gets "lr=0.1,seed=42,2"."""
         pairs = zip(short(values).values(), values.values(), strict=True)
         name = re.sub(r"[^\w.,=+-]+", "_", ",".join(f"{key}={show(value)}" for key, value in pairs))[:200]
         for number in itertools.count(1):
@@ -147,23 +121,19 @@ class SweepRun:
         raise AssertionError
 
     def range_test(self) -> Any:
-        """Run the LR range test for the configuration as it is; the test itself says how it came to its suggestion."""
-        try:
-            from lr_callbacks import lr_range_test
-        except ImportError:
-            raise ValueError(
-                "--with-range-test needs the LR range test, which this version lacks; leave it out"
-            ) from None
+        """Run the LR range test for the configuration as it is; the test prints its own report."""
+        from lr_callbacks import lr_range_test
+
         seed_everything(self.seed, workers=True, verbose=False)
         with quiet():
             trainer, model, datamodule = self.build({}, logger=False)
         return lr_range_test(trainer, model, datamodule)
 
     def report(self, table: SweepTable) -> None:
-        """Write table, picture and best configuration, and say where they are.
+        """Write table, picture and best configuration, and print where they are.
 
         Raises:
-            ValueError: If there is no best one; the table and the picture are there all the same.
+            ValueError: If there is no best point; table and picture are written all the same.
         """
         lines = [str(table), ""]
         writable = os.access(self.folder, os.W_OK)
@@ -185,7 +155,7 @@ class SweepRun:
         say([*lines, table.verdict(), *files])
 
     def _write_best(self, table: SweepTable, row: Row) -> Path:
-        """Write the configuration of the best point, complete."""
+        """Write the complete configuration of the best point."""
         best = self.folder / "best.yaml"
         config = at_point(self.config, row.point, self.lr_key, self.schedules)
         head = f"# Best of {len(table.rows)} points: {label(row.point)}, {table.metric} {row.mean:.4g}.\n"
@@ -196,7 +166,7 @@ class SweepRun:
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file as a whole, by one of a random name: two workers that end together leave a complete one."""
+    """Write a file completely or not at all, also if two workers write it at the same time."""
     with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
         new = Path(file.name)
     try:
@@ -233,23 +203,24 @@ def _plain(word: Any) -> Any:
 
 @contextmanager
 def companions(command_line: list[str], number: int) -> Iterator[None]:
-    """Let further processes of the same command share the work; they end with this one.
-
-    Args:
-        command_line: Of this process, without the program's name.
-        number: How many.
-    """
+    """Start further processes of the same command that share the work; they end with this one."""
     command = [sys.executable, "-m", "lr_callbacks", *command_line, "--workers=0"]
     null = subprocess.DEVNULL
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:  # it would end this process alone, and Lightning ends a training with status 0
+        with suppress(ValueError):  # outside of the main thread
+            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     started = [subprocess.Popen(command, stdin=null, stdout=null, stderr=null) for _ in range(number)]
     try:
         yield
         failed = [process.returncode for process in started if process.wait()]
         if failed:
-            say([f"{len(failed)} of {number} further workers ended with an error; the others did their work."])
+            say([f"{len(failed)} of {number} other workers ended with an error; the sweep is complete all the same."])
     finally:
         for process in started:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
             process.kill()
+        with suppress(ValueError):
+            signal.signal(signal.SIGTERM, before)

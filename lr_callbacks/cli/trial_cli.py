@@ -24,11 +24,8 @@ def is_quiet(callback: Callback) -> bool:
 class TrialCLI(TrainingCLI):
     """Make what a `fit` needs from a configuration, and do not train.
 
-    The run saves the configuration that was given, with all its callbacks, so that it can be trained by itself.
-
-    Args:
-        config: Resolved configuration, as `lr-callbacks fit --config` takes it.
-        logger: For the trainer, unless the configuration has one.
+    `config` is resolved, as `lr-callbacks fit --config` takes it. The run saves it as it is, so that it can be trained
+    by itself, with all its callbacks. `logger` is for the trainer, unless the configuration has one.
     """
 
     def __init__(self, config: dict[str, Any], logger: Any) -> None:

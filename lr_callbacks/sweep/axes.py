@@ -13,15 +13,10 @@ LR_NAMES = ("lr", "learning_rate", "max_lr")
 
 
 def lr_range(low: float, high: float, per_decade: int = 3) -> list[float]:
-    """Learning rates (LRs) evenly spread on a logarithmic axis, both ends included.
+    """Return learning rates (LRs) evenly spaced on a log scale, both ends included.
 
     Value i of n + 1 is low (high / low)^(i / n), i = 0 ... n, with n = per_decade log10(high / low), rounded, at
     least 1; rounded to 4 significant digits between the ends.
-
-    Args:
-        low: First LR, above 0.
-        high: Last LR, above `low`.
-        per_decade: Steps per factor of 10.
 
     Raises:
         ValueError: If 0 < low < high does not hold, or `per_decade` is below 1.
@@ -31,7 +26,7 @@ def lr_range(low: float, high: float, per_decade: int = 3) -> list[float]:
         [0.001, 0.003162, 0.01, 0.03162, 0.1]
     """
     if not (0 < low < high and math.isfinite(high)):
-        raise ValueError(f"a range of LRs needs 0 < low < high, got low {low} and high {high}; write 0.001 and 1.0")
+        raise ValueError(f"a range of LRs needs 0 < low < high, got low {low} and high {high}")
     if per_decade < 1:
         raise ValueError(f"per_decade must be at least 1, got {per_decade}; 3 gives 0.001, 0.002154, 0.004642, 0.01")
     steps = max(1, round(per_decade * math.log10(high / low)))
@@ -40,19 +35,16 @@ def lr_range(low: float, high: float, per_decade: int = 3) -> list[float]:
 
 
 def is_lr(name: str) -> bool:
-    """Whether an axis is a learning rate, by the last part of its name: "lr" or "model.optimizer.lr"."""
+    """Whether an axis is a learning rate, judged by the last part of its name: "lr" or "model.optimizer.lr"."""
     return name.rpartition(".")[2] in LR_NAMES
 
 
 def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The grid as lists, each value once.
-
-    Args:
-        grid: Name of an axis -> its values, or a single one: numbers (also NumPy's), strings, booleans or None.
+    """Return the grid as lists without duplicates; an axis may also be a single value, or an array.
 
     Raises:
         ValueError: If there is no axis, an axis has no value, or an LR is not a number above 0.
-        TypeError: If a value is of another type, the values are no list, or the grid is no dict.
+        TypeError: If a value has another type, the values are not a list, or the grid is not a dict.
 
     Example:
         >>> check_grid({"lr": (0.1, 0.01, 0.1)})
@@ -62,19 +54,14 @@ def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
         ValueError: LRs must be numbers above 0, got 0.0 for 'lr'; write for example 0.001 0.01 0.1
     """
     if not isinstance(grid, Mapping) or not all(isinstance(name, str) for name in grid):
-        raise TypeError(
-            f"grid must be a dict of the values of each axis by its name, got {grid!r};"
-            " write {'lr': [0.001, 0.01, 0.1]}"
-        )
+        raise TypeError(f"grid must be a dict of axis name and values, got {grid!r}; write {{'lr': [0.001, 0.01]}}")
     if not grid:
         raise ValueError("the grid must have at least one axis, got none; write for example --lr 0.001 0.01 0.1")
     lists: dict[str, list[Any]] = {}
     for name, given in grid.items():
         values = _values(name, given)
         if not values:
-            raise ValueError(
-                f"each axis of the grid must have a value, got none for {name!r}; leave it out or add some"
-            )
+            raise ValueError(f"each axis of the grid must have a value, got none for {name!r}; add one or remove it")
         for value in values:
             if value is not None and not isinstance(value, str | bool | int | float):
                 raise TypeError(f"values of {name!r} must be numbers, strings, booleans or None, got {value!r}")
@@ -89,7 +76,7 @@ def check_grid(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _values(name: str, given: Any) -> list[Any]:
-    """The values of an axis as Python's own."""
+    """The values of an axis as Python types."""
     if given is None or isinstance(given, str | bool | int | float):
         return [given]
     if not isinstance(given, Iterable) or isinstance(given, Mapping):
@@ -98,7 +85,7 @@ def _values(name: str, given: Any) -> list[Any]:
 
 
 def check_seeds(seeds: int | Sequence[int]) -> list[int]:
-    """The seeds of every point: a number of them (then 0, 1, ...) or the seeds themselves.
+    """Return the seeds of every point from their number (0, 1, ...) or a list.
 
     Raises:
         TypeError: If it is neither.
@@ -108,17 +95,17 @@ def check_seeds(seeds: int | Sequence[int]) -> list[int]:
         >>> check_seeds(2), check_seeds([42])
         ([0, 1], [42])
     """
-    given = [seeds] if isinstance(seeds, Integral) or not isinstance(seeds, Iterable) else list(seeds)
+    given = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     if not all(isinstance(seed, Integral) and not isinstance(seed, bool) for seed in given):
         raise TypeError(f"seeds must be an int or a list of ints, got {seeds!r}")
     listed = list(range(int(seeds))) if isinstance(seeds, Integral) else list(dict.fromkeys(map(int, given)))
     if not listed or min(listed) < 0:
-        raise ValueError(f"seeds must be a number above 0, or a list of seeds from 0 up, got {seeds!r}; write 2")
+        raise ValueError(f"seeds must be at least 1, or a list of seeds of at least 0, got {seeds!r}")
     return listed
 
 
 def points(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """All combinations of the values, the first axis changing slowest.
+    """Return all combinations of the values; the first axis changes slowest.
 
     Example:
         >>> points({"lr": [0.1, 0.2], "width": [8]})
@@ -128,7 +115,7 @@ def points(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def short(names: Iterable[str]) -> dict[str, str]:
-    """Names of axes -> the last part of each, or the whole name where two would be the same.
+    """Map names of axes to their last parts, or to the whole names where two parts are equal.
 
     Example:
         >>> short(["lr", "model.width"]), short(["model.width", "data.width"])["data.width"]
@@ -139,7 +126,7 @@ def short(names: Iterable[str]) -> dict[str, str]:
 
 
 def label(point: Mapping[str, Any]) -> str:
-    """A point in words: short names, and numbers with up to 4 digits.
+    """Return a point as text: short names, numbers with up to 4 digits.
 
     Example:
         >>> label({"lr": 0.1, "model.width": 8})
@@ -149,5 +136,5 @@ def label(point: Mapping[str, Any]) -> str:
 
 
 def show(value: Any) -> str:
-    """A value of an axis, a float with up to 4 digits."""
+    """Return a value as text, floats with up to 4 digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What `build` must be, and must return: a new trainer, a new module and the data of a point."""
+"""Checks of `build`: how it takes a point, and that it returns a new trainer, a new module and the data."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 from weakref import WeakSet
 
 from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, Trainer, is_a
+from lr_callbacks.sweep.axes import is_lr
 
 Build = Callable[..., tuple[Any, ...]]
-"""A point, as keyword arguments or one dict -> (trainer, module, and what else `trainer.fit` takes)."""
+"""A point, as keyword arguments or one dict -> (trainer, module, other arguments of `trainer.fit`)."""
+
+NUMBERS = (int, float, "int", "float")
 
 
 def caller(build: Build, axes: Iterable[str]) -> Callable[[dict[str, Any]], Any]:
-    """Find how a function takes a point: the axes as keyword arguments, or else one dict.
+    """Find out how a function takes a point: the axes as keyword arguments, or one dict.
 
     Raises:
         TypeError: If it takes neither.
@@ -32,9 +35,11 @@ def caller(build: Build, axes: Iterable[str]) -> Callable[[dict[str, Any]], Any]
     with suppress(TypeError):
         signature.bind(**dict.fromkeys(axes))
         return lambda point: build(**point)
-    with suppress(TypeError):
-        signature.bind({})
-        return build
+    first = next(iter(signature.parameters.values()), None)
+    if first is not None and not is_lr(first.name) and first.annotation not in NUMBERS:  # build(learning_rate: float)
+        with suppress(TypeError):
+            signature.bind({})
+            return build
     name = getattr(build, "__name__", type(build).__name__)
     words = ", ".join(axes) if all(map(str.isidentifier, axes)) else "**point"
     raise TypeError(
@@ -47,30 +52,21 @@ _used: WeakSet[Trainer | LightningModule] = WeakSet()
 
 
 def made_new(built: Any) -> tuple[Any, ...]:
-    """Return what `build` has made, if it is as it must be, with nothing of a training before it.
-
-    Raises:
-        TypeError: If it is no Trainer, module and data.
-        MisconfigurationException: If one of them was used before, or the trainer has several devices.
-    """
+    """Return the result of `build` if it is a Trainer for one device, a module and data, not used before."""
     parts = tuple(built) if isinstance(built, tuple | list) else (built,)
     if len(parts) < 2 or not is_a(parts[0], Trainer) or not is_a(parts[1], LightningModule):
         raise TypeError(
             "build must return a Trainer, a LightningModule, and the data if any, in this order, got "
-            f"{', '.join(type(part).__name__ for part in parts)}; write return trainer, module, datamodule"
+            f"{', '.join(type(part).__name__ for part in parts)}; write: return trainer, module, datamodule"
         )
     trainer, module = parts[:2]
     wrong = ""
     if trainer.global_step or trainer in _used:
-        wrong = "build must make a new Trainer for every point, got one that has been used; construct it inside build"
+        wrong = "build must return a new Trainer for every point, got one that was used before; create it inside build"
     elif module in _used:
-        wrong = (
-            "build must make a new module for every point, got one that was trained before; construct it inside build"
-        )
+        wrong = "build must return a new module for every point, got one that was used before; create it inside build"
     elif trainer.world_size > 1:
-        wrong = (
-            f"a trial must train on one device, got {trainer.world_size}; write devices=1 and start one worker a device"
-        )
+        wrong = f"a trial must train on one device, got {trainer.world_size}; set devices=1, one worker per device"
     if wrong:
         raise MisconfigurationException(wrong)
     _used.update((trainer, module))

@@ -1,4 +1,4 @@
-"""Pure: values of a grid put into a resolved configuration of the command line."""
+"""Pure: puts the values of a point into a resolved configuration of the command line."""
 
 from __future__ import annotations
 
@@ -14,29 +14,11 @@ FINDERS = {"LearningRateFinder": "update_attr", "LRRangeTest": "apply"}
 """Callbacks that find an LR -> their option to set it."""
 
 
-def set_value(config: dict[str, Any], path: str, value: Any) -> None:
-    """Set one value of a resolved configuration, in place.
-
-    `init_args` need not be written, entries of a list are counted from 0: "trainer.callbacks.0.max_lr".
-
-    Raises:
-        ValueError: If there is no such entry; the message lists what there is.
-
-    Example:
-        >>> config = {"model": {"class_path": "Net", "init_args": {"width": 8}}}
-        >>> set_value(config, "model.width", 32)
-        >>> config["model"]["init_args"]["width"]
-        32
-        >>> set_value(config, "model.widht", 32)
-        Traceback (most recent call last):
-        ValueError: model.widht is no entry of the configuration. Did you mean model.width? Under model: width
-    """
-    node, key = _find(config, path)
-    node[key] = value
-
-
 def _find(config: dict[str, Any], path: str, new: bool = False) -> tuple[Any, Any]:
-    """Return the dictionary or list of an entry and its key there; `new` makes it, and the parser has to judge it."""
+    """Return the dictionary or list of an entry and its key there; `new` creates it, to be checked by the parser.
+
+    `init_args` may be left out, entries of a list are counted from 0: "trainer.callbacks.0.max_lr".
+    """
     node: Any = config
     parts = path.split(".")
     for depth, part in enumerate(parts):
@@ -50,7 +32,7 @@ def _find(config: dict[str, Any], path: str, new: bool = False) -> tuple[Any, An
             place = ".".join(parts[:depth])
             guess = f" Did you mean {'.'.join([*parts[:depth], near[0]])}?" if near else ""
             under = f"Under {place}" if place else "At the top"
-            raise ValueError(f"{path} is no entry of the configuration.{guess} {under}: {', '.join(known)}")
+            raise ValueError(f"{path}: no such entry.{guess} {under}: {', '.join(known)}")
         key = int(part) if isinstance(node, list) else part
         if depth < len(parts) - 1:
             node = node[key] if isinstance(node[key], dict | list) else {}
@@ -58,36 +40,22 @@ def _find(config: dict[str, Any], path: str, new: bool = False) -> tuple[Any, An
 
 
 def find_lr(config: dict[str, Any]) -> str:
-    """Find where the learning rate (LR) of a configuration stands.
-
-    Raises:
-        ValueError: If at none of the usual places.
-    """
+    """Find the entry of the learning rate (LR), or raise a ValueError."""
     for place in LR_PLACES:
         with suppress(ValueError):
             _find(config, place)
             return place
     raise ValueError(
-        f"the learning rate must be at {', '.join(LR_PLACES)}, and is at none of them; say where, such as "
-        "--lr_key model.optimizer_args.lr"
+        f"no learning rate found at {', '.join(LR_PLACES)}; name its entry, e.g. --lr_key model.optimizer_args.lr"
     )
 
 
 def check_peaks(config: Mapping[str, Any], place: str, schedules: Mapping[str, Sequence[dict[str, Any]]]) -> None:
-    """Refuse callbacks that set an LR of their own where another entry is an axis: the axis would change nothing.
-
-    Args:
-        config: Resolved configuration.
-        place: Path of the LR that is an axis.
-        schedules: Name -> callbacks that are added to those of the configuration.
-
-    Raises:
-        ValueError: If there is one.
-    """
+    """Raise a ValueError if a callback sets its own LR while another entry, `place`, is the axis."""
     if place.startswith("trainer.callbacks"):
         return
     known = [(entry, f"write --lr_key trainer.callbacks.{n}.max_lr") for n, entry in enumerate(callbacks_of(config))]
-    known += [(entry, f"take it out of {name!r}") for name, entries in schedules.items() for entry in entries]
+    known += [(entry, f"remove it from {name!r}") for name, entries in schedules.items() for entry in entries]
     for callback, way in known:
         name = str(callback.get("class_path", "a callback")).rpartition(".")[2]
         options = callback.get("init_args") or {}
@@ -96,17 +64,17 @@ def check_peaks(config: Mapping[str, Any], place: str, schedules: Mapping[str, S
             if options.get(option, True):
                 raise ValueError(
                     f"{name} must not set the LR in a sweep of {place}, got {option}: true; write {option}: false, or "
-                    "leave it out and write --with-range-test"
+                    "remove it and use --with-range-test"
                 )
         elif (peak := _peak(options)) is not None:
             raise ValueError(
-                f"{name} must not set its own max_lr in a sweep of {place}, got {peak}; leave max_lr out (it is then "
-                f"the optimizer's LR), or {way}"
+                f"{name} must not set its own max_lr in a sweep of {place}, got {peak}; remove max_lr (the optimizer's "
+                f"LR is then used), or {way}"
             )
 
 
 def _peak(node: Any) -> Any:
-    """The first max_lr in an entry or below, as in the scheduler of a `TorchScheduler`."""
+    """The first max_lr in an entry or below it, e.g. in the scheduler of a `TorchScheduler`."""
     if isinstance(node, Mapping):
         if node.get("max_lr") is not None:
             return node["max_lr"]
@@ -117,7 +85,7 @@ def _peak(node: Any) -> Any:
 
 
 def callbacks_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the callbacks of a configuration as a list, whatever form they were given in."""
+    """Return the callbacks of a configuration as a list."""
     callbacks = config["trainer"].get("callbacks") or []
     return list(callbacks) if isinstance(callbacks, list) else [callbacks]
 
@@ -128,21 +96,16 @@ def at_point(
     lr_key: str | None,
     schedules: Mapping[str, Sequence[dict[str, Any]]],
 ) -> dict[str, Any]:
-    """Return a copy of the configuration with the values of a point in it.
+    """Return a copy of the configuration with the values of a point.
 
-    Another class than the one that is there comes with its own defaults, and with those values of the point that are
-    for its arguments; the one that is there keeps its arguments.
-
-    Args:
-        config: Resolved configuration.
-        point: Axis -> value. "lr" stands at `lr_key`, "schedule" is a name in `schedules`, others are paths.
-        lr_key: Path of the LR.
-        schedules: Name -> callbacks that are added to those of the configuration.
+    A class that replaces another one gets its own defaults and the point's values for its arguments; the class that is
+    already there keeps its arguments. The axis "lr" goes to the path `lr_key`, "schedule" is a name in `schedules`,
+    whose callbacks are added; other axes are paths.
     """
     result: dict[str, Any] = copy.deepcopy(dict(config))
     values = {place_of(name, lr_key): value for name, value in point.items() if name != SCHEDULE or not schedules}
     new_classes: list[str] = []
-    for place in sorted(values, key=lambda place: place.count(".")):  # a class comes before what it takes
+    for place in sorted(values, key=lambda place: place.count(".")):  # a class before its arguments
         node, key = _find(result, place, new=any(place.startswith(f"{other}.") for other in new_classes))
         if not (isinstance(node[key], dict) and "class_path" in node[key] and isinstance(values[place], str)):
             node[key] = values[place]
@@ -155,7 +118,7 @@ def at_point(
 
 
 def place_of(name: str, lr_key: str | None = None) -> str:
-    """Return the path of what an axis sets; that of a class is the path of what is of this class.
+    """Return the path of the entry that an axis sets; for a class_path, that of the object.
 
     Example:
         >>> place_of("lr", "model.optimizer.lr"), place_of("model.optimizer.class_path")

@@ -1,4 +1,4 @@
-"""What a study holds of the trainings that this sweep wants: which are finished, which run, which are given up."""
+"""The trials of a study, sorted by the trainings of this sweep: finished, running, given up."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from lr_callbacks.core.arguments import is_count, is_finite
 from lr_callbacks.sweep.axes import is_lr, label
-from lr_callbacks.sweep.table import Row, SweepTable
+from lr_callbacks.sweep.table import ORDER, Mode, Row, State, SweepTable
 
 ENDED = "ended"
-"""Attribute of a failed trial: why its worker ended it. One without it is a death: its worker could not write it."""
+"""Attribute of a failed trial: the reason. A failed trial without it is a death: its worker was killed."""
 OUT_OF_MEMORY = "out of memory"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One training that the sweep wants: a point (None: a sampler chooses) under a seed; its key is unique.
+    """One training of the sweep: a point (None: a sampler chooses it) and a seed.
 
-    A sampler has several slots of the same seed, told apart by `index`.
+    The slots of a sampler have the same seed and differ in `index`.
     """
 
     point: dict[str, Any] | None
@@ -38,22 +38,16 @@ class Slot:
 
     @property
     def place(self) -> str:
-        """What the trainings of one point under different seeds have in common."""
+        """Key that the trainings of one point with different seeds share."""
         return json.dumps([self.point, self.index], sort_keys=True)
 
 
 class Ledger:
-    """The trials of a study, sorted into the slots of this sweep; a refresh costs what is new.
+    """The trials of a study, sorted into the slots of this sweep.
 
-    A trial says by its attribute "slot" which slot it is for. The storage is not trusted: a point is looked up among
-    our slots, and what a sampler chose is checked against the axes. Of several finished trials of a slot the one with
-    the lowest number counts.
-
-    Args:
-        study: The study.
-        slots: What this worker wants to see trained, in this order.
-        axes: Axis -> values.
-        max_deaths: After how many deaths of its worker a slot is given up.
+    The attribute "slot" of a trial is the key of its slot. The storage is not trusted: the point comes from our own
+    slot, and a sampler's choice is checked against the axes. If a slot has several finished trials, the lowest number
+    counts. A slot with `max_deaths` deaths is given up.
     """
 
     def __init__(
@@ -74,7 +68,7 @@ class Ledger:
         self.refresh()
 
     def refresh(self) -> list[tuple[str, str]]:
-        """Read what is new; return the slots whose worker has died since the last time, and of what."""
+        """Read new trials; return the slots whose worker has died since the last refresh, with the reason."""
         trials = self.study.get_trials(deepcopy=False)
         died: list[tuple[str, str]] = []
         self.open, self.known = {}, len(trials)
@@ -93,7 +87,7 @@ class Ledger:
         return died
 
     def _enter(self, key: str, trial: FrozenTrial) -> bool:
-        """Enter a trial that has ended; whether it was a death, or an error that saved the worker from it."""
+        """Enter a finished trial; return whether its worker died or ran out of memory."""
         if trial.state == TrialState.FAIL:
             if self.slots[key].point is None and self._choice(trial):
                 self.chosen[key] = dict(trial.params)
@@ -111,7 +105,7 @@ class Ledger:
         return False
 
     def is_left_out(self, key: str) -> bool:
-        """Whether a slot is not trained any more: given up, or its point was pruned under another seed."""
+        """Whether a slot is not trained any more: given up, or its point was pruned for another seed."""
         running = key in self.open and self.open[key].state == TrialState.RUNNING
         return not running and self._is_lost(key)
 
@@ -119,11 +113,11 @@ class Ledger:
         return self.deaths[key] >= self.max_deaths or self._places[key] in self._pruned
 
     def left(self) -> list[str]:
-        """The slots that are not finished, in order."""
+        """Return the keys of the unfinished slots, in order."""
         return [key for key in self._todo if not self.is_left_out(key)]
 
     def queue_next(self) -> Slot | None:
-        """Queue a trial for the next slot that has none; return a slot of which a trial waits, if there is one."""
+        """Queue a trial for the next slot that has none; return a slot with a waiting trial, if any."""
         left = self.left()
         for key in sorted(left, key=lambda key: self.deaths[key]):
             if key not in self.open:
@@ -132,18 +126,18 @@ class Ledger:
         return next((self.slots[key] for key in left if self.open[key].state == TrialState.WAITING), None)
 
     def wants(self, key: Any, number: int) -> bool:
-        """Whether a trial that Optuna hands out is ours, and no older one of its slot runs or has finished."""
+        """Whether a trial from Optuna is one of ours, and no older trial of its slot is running or finished."""
         if not isinstance(key, str) or key not in self.slots or key in self.finished or self._is_lost(key):
             return False
         return key not in self.open or self.open[key].number >= number
 
     def spared_by(self, key: str) -> list[int]:
-        """The seeds under which the point of a slot is not trained."""
+        """Return the seeds for which the point of a slot is not trained."""
         same = [key_ for key_, place in self._places.items() if place == self._places[key]]
         return [self.slots[key_].seed for key_ in same if key_ not in self.finished and self.is_left_out(key_)]
 
     def _choice(self, trial: FrozenTrial) -> dict[str, Any] | None:
-        """The point that a sampler chose, if it is one of the axes."""
+        """The point that a sampler chose, if it lies on the axes."""
         for name, values in self.axes.items():
             value: Any = trial.params.get(name)
             if is_lr(name) and len(values) > 1:
@@ -154,7 +148,7 @@ class Ledger:
         return {name: trial.params[name] for name in self.axes}
 
     def _result(self, key: str, trial: FrozenTrial) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Point and facts of a trial that has ended, if they are what a worker writes."""
+        """Point and facts of a finished trial, if they are valid."""
         point, facts = self.slots[key].point or self._choice(trial), trial.user_attrs.get("result")
         if point is None or not isinstance(facts, dict) or not isinstance(facts.get("run"), str):
             return None
@@ -162,27 +156,32 @@ class Ledger:
             return None
         return point, {name: facts[name] for name in ("epochs", "seconds", "run")}
 
-    def table(self, metric: str, mode: Literal["min", "max"]) -> SweepTable:
-        """Rank the points of a sweep that has come to its end."""
+    def table(self, metric: str, mode: Mode) -> SweepTable:
+        """Rank the points of a finished sweep."""
         rows: dict[str, Row] = {}
         for key, slot in self.slots.items():
             trial = self.finished.get(key)
             result = self._result(key, trial) if trial else None
             point = slot.point or (result[0] if result else self.chosen.get(key)) or dict.fromkeys(self.axes)
             row = rows.setdefault(slot.place, Row(point, []))
+            state: State = "complete"
             if trial and result:
                 value = trial.value if trial.value is not None and math.isfinite(trial.value) else math.nan
-                pruned = "pruned" if trial.state == TrialState.PRUNED else "complete"
-                row.add("diverged" if math.isnan(value) else pruned, [value], **result[1])  # type: ignore[arg-type]
+                state = "pruned" if trial.state == TrialState.PRUNED else state
+                state = "diverged" if math.isnan(value) else state
+                row.values.append(value)
+                row.runs.append(result[1]["run"])
+                row.epochs, row.seconds = row.epochs + result[1]["epochs"], row.seconds + result[1]["seconds"]
             elif self.deaths[key] >= self.max_deaths:
-                row.add("dead", deaths=self.deaths[key])
+                state, row.deaths = "dead", row.deaths + self.deaths[key]
             else:
                 row.skipped += 1
+            row.state = max(row.state, state, key=ORDER.index)
         kept = self.study.user_attrs.get("suggestion")
         lrs = [float(lr) for lr in kept if is_finite(lr) and lr > 0] if isinstance(kept, list) else []
         interval = (lrs[1], lrs[2]) if len(lrs) == 3 else None
         return SweepTable.ranked(metric, mode, list(rows.values()), lrs[0] if lrs else None, interval)
 
     def name(self, key: str) -> str:
-        """A slot in words."""
+        """Return a slot as text."""
         return label({**(self.slots[key].point or self.chosen.get(key, {})), "seed": self.slots[key].seed})

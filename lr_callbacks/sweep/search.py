@@ -1,4 +1,4 @@
-"""`grid_search`: train at every point of a grid, alone or together with other workers, and rank the points."""
+"""`grid_search`: train at every point of a grid, alone or with other workers, and rank the points."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from lr_callbacks.sweep.work import Worker, fail
 NAMELESS = "runs/sweep"
 STUDY = "study.db"
 SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
-    "grid": optuna.samplers.RandomSampler,  # has nothing to choose: the points are queued
+    "grid": optuna.samplers.RandomSampler,  # never asked: the points are queued
     "tpe": optuna.samplers.TPESampler,
     "random": optuna.samplers.RandomSampler,
     "gp": optuna.samplers.GPSampler,
@@ -61,48 +61,45 @@ def grid_search(
 ) -> SweepTable:
     """Train at every point of a grid and rank the points by a metric.
 
-    Name a folder, and the same call continues where it was stopped: what is trained stays, a trial whose process was
-    killed is repeated. Called in several processes at the same time, they share the work: each point is trained once,
-    and all return the whole table. A change inside `build` cannot be seen: how many trainings were there already is
-    said, and a changed `build` wants a folder of its own, which is what it gets if you name none. A training that
-    diverges ranks last. The random states of the process are afterwards as before.
+    With a `folder`, the same call continues a stopped sweep: finished trainings are kept, the training of a killed
+    process is repeated. Several processes with the same call share the work: each point is trained once, and each call
+    returns the whole table. Changes inside `build` are not detected, so use a new folder after one. A training that
+    diverges ranks last. The random states of the process are restored afterwards.
 
     Args:
-        build: Called after the seed was set, with the axes as keyword arguments, ``build(lr=0.1)``, or with one dict,
-            ``build({"lr": 0.1})``, whichever its signature takes. It returns a new Trainer, a new module, and what else
-            ``trainer.fit`` takes: nothing, a datamodule, or the loaders.
-        grid: Axis -> its values, or a single one: numbers, strings, booleans, None. Any names; "lr" is checked, and the
-            axis of the picture.
-        metric: What to rank by, as the module logs it; its last value counts.
-        mode: "min" if less is better, "max" if more is.
-        seeds: How many trainings per point (seeds 0, 1, ...), or the seeds themselves.
-        folder: Where the study is kept, to continue or to join. None is a new folder for each call,
-            runs/sweep/version_0 and up; with a `storage`, it is runs/sweep.
-        storage: Another place for the study, where it has the name of the folder: the URL of a database server that
-            many machines share, the path of an SQLite file, or a storage of Optuna's (one without heartbeats cannot
-            tell which worker died). None is an SQLite file in `folder`, for the workers of one machine.
-        sampler: "grid", or one of Optuna's that chooses points between the smallest and the largest LR, on a
-            logarithmic axis, and among the values of other axes: "tpe", "random", "gp".
-        trials: How many points such a sampler chooses.
-        pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband". A point that was stopped
-            under one seed is not trained under those that are left, for its mean can no longer win.
-        max_deaths: Give a point up after so many deaths of its process, of too little memory for example; the others
-            are trained first.
-        take_over: Whether to repeat at once what other workers seem to be running, instead of half a minute after
-            their last sign of life; for when none of them lives.
-        settings: What else the results depend on, as numbers and strings; a sweep that continues must have the same.
-        suggest: Called once, before the trials, for what to mark in the picture: a learning rate, None, or the result
-            of a range test.
+        build: Called after the seed is set, with the axes as keyword arguments, ``build(lr=0.1)``, or with one dict,
+            ``build({"lr": 0.1})``, according to its signature. Returns a new Trainer, a new module, and the other
+            arguments of ``trainer.fit``: none, a datamodule, or the loaders.
+        grid: Axis -> list of values, or a single value: numbers, strings, booleans, None. Any names; "lr" is checked
+            and is the x axis of the picture.
+        metric: Logged metric to rank by; its last value counts.
+        mode: "min": lower is better, "max": higher is better.
+        seeds: Number of trainings per point (seeds 0, 1, ...), or a list of seeds.
+        folder: Folder of the study, to continue or join a sweep. None: a new folder for each call,
+            runs/sweep/version_0 and up; with a `storage`, runs/sweep.
+        storage: Where else to keep the study (named after the folder): URL of a database server that many machines
+            share, path of an SQLite file, or an Optuna storage; one without heartbeats cannot tell which worker died.
+            None: an SQLite file in `folder`, for the workers of one machine.
+        sampler: "grid", or an Optuna sampler that chooses points between the lowest and the highest LR (log scale)
+            and among the values of the other axes: "tpe", "random", "gp".
+        trials: Number of points (tpe, random, gp only).
+        pruner: Stop hopeless trainings early: "median", "successive_halving" or "hyperband". A point pruned for one
+            seed is not trained for the remaining ones.
+        max_deaths: Give a point up after this many crashes or out-of-memory errors; other points are trained first.
+        take_over: Repeat at once the trainings that other workers seem to be running, instead of 30 seconds after
+            their last heartbeat. Only for when all of them are dead.
+        settings: Other settings that affect the results, as numbers and strings; they must be the same to continue.
+        suggest: Called once before the trials; the LR or range test result that it returns is marked in the picture.
 
     Returns:
-        The ranked points; `best` of it is the first.
+        The ranked points; `best` is the first.
 
     Raises:
         TypeError: If an argument has a wrong type.
         ValueError: If the grid is empty, an LR is not above 0, another argument is out of range, the storage cannot be
-            reached, or the sweep was begun with another metric, mode, sampler, pruner or settings, or, unless on a
+            reached, or the sweep was started with another metric, mode, sampler, pruner or settings, or, unless on a
             grid, with other axes.
-        MisconfigurationException: If the metric is not logged (at the first trial; it lists what was logged).
+        MisconfigurationException: If the metric is not logged (at the first trial).
 
     Example:
         >>> import tempfile, torch
@@ -120,8 +117,7 @@ def grid_search(
         >>> table.best.point
         {'lr': 0.1}
 
-    References: J. Bergstra and Y. Bengio, Random Search for Hyper-Parameter Optimization, JMLR 13, 2012, for the
-        alternatives; T. Akiba et al., Optuna, 2019, arXiv:1907.10902.
+    References: T. Akiba et al., Optuna, 2019, arXiv:1907.10902.
     """
     axes = check_grid(grid)
     for name, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
@@ -130,23 +126,28 @@ def grid_search(
             raise ValueError(f"{name} must be one of {names}, got {value!r}")
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
-    if require_int("max_deaths", max_deaths, minimum=-(10**9)) < 1:
-        raise ValueError(f"max_deaths must be at least 1, got {max_deaths}; 3 tries a point again twice")
+    require_int("max_deaths", max_deaths, minimum=1)
     _check(build, metric, folder, storage, suggest)
     caller(build, axes)
     require_bool("take_over", take_over)
     slots = _slots(axes, check_seeds(seeds), sampler, trials)
     folder, fresh = _folder(folder, storage)
     kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **_plain(settings)}
-    if sampler != "grid":  # a place that is filled does not say from which values it was
+    if sampler != "grid":  # a drawn point does not tell from which range it was drawn
         kept["axes"] = json.loads(json.dumps(axes))
     writable = is_writable(folder)
     lock = FileLock(folder / "sweep.lock", timeout=60)
-    with _silent_optuna(), isolate_rng():
+    if Path(lock.lock_file).is_symlink():
+        raise ValueError(f"the lock of a sweep must be a file, got a symbolic link, {lock.lock_file}; remove it")
+
+    def opened() -> tuple[BaseStorage, optuna.Study]:  # the lock is free between two tries
         with lock if writable else nullcontext():
             store = open_storage(storage or folder / STUDY, writable)
             name = folder.resolve().name if storage else "sweep"
-            study = patiently(lambda: open_study(store, kept, name, writable, PRUNERS[pruner]()))
+            return store, open_study(store, kept, name, writable, PRUNERS[pruner]())
+
+    with _silent_optuna(), isolate_rng():
+        store, study = patiently(opened)
         if writable and suggest is not None and "suggestion" not in study.user_attrs:
             study.set_user_attr("suggestion", _lrs(suggest()))
         ledger = patiently(lambda: Ledger(study, slots, axes, max_deaths))
@@ -157,16 +158,17 @@ def grid_search(
         if left and not writable:
             raise ValueError(
                 f"the folder of a sweep must be writable, got {folder}, where {left} of {len(slots)} trainings are "
-                "missing; make it writable, or name another one"
+                "missing; make it writable, or choose another one"
             )
         if left:
-            Worker(ledger, build, metric, lambda seed: SAMPLERS[sampler](seed=seed), lock).run()
+            beats = getattr(store, "get_heartbeat_interval", lambda: None)() is not None
+            Worker(ledger, build, metric, lambda seed: SAMPLERS[sampler](seed=seed), lock, beats).run()
         return ledger.table(metric, mode)
 
 
 @contextmanager
 def _silent_optuna() -> Iterator[None]:
-    """Let Optuna keep to itself what it would log of each trial; the sweep says it."""
+    """Silence Optuna's log of each trial; the sweep prints its own."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -176,14 +178,14 @@ def _silent_optuna() -> Iterator[None]:
 
 
 def _lrs(found: Any) -> list[float]:
-    """A suggestion as a study keeps it: the LR and the ends of its interval, as far as they are known."""
+    """A suggestion as stored in a study: the LR and, if known, the ends of its interval."""
     if not isinstance(found, RangeTestResult):
         return [] if found is None else [float(found)]
     return [found.suggestion, *(found.interval or ())] if found.suggestion else []
 
 
 def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> None:
-    """Refuse arguments of wrong types."""
+    """Reject arguments of wrong types."""
     for name, function, says in (("build", build, ""), ("suggest", suggest, ", or None")):
         if not (callable(function) or (says and function is None)):
             raise TypeError(f"{name} must be a function{says}, got {function!r}")
@@ -191,25 +193,21 @@ def _check(build: Any, metric: Any, folder: Any, storage: Any, suggest: Any) -> 
     if not isinstance(folder, str | Path | None):
         raise TypeError(f"folder must be a path, or None, got {folder!r}")
     if not isinstance(storage, str | Path | BaseStorage | None):
-        raise TypeError(f"storage must be a path, a URL, a storage of Optuna's or None, got {storage!r}")
+        raise TypeError(f"storage must be a path, a URL, an Optuna storage or None, got {storage!r}")
 
 
 def _plain(settings: Any) -> dict[str, Any]:
-    """The settings, if a study can keep them."""
-    if settings is not None and (
-        not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings)
-    ):
-        raise TypeError(f"settings must be a dict with names as keys, got {settings!r}")
+    """The settings, if a study can store them."""
+    if not isinstance(settings, Mapping | None) or not all(isinstance(key, str) for key in settings or {}):
+        raise TypeError(f"settings must be a dict with str keys, got {settings!r}")
     try:
         return dict(json.loads(json.dumps(dict(settings or {}))))
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"settings must be numbers, strings, lists and dicts of them, got {settings!r}: {error}"
-        ) from None
+        raise TypeError(f"settings must be JSON values (numbers, strings, lists, dicts): {error}") from None
 
 
 def _folder(folder: str | Path | None, storage: Any) -> tuple[Path, bool]:
-    """The folder of a sweep, and whether it was just made because none was named."""
+    """The folder of a sweep, and whether it was just made because none was given."""
     if folder is not None or storage is not None:
         return Path(folder or NAMELESS), False
     for number in itertools.count():
@@ -221,16 +219,16 @@ def _folder(folder: str | Path | None, storage: Any) -> tuple[Path, bool]:
 
 
 def _greet(ledger: Ledger, place: str, fresh: bool) -> int:
-    """Say what of this sweep was there before, so that nobody takes old results for new ones; return what is left."""
+    """Print how much of the sweep was already there; return the number of trainings left."""
     total, had, left = len(ledger.slots), len(ledger.finished), len(ledger.left())
     if fresh:
         say(f"New sweep in {place}. To resume it later: grid_search(..., folder={place!r}).")
     elif left and had:
-        say(f"{had} of {total} trainings were already in {place}; {left} {'is' if left == 1 else 'are'} left.")
+        say(f"{had} of {total} trainings were already in {place}; {left} to go.")
     elif had:
         known = f"{had} of {total} trainings were already in {place}, and the others are given up"
         known = f"All {total} trainings were already in {place}" if had == total else known
-        say(f"{known}: nothing is trained. For new ones name another folder.")
+        say(f"{known}: nothing to train. To train again, use another folder.")
     return left
 
 
@@ -239,10 +237,9 @@ def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: i
         if trials is not None:
             raise ValueError(f"trials must be left out for sampler 'grid', got {trials}; the grid says how many")
         return [Slot(point, seed) for seed in seeds for point in points(axes)]
-    if trials is not None:
-        require_int("trials", trials, minimum=-(10**9))
-    if trials is None or trials < 1:
-        raise ValueError(f"trials must be at least 1 for sampler {sampler!r}, got {trials}; write for example 20")
+    if trials is None:
+        raise ValueError(f"trials must be given for sampler {sampler!r}: the number of points, e.g. 20")
+    require_int("trials", trials, minimum=1)
     if len(seeds) > 1:
         raise ValueError(f"seeds must be 1 for sampler {sampler!r}, got {len(seeds)}; compare seeds on a grid")
     return [Slot(None, seeds[0], index) for index in range(trials)]

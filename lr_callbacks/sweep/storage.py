@@ -1,9 +1,10 @@
-"""Where a study is kept, through Optuna: an SQLite file shared on one machine, or a database server shared by many."""
+"""Optuna storages for a sweep: an SQLite file for one machine, or a database server for many."""
 
 from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 import time
 import warnings
@@ -25,16 +26,16 @@ from tqdm import tqdm
 
 HEARTBEAT_SECONDS = 5
 GRACE_SECONDS = 30
-"""A trial without a heartbeat for this long counts as that of a dead worker."""
+"""A trial whose last heartbeat is older than this belongs to a dead worker."""
 PATIENCE_SECONDS = 600.0
-"""How long to wait for a storage that fails in mid-sweep."""
+"""Time limit for retries when the storage fails during the sweep."""
 LOST = (StorageInternalError, OSError)
-"""What is raised where a storage fails, or a lock file cannot be written."""
+"""Errors of a storage, or of a lock file that cannot be written."""
 T = TypeVar("T")
 
 
 class HeartbeatStorage(RDBStorage):
-    """Optuna's storage; a heartbeat that cannot be written is left out, for the next one follows in a few seconds."""
+    """Optuna's storage; a heartbeat that cannot be written is skipped: the next one follows in a few seconds."""
 
     def record_heartbeat(self, trial_id: int) -> None:  # noqa: D102
         with suppress(StorageInternalError):
@@ -42,7 +43,11 @@ class HeartbeatStorage(RDBStorage):
 
 
 def patiently(step: Callable[[], T]) -> T:
-    """Do something with a storage; while that fails, say so once, and do it again every second, up to a limit."""
+    """Call a function that uses the storage; if the storage fails, say so once and retry every second, up to a limit.
+
+    Raises:
+        StorageInternalError: If the storage still fails at the limit. The driver's own error could show a password.
+    """
     started: float | None = None
     while True:
         try:
@@ -50,11 +55,22 @@ def patiently(step: Callable[[], T]) -> T:
         except LOST as error:  # noqa: PERF203
             if started is None:
                 started = time.monotonic()
-                why = f"The storage of the sweep fails ({type(error.__cause__ or error).__name__})"
-                say(f"{why}; trying again for up to {PATIENCE_SECONDS / 60:g} minutes. Finished trainings are kept.")
+                say(
+                    f"The storage of the sweep fails ({_said(error)}); trying again for up to "
+                    f"{PATIENCE_SECONDS / 60:g} minutes. Finished trainings are kept."
+                )
             time.sleep(1)
             if time.monotonic() - started > PATIENCE_SECONDS:
-                raise
+                raise StorageInternalError(
+                    f"the storage of the sweep still fails ({_said(error)}). Finished trainings are kept; the same "
+                    "call or command continues the sweep"
+                ) from None
+
+
+def _said(error: Exception) -> str:
+    """The text of an error of SQLite or the file system; of others only the type, for a driver may show a secret."""
+    found = getattr(error.__cause__, "orig", None) or error.__cause__ or error
+    return str(found) if isinstance(found, sqlite3.Error | OSError) else type(found).__name__
 
 
 def say(line: str) -> None:
@@ -63,7 +79,7 @@ def say(line: str) -> None:
 
 
 def shown(storage: str | Path | BaseStorage) -> str:
-    """Return a storage as it may be printed: a path, or a URL without its password and the values of its query.
+    """Return a storage as it may be printed: a path, or a URL with password and query values hidden.
 
     Example:
         >>> shown("postgresql://me:secret@server/sweeps?sslpassword=secret")
@@ -81,12 +97,12 @@ def shown(storage: str | Path | BaseStorage) -> str:
 
 
 def _is_url(text: str) -> bool:
-    """Whether a storage is meant as a URL, however wrong: it has a colon before the first slash (`C:` is a drive)."""
+    """Whether a storage is meant as a URL, even a malformed one: a colon before the first slash (`C:` is a drive)."""
     return ":" in text.partition("/")[0][2:]
 
 
 def _url(storage: str | Path) -> URL | None:
-    """The URL of a storage, if it is a sound one; a raw "@" in a password would end up in the host."""
+    """The URL of a storage, if valid; None if a raw "@" in a password has ended up in the host."""
     try:
         url = make_url(str(storage))
     except (ArgumentError, ValueError):
@@ -95,25 +111,20 @@ def _url(storage: str | Path) -> URL | None:
 
 
 def _reason(error: Exception, url: URL | None) -> str:
-    """The first line of an error, or only its type where that might show a secret."""
+    """The first line of an error, or only its type if the line could show a secret."""
     first = error.__cause__ or error  # Optuna's own words do not name a missing driver
     line = (str(first).strip() or type(first).__name__).splitlines()[0].rstrip(".")
     given = [] if url is None else [url.password or "", *map(str, url.query.values())]
-    is_safe = url is not None or isinstance(error, ValueError)
-    return (
-        line if is_safe and not any(s in line for v in given if v for s in (v, quote_plus(v))) else type(first).__name__
-    )
+    secrets = [form for value in given if value for form in (value, quote_plus(value))]
+    is_safe = (url is not None or isinstance(error, ValueError)) and not any(form in line for form in secrets)
+    return line if is_safe else type(first).__name__
 
 
 def open_storage(storage: str | Path | BaseStorage, writable: bool = True) -> BaseStorage:
-    """Open a storage, or make it.
-
-    Args:
-        storage: Path of an SQLite file, a URL that SQLAlchemy knows, or a storage of Optuna's, which is used as it is.
-        writable: Whether it may be written to; otherwise it must exist.
+    """Open or create a storage: an SQLite file, a SQLAlchemy URL, or an Optuna storage, which is used as it is.
 
     Raises:
-        ValueError: If it cannot be reached.
+        ValueError: If it cannot be reached, or does not exist and is not `writable`.
     """
     if isinstance(storage, BaseStorage):
         return storage
@@ -125,29 +136,29 @@ def open_storage(storage: str | Path | BaseStorage, writable: bool = True) -> Ba
             _check_file(path)
             url = URL.create("sqlite", database=str(path))
         elif url is None:
-            raise ValueError("this is no URL (SCHEME://USER:PASSWORD@HOST/DATABASE, with %40 for @)")
+            raise ValueError("not a valid URL (SCHEME://USER:PASSWORD@HOST/DATABASE, %40 for @ in a password)")
         return _database(url, writable)
-    except Exception as error:  # of whatever database driver it is
+    except Exception as error:  # of any database driver
         raise ValueError(
             f"storage must be reachable, got {shown(storage)!r}: {_reason(error, url)}; write the path of an SQLite "
             "file for one machine, or a URL such as postgresql://USER:PASSWORD@HOST/DATABASE for many"
-        ) from None  # the driver's own words might show the password
+        ) from None  # the driver's message could show the password
 
 
 def _check_file(path: Path) -> None:
-    """Refuse a file that is elsewhere, or something else."""
+    """Reject a symbolic link, and a file that is not a database."""
     if path.is_symlink():
-        raise ValueError("it is a symbolic link; name the file itself")
+        raise ValueError("it is a symbolic link; give the path of the file itself")
     if path.is_file():
         with path.open("rb") as file:
             if file.read(15) not in (b"", b"SQLite format 3"):
-                raise ValueError("it is a file, and no SQLite database; name another one")
+                raise ValueError("the file is not an SQLite database; choose another path")
 
 
 def _database(url: URL, writable: bool, tries: int = 3) -> RDBStorage:
     is_sqlite = url.get_backend_name() == "sqlite"
     sqlite = {"connect_args": {"timeout": 60, "isolation_level": None if writable else ""}}
-    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # a template, for Optuna
+    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -161,30 +172,18 @@ def _database(url: URL, writable: bool, tries: int = 3) -> RDBStorage:
     except (IntegrityError, ProgrammingError):
         if tries == 1:
             raise
-        time.sleep(1)  # another worker is making the same tables
+        time.sleep(1)  # another worker is creating the same tables
         return _database(url, writable, tries - 1)
-    if (
-        is_sqlite and writable
-    ):  # with other transactions two workers can both read that a trial waits, and both start it
+    if is_sqlite and writable:  # with deferred transactions two workers can both start the same waiting trial
         event.listen(made.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return made
 
 
 def open_study(store: BaseStorage, settings: dict[str, Any], name: str, writable: bool, pruner: Any) -> optuna.Study:
-    """Join the study of a storage, or make it.
-
-    One with other settings in which nothing was trained yet, as where the metric had a wrong name, is begun again, and
-    that is said.
-
-    Args:
-        store: From `open_storage`.
-        settings: What the results depend on: metric, mode, and for the command line the whole configuration.
-        name: Of the study.
-        writable: Whether the storage may be written to.
-        pruner: Of the study.
+    """Join or create the study; if its settings differ and no training has finished, start it over.
 
     Raises:
-        ValueError: If the study has trials with other settings, or is new and cannot be made.
+        ValueError: If the study has trials with other settings, or is new and cannot be created.
     """
     direction = StudyDirection.MAXIMIZE if settings["mode"] == "max" else StudyDirection.MINIMIZE
     if writable:
@@ -195,7 +194,7 @@ def open_study(store: BaseStorage, settings: dict[str, Any], name: str, writable
         try:
             study = optuna.load_study(storage=store, study_name=name, pruner=pruner)
         except KeyError:
-            raise ValueError("the folder of a new sweep must be writable; name another one") from None
+            raise ValueError("the folder of a new sweep must be writable; choose another one") from None
     if writable and "settings" not in study.user_attrs:
         study.set_user_attr("settings", settings)
     changes = "; ".join(_differences(study.user_attrs.get("settings"), settings))
@@ -206,14 +205,14 @@ def open_study(store: BaseStorage, settings: dict[str, Any], name: str, writable
         return open_study(store, settings, name, writable, pruner)
     if changes:
         raise ValueError(
-            f"a sweep that continues must have the settings that it began with, got changes ({changes}); undo them, or "
-            "give the new sweep a folder or --name of its own"
+            f"a sweep must continue with the settings that it started with, got changes ({changes}); undo them, or "
+            "give the new sweep another folder or --name"
         )
     return study
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """What differs, compared as text, for NaN != NaN."""
+    """List the differences, compared as text because NaN != NaN."""
     if json.dumps(before, sort_keys=True) == json.dumps(now, sort_keys=True):
         return []
     if isinstance(before, dict) and isinstance(now, dict):
@@ -223,7 +222,7 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether files can be made in a folder, which is made if missing."""
+    """Whether files can be created in a folder, which is created if missing."""
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     return os.access(folder, os.W_OK)

@@ -18,22 +18,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 State = Literal["complete", "pruned", "diverged", "dead"]
+Mode = Literal["min", "max"]
+Interval = tuple[float, float] | None
 ORDER: tuple[State, ...] = ("complete", "pruned", "diverged", "dead")
 
 
 @dataclass
 class Row:
-    """A point of the grid and what came of it.
+    """The results of one point of the grid.
 
     Args:
         point: Axis -> value.
-        values: The metric under each seed; NaN where the training diverged.
-        state: The worst under the seeds: "complete", "pruned", "diverged", or "dead" where the process died.
-        epochs: Epochs that were trained, all seeds together.
+        values: The metric for each seed; NaN where the training diverged.
+        state: The worst over the seeds: "complete", "pruned", "diverged", or "dead" where the process died.
+        epochs: Trained epochs, summed over the seeds.
         seconds: Their duration.
-        runs: Folders of the logs.
-        deaths: How often the process was killed in it or was out of memory, if it was given up for that.
-        skipped: Seeds under which it was not trained, because it was pruned under another one and can no longer win.
+        runs: Log folders.
+        deaths: Number of crashes and out-of-memory errors, if the point was given up because of them.
+        skipped: Number of seeds that were not trained because the point was pruned for another seed.
 
     Example:
         >>> row = Row({"lr": 0.1}, [0.5, 0.7])
@@ -50,23 +52,6 @@ class Row:
     deaths: int = 0
     skipped: int = 0
 
-    def add(
-        self,
-        state: State,
-        values: Sequence[float] = (),
-        epochs: int = 0,
-        seconds: float = 0.0,
-        run: str | None = None,
-        deaths: int = 0,
-    ) -> None:
-        """Add what came of the training under one more seed."""
-        self.state = max(self.state, state, key=ORDER.index)
-        self.values += values
-        self.epochs += epochs
-        self.seconds += seconds
-        self.runs += [] if run is None else [run]
-        self.deaths += deaths
-
     @property
     def mean(self) -> float:
         """Mean of the metric over the seeds; NaN if one diverged or died."""
@@ -74,12 +59,12 @@ class Row:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it has a value under each seed under which it was trained."""
+        """Whether each training has a finite value."""
         return self.state in ("complete", "pruned") and bool(self.values)
 
     @property
     def note(self) -> str:
-        """What is to be said of it; nothing if it was trained to the end."""
+        """The last column of the table: nothing for a point that was trained to the end."""
         if self.state == "dead":
             return "died once" if self.deaths == 1 else f"died {self.deaths} times"
         said = "" if self.state == "complete" else self.state
@@ -94,18 +79,17 @@ class Row:
 
 @dataclass(frozen=True)
 class SweepTable:
-    """A ranked list of points, best first; ``str()`` of it is the table for a terminal.
+    """The points of a sweep, best first; ``str(table)`` is the table for a terminal.
 
-    Points rank by the mean of the metric over their seeds; points that were pruned come after those that were trained
-    to the end, then those that diverged, and last those on which the process was killed again and again. Of equal ones
-    the earlier point of the grid comes first.
+    Points are ranked by the mean of the metric over the seeds. Pruned points come after those trained to the end, then
+    those that diverged, then those that were given up. Ties keep the order of the grid.
 
     Args:
         metric: Name of the metric.
-        mode: "min" if less is better, "max" if more is.
+        mode: "min": lower is better, "max": higher is better.
         rows: The points.
-        suggestion: The range test's learning rate (LR), if one was asked for.
-        interval: The range test's lowest and highest LR, if it gave them.
+        suggestion: Learning rate (LR) suggested by the range test, if any.
+        interval: Lowest and highest LR of the range test's interval, if any.
 
     Example:
         >>> rows = [Row({"lr": 0.1}, [0.5, 0.7]), Row({"lr": 1.0}, [math.nan], "diverged"), Row({"lr": 0.01}, [0.9])]
@@ -115,21 +99,16 @@ class SweepTable:
     """
 
     metric: str
-    mode: Literal["min", "max"]
+    mode: Mode
     rows: list[Row]
     suggestion: float | None = None
-    interval: tuple[float, float] | None = None
+    interval: Interval = None
 
     @classmethod
     def ranked(
-        cls,
-        metric: str,
-        mode: Literal["min", "max"],
-        rows: Sequence[Row],
-        suggestion: float | None = None,
-        interval: tuple[float, float] | None = None,
+        cls, metric: str, mode: Mode, rows: Sequence[Row], suggestion: float | None = None, interval: Interval = None
     ) -> SweepTable:
-        """Rank rows that are in any order."""
+        """Make a table of rows in any order."""
         sign = -1.0 if mode == "max" else 1.0
 
         def rank(row: Row) -> tuple[int, float]:
@@ -139,7 +118,7 @@ class SweepTable:
 
     @property
     def best(self) -> Row:
-        """The first row: the best point that was trained to the end under each seed.
+        """The best point that was trained to the end for each seed.
 
         Raises:
             ValueError: If there is none.
@@ -152,10 +131,10 @@ class SweepTable:
         raise ValueError(f"a sweep must have a point that was trained to the end, got {ends}; {way}")
 
     def within(self, tolerance: float = 0.02) -> list[Row]:
-        """Return the points that are nearly as good as the best: ``|mean - best| <= tolerance * |best|``.
+        """Return the points with ``|mean - best| <= tolerance * |best|``.
 
         Args:
-            tolerance: Share of the best value, such as 0.02 for 2 %.
+            tolerance: Fraction of the best value, e.g. 0.02 for 2 %.
         """
         best = self.best.mean
         return [row for row in self.rows if row.state == "complete" and abs(row.mean - best) <= tolerance * abs(best)]
@@ -165,10 +144,10 @@ class SweepTable:
         return next((name for row in self.rows for name in row.point if is_lr(name)), None)
 
     def plot(self, path: str | Path | None = None) -> Figure:
-        """Draw the metric against the learning rate on a logarithmic axis.
+        """Plot the metric over the learning rate on a logarithmic axis.
 
         Args:
-            path: Where to save the picture; None saves nothing.
+            path: Where to save the plot; None does not save it.
 
         Raises:
             ModuleNotFoundError: If matplotlib is missing; the message names the extra.
@@ -203,7 +182,7 @@ class SweepTable:
         )
 
     def verdict(self) -> str:
-        """Return the outcome, a sentence a line: the best, whether the grid was wide enough, what has no result."""
+        """Return the conclusions, one per line: best point, whether the grid was wide enough, points without result."""
         best = self.best
         said = [f"Best: {label(best.point)} with {self.metric} {best.mean:.4g}."]
         axis = self.lr_axis()
@@ -230,10 +209,9 @@ class SweepTable:
 
 
 def _draw(table: SweepTable) -> Figure:
-    """Draw a line per combination of the other axes, a dot per seed, a cross at the edge for no result.
+    """Plot a line per combination of the other axes, a dot per seed, a ring for pruned, a cross for no result.
 
-    A ring marks the points that were pruned: what they had reached when they were stopped. The LRs within 2 % of the
-    best value are shaded, on the line that the best point is on.
+    The LRs within 2 % of the best value are shaded, on the line of the best point.
     """
     require_extra("plot", "matplotlib", what="The picture of a sweep")
     from matplotlib.figure import Figure
@@ -256,18 +234,16 @@ def _draw(table: SweepTable) -> Figure:
         for state, marker in (("diverged", "x"), ("dead", "P")):
             lost = [row.point[axis] for row in rows if row.state == state]
             edge = 0.98 if table.mode == "min" else 0.02
-            axes.plot(
-                lost, [edge] * len(lost), marker, color=color, transform=axes.get_xaxis_transform(),
-                label=state if lost else None,
-            )  # fmt: skip
+            if lost:
+                at = axes.get_xaxis_transform()
+                axes.plot(lost, [edge] * len(lost), marker, color=color, transform=at, label=state)
     if any(row.state == "complete" for row in table.rows):
         _mark_best(axes, table, axis)
     if table.interval is not None:
         axes.axvspan(*table.interval, color="black", alpha=0.08, label="interval of the range test")
     if table.suggestion is not None:
-        axes.axvline(
-            table.suggestion, color="black", linestyle="--", label=f"range test suggests {table.suggestion:.3g}"
-        )
+        name = f"range test suggests {table.suggestion:.3g}"
+        axes.axvline(table.suggestion, color="black", linestyle="--", label=name)
     axes.set(xlabel=axis, ylabel=table.metric, title=f"{table.metric} against {axis.rpartition('.')[2]}")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3)
@@ -275,7 +251,7 @@ def _draw(table: SweepTable) -> Figure:
 
 
 def _lines(table: SweepTable, axis: str) -> dict[str, list[Row]]:
-    """Name of a line -> its rows by rising LR; the name is what the other axes have there."""
+    """Values of the other axes -> rows by increasing LR."""
     lines: dict[str, list[Row]] = {}
     known = [row for row in table.rows if row.point[axis] is not None]  # one that died may not have told its point
     for row in sorted(known, key=lambda row: float(row.point[axis])):

@@ -1,10 +1,11 @@
-"""One trial: a training at one point under one seed, watched through a Lightning hook."""
+"""One trial: a training at one point with one seed, watched by a callback."""
 
 from __future__ import annotations
 
 import math
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -31,19 +32,19 @@ from lr_callbacks.range_test.callback import LRRangeTest
 from lr_callbacks.sweep.build import Build, caller, made_new
 
 Report = Callable[[int, float], bool]
-"""(number of the evaluation, metric) -> whether to stop this trial because it is hopeless."""
+"""(number of the evaluation, metric) -> whether to stop the trial."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial.
+    """The result of a trial.
 
     Args:
         value: The metric at the end of the training; NaN if it diverged.
-        pruned: Whether it was stopped early as hopeless.
-        epochs: Epochs that were trained, in `seconds`.
+        pruned: Whether it was stopped early.
+        epochs: Number of trained epochs.
         seconds: Duration of the training.
-        run: Folder of its logs, or "" without a logger.
+        run: Log folder, or "" without a logger.
         reason: The error in which a divergence ended, or "".
         trainer: The trainer after the fit.
 
@@ -62,16 +63,16 @@ class Outcome:
 
     @property
     def diverged(self) -> bool:
-        """Whether the metric or a weight was no longer a finite number."""
+        """Whether the metric or a weight was not finite."""
         return not math.isfinite(self.value)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a study keeps of it, along with the value."""
+        """What a study stores in addition to the value."""
         return {"epochs": self.epochs, "seconds": round(self.seconds, 3), "run": self.run}
 
     def said(self, metric: str) -> str:
-        """Return it in words."""
+        """Return the result as text."""
         why = f" ({self.reason})" if self.reason else ""
         value = f"diverged{why}" if self.diverged else f"{metric} {self.value:.4g}"
         end, s = " (pruned)" if self.pruned else "", "" if self.epochs == 1 else "s"
@@ -86,23 +87,22 @@ def run_trial(
     metric: str = "val_loss",
     report: Report = lambda step, value: False,
 ) -> Outcome:
-    """Train at one point: for a job array, Ray Tune or another engine of sweeps that has a point of its own.
+    """Train at one point, e.g. from a job array, Ray Tune or another sweep engine that chooses the points.
 
-    The metric is its last value, not the best of all epochs: the best of many noisy values flatters, and most so where
-    the learning rate is too large. A training whose metric or weights are no longer finite stops at the next epoch end.
-    An error counts as a divergence if at that moment a weight, the last loss, a logged metric or a tensor that the
-    failing code had at hand was not finite.
+    The last value of the metric counts, not the best epoch: the best of many noisy values is biased, most of all at
+    high learning rates. If the metric or a weight is not finite, training stops after the epoch. An error counts as
+    divergence if a weight, the last loss, a logged metric or a tensor in the failing code was not finite.
 
     Args:
         build: Makes trainer, module and data, as for `grid_search`.
         point: Axis -> value.
-        seed: For `seed_everything`, before `build` is called.
-        metric: Name under which the module logs the metric.
-        report: Called with number and value of each evaluation of the metric; whether to stop.
+        seed: Seed set by `seed_everything` before `build` is called.
+        metric: Name of the logged metric.
+        report: Called with number and value of each evaluation of the metric; returns whether to stop.
 
     Raises:
-        MisconfigurationException: If the metric is not logged, the trainer or the module was used before, the trainer
-            has several devices, or a callback would replace the learning rate of the point by one of its own.
+        MisconfigurationException: If the metric is not logged, the trainer or module was used before, the trainer has
+            several devices, or a callback would replace the learning rate of the point.
         TypeError: If `build` does not take the point, or returns something else.
 
     Example:
@@ -133,7 +133,7 @@ def run_trial(
         if not watch.has_diverged(module, error):
             raise
         reason = f"{type(error).__name__}: {(str(error).strip() or '?').splitlines()[0][:100]}"
-    if trainer.state.status == TrainerStatus.INTERRUPTED and not reason:  # some versions of Lightning end in peace
+    if trainer.state.status == TrainerStatus.INTERRUPTED and not reason:  # some versions of Lightning return normally
         raise KeyboardInterrupt
     seconds = time.perf_counter() - started
     value = math.nan if reason else watch.final_value(trainer, module)
@@ -142,7 +142,7 @@ def run_trial(
 
 
 class TrialWatch(Callback):
-    """Follow the metric of a trial; stop it when it has diverged, or when `report` says that it is hopeless."""
+    """Watch the metric of a trial; stop it if it has diverged, or if `report` returns True."""
 
     def __init__(self, metric: str, report: Report, lr_axis: str | None = None) -> None:
         self.metric, self.lr_axis, self._report = metric, lr_axis, report
@@ -153,7 +153,7 @@ class TrialWatch(Callback):
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if self.lr_axis is not None:  # those of the module's configure_callbacks are there by now
+        if self.lr_axis is not None:  # including those of the module's configure_callbacks
             _refuse_finders(trainer.callbacks, self.lr_axis)  # type: ignore[attr-defined]
 
     @override
@@ -162,28 +162,26 @@ class TrialWatch(Callback):
 
     @override
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        with suppress(Exception):  # in the middle of whatever it was
+        with suppress(Exception):  # the loops may be in any state
             self._logged = [*trainer.callback_metrics.values(), *logged_so_far(trainer)]
 
     def has_diverged(self, module: LightningModule, error: Exception) -> bool:
-        """Whether an error comes from numbers that are not finite, rather than from a mistake."""
+        """Whether an error is caused by numbers that are not finite, not by a bug."""
         if is_a(error, MisconfigurationException) or is_out_of_memory(error):
             return False
         try:
             seen = [self._loss, *self._logged]
             return not all(map(_is_finite, [*module.parameters(), *seen])) or _has_nan_at_hand(error)
-        except RuntimeError:  # a device that has failed altogether
+        except RuntimeError:  # the device has failed
             return False
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:  # a misspelt name is known before the first step; another one may be logged later
-            if self.metric not in trainer.callback_metrics and get_close_matches(
-                self.metric, trainer.callback_metrics, cutoff=0.8
-            ):
+        if trainer.sanity_checking:  # a misspelt name is refused before the first step; others may be logged later
+            if self.metric not in trainer.callback_metrics and _misspelt(self.metric, trainer.callback_metrics):
                 self._require_metric(trainer)
             return
-        if not self._validated:  # a metric of the training is there only later, at the end of the epoch
+        if not self._validated:  # training metrics are only logged at the end of the epoch
             self._validated, self._at_validation = True, self.metric in trainer.callback_metrics
         if self._at_validation:
             self._judge(trainer)
@@ -228,12 +226,19 @@ class TrialWatch(Callback):
             near = get_close_matches(self.metric, logged, n=1)
             raise MisconfigurationException(
                 f"metric {self.metric!r} was not logged. {f'Did you mean {near[0]!r}? ' if near else ''}Logged: "
-                f"{', '.join(logged) or 'nothing'}. Name one of these, or log it with self.log({self.metric!r}, ...)"
+                f"{', '.join(logged) or 'nothing'}. Choose one of these, or log it with self.log({self.metric!r}, ...)"
             )
 
 
+def _misspelt(metric: str, logged: Iterable[str]) -> bool:
+    """Whether a metric is a logged one with a typing error; "loss_epoch" is none of "val_loss_epoch"."""
+    first = re.compile(r"[^\W_]*")
+    near = get_close_matches(metric, logged, cutoff=0.8)
+    return any(get_close_matches(first.match(metric)[0], [first.match(name)[0]]) for name in near)  # type: ignore[index]
+
+
 def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, float]) -> None:
-    """Enter a trial into the HParams table of TensorBoard; once it is written down, for it shall not appear twice."""
+    """Add a trial to TensorBoard's HParams table; only after it is stored, so that it cannot appear twice."""
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
     for logger in trainer.loggers:
         if is_a(logger, TensorBoardLogger) and finite:
@@ -242,12 +247,12 @@ def log_hparams(trainer: Trainer, point: dict[str, Any], metrics: dict[str, floa
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error is for want of memory, on the host or on a device."""
+    """Whether an error means out of memory, on the host or on a device."""
     return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _refuse_finders(callbacks: list[Callback], axis: str) -> None:
-    """Refuse callbacks that set a learning rate of their own finding: no point would be trained at its own one."""
+    """Reject callbacks that would replace the learning rate of the point by one that they find."""
     for callback in callbacks:
         if isinstance(callback, LRRangeTest) and callback.apply:
             option = "apply"
@@ -257,7 +262,7 @@ def _refuse_finders(callbacks: list[Callback], axis: str) -> None:
             continue
         raise MisconfigurationException(
             f"{type(callback).__name__} must not set the LR in a sweep of {axis!r}, got {option}=True; write "
-            f"{option}=False, or leave it out and give its result as suggest="
+            f"{option}=False, or remove it and pass its result as suggest="
         )
 
 
@@ -270,7 +275,7 @@ def _is_finite(values: Tensor | None) -> bool:
 
 
 def _has_nan_at_hand(error: Exception) -> bool:
-    """Whether a tensor that the code of an error had in a variable has a NaN in it; a mask may well be infinite."""
+    """Whether a local variable in the traceback is a tensor with NaN; infinities are common in masks."""
     held = [value for frame, _ in walk_tb(error.__traceback__) for value in frame.f_locals.values()]
     tensors = [value.detach() for value in held if isinstance(value, Tensor) and value.is_floating_point()]
     return any(bool(values.isnan().any()) for values in tensors)

@@ -1,4 +1,4 @@
-"""What a worker does: take what waits, train it, write down what came of it, and say so."""
+"""A worker of a sweep: it takes waiting trials, trains them, stores and prints the results."""
 
 from __future__ import annotations
 
@@ -31,29 +31,26 @@ from lr_callbacks.sweep.storage import GRACE_SECONDS, LOST, patiently, say
 from lr_callbacks.sweep.trial import Outcome, is_out_of_memory, log_hparams, run_trial
 
 WAIT_SECONDS = 0.5
+Sampler = Callable[[int], BaseSampler]
 TAKEN = (UpdateFinishedTrialError, ValueError)
-"""What Optuna says where another worker took us for dead and let our trial fail."""
+"""Raised by Optuna if another worker took this one for dead and failed its trial."""
 
 
 class NoResultError(Exception):
-    """The end of a trial without a result; Optuna writes it down as failed."""
+    """Ends a trial without a result; Optuna marks it as failed."""
 
 
 class Worker:
-    """Train what a sweep has left, together with all other workers on its study, each trial by `study.optimize`.
+    """Train the rest of a sweep together with the other workers of its study, each trial by `study.optimize`.
 
-    Args:
-        ledger: The trainings that this worker wants.
-        build: Makes the trainer, the module and the data of a point.
-        metric: What to rank by.
-        sampler: Makes a sampler from a seed.
-        lock: Excludes the other workers on this machine.
+    `sampler` makes a sampler from a seed; `lock` is shared with the other workers on this machine; `beats` is whether
+    the storage has heartbeats, by which it can tell which workers are alive.
     """
 
     def __init__(
-        self, ledger: Ledger, build: Build, metric: str, sampler: Callable[[int], BaseSampler], lock: BaseFileLock
+        self, ledger: Ledger, build: Build, metric: str, sampler: Sampler, lock: BaseFileLock, beats: bool
     ) -> None:
-        self._ledger, self._study, self._lock = ledger, ledger.study, lock
+        self._ledger, self._study, self._lock, self._has_heartbeats = ledger, ledger.study, lock, beats
         self._build, self._metric, self._sampler = build, metric, sampler
         self._result: tuple[Trial, str, dict[str, Any], Outcome] | None = None  # with slot key and point
         self._written = False
@@ -62,14 +59,14 @@ class Worker:
         self._waited_for = ""
 
     def run(self) -> None:
-        """Work until all is trained; at the end wait for the other workers, and repeat what they leave behind."""
+        """Train until nothing is left; wait for other workers at the end, and repeat the trials of dead ones."""
         with tqdm(total=len(self._ledger.slots), desc="sweep", unit="trial", disable=None) as bar:
             while not patiently(partial(self._step, bar)):
                 if self._error is not None:
                     raise self._error
 
     def _step(self, bar: Any) -> bool:
-        """Train one trial, or wait; whether nothing is left."""
+        """Train one trial, or wait; return whether nothing is left."""
         ledger = self._ledger
         if self._result and not self._written:
             self._keep(*self._result)
@@ -85,29 +82,29 @@ class Worker:
             self._wait(left, bar)
         elif left and queued:
             bar.set_postfix_str("")
-            # A seed of its own for every place, or all workers would draw the same points.
+            # One seed per slot, or all workers would draw the same points.
             self._study.sampler = self._sampler(queued.seed + queued.index)
             self._error, self._written = None, False
             try:
                 self._study.optimize(self._objective, n_trials=1, catch=(NoResultError,))
                 self._written = True
-            except Exception as error:  # of the storage, or of Optuna about it; a result is kept by the next step
+            except Exception as error:  # of the storage; the next step stores the result
                 if not (self._result or self._error or isinstance(error, TAKEN)):
                     raise error.__context__ if isinstance(error.__context__, LOST) else error  # noqa: B904
         return not left
 
     def _objective(self, trial: Trial) -> float:
         ledger, key = self._ledger, trial.user_attrs.get("slot")
-        if trial.number != ledger.known:  # not the next after those we know: another worker may have queued the same
+        if trial.number != ledger.known:  # there are newer trials: another worker may have queued the same slot
             self._say_deaths(ledger.refresh())
         if not ledger.wants(key, trial.number):
-            trial.set_user_attr(ENDED, "not wanted")  # of a larger grid, or queued by two machines at once
+            trial.set_user_attr(ENDED, "not wanted")  # part of a larger grid, or queued by two machines at once
             raise NoResultError
         slot = ledger.slots[str(key)]
         point = slot.point or {}
         try:
             point = slot.point or self._choose(trial)
-            for name, value in point.items():  # all as floats: for Optuna an axis is of one kind, as 0 and 0.5 are not
+            for name, value in point.items():  # always as float: Optuna allows one type per parameter
                 if slot.point and is_finite(value):
                     trial.suggest_float(name, value, value)
             trial.set_user_attr("host", socket.gethostname())
@@ -127,7 +124,7 @@ class Worker:
         return self._value(outcome)
 
     def _value(self, outcome: Outcome) -> float:
-        """What Optuna is told: infinite where the training diverged, for it takes NaN for a failure."""
+        """The value for Optuna: infinite if the training diverged, because NaN would count as failed."""
         worst = math.inf if self._study.direction == optuna.study.StudyDirection.MINIMIZE else -math.inf
         return worst if outcome.diverged else outcome.value
 
@@ -142,16 +139,16 @@ class Worker:
     def _report(self, trial: Trial, step: int, value: float) -> bool:
         if isinstance(self._study.pruner, optuna.pruners.NopPruner):
             return False
-        with suppress(*LOST, UpdateFinishedTrialError):  # a training is worth more than a report
+        with suppress(*LOST, UpdateFinishedTrialError):  # a lost report must not end the training
             trial.report(value, step)
             return bool(trial.should_prune())
         return False
 
     def _fail(self, trial: Trial, name: str, error: BaseException) -> None:
-        """Write down and say that a trial has no result; all errors but a want of memory end the sweep."""
+        """Store and print that a trial failed; any error except out-of-memory ends the sweep."""
         why = f"{type(error).__name__}: {error}"[:500]
         if is_out_of_memory(error):
-            clear_frames(error.__traceback__)  # with the tensors in them
+            clear_frames(error.__traceback__)  # they hold tensors
             gc.collect()
             torch.cuda.empty_cache()
             why = OUT_OF_MEMORY
@@ -163,7 +160,7 @@ class Worker:
             trial.set_user_attr(ENDED, why)
 
     def _keep(self, trial: Trial, key: str, _point: Any, outcome: Outcome) -> None:
-        """Write a result that is not written yet: the storage had failed, or another worker took us for dead."""
+        """Store a result that is not stored yet: the storage failed, or another worker took this one for dead."""
         self._ledger.refresh()
         if key in self._ledger.finished:
             return
@@ -178,28 +175,28 @@ class Worker:
             self._study.add_trial(optuna.create_trial(state=state, value=value, **made))
 
     def _say(self, _trial: Trial, key: str, point: dict[str, Any], outcome: Outcome) -> None:
-        """Say what came of a trial, now that it is known to count or not."""
+        """Print the result of a trial, now that it is known whether it counts."""
         tried = {**point, "seed": self._ledger.slots[key].seed}
         counted = self._ledger.finished.get(key)
         if counted is None or counted.user_attrs.get("result") != outcome.facts:
-            say(f"{label(tried)}: another worker has trained it in the meantime; our result is dropped")
+            say(f"{label(tried)}: another worker has already trained it; this result is dropped")
             return
         log_hparams(outcome.trainer, tried, {f"sweep/{self._metric}": outcome.value, "sweep/seconds": outcome.seconds})
         say(f"{label(tried)}: {outcome.said(self._metric)}")
         others = self._ledger.spared_by(key) if outcome.pruned else []
         if others:
             seeds = ("seed " if len(others) == 1 else "seeds ") + ", ".join(map(str, others))
-            say(f"{label(point)}: not trained under {seeds}, for its mean can no longer win")
+            say(f"{label(point)}: not trained for {seeds}, because it was pruned")
 
     def _say_deaths(self, died: list[tuple[str, str]]) -> None:
         for key, what in died:
             times, most = self._ledger.deaths[key], self._ledger.max_deaths
             often = "once" if times == 1 else f"{times} times"
-            then = f"tried again after the others, up to {most} times" if times < most else "it is given up"
+            then = f"trying again after the others, up to {most} times" if times < most else "giving up"
             say(f"{self._ledger.name(key)}: {what} {often}; {then}")
 
     def _wait(self, left: list[str], bar: Any) -> None:
-        """Wait for the other workers, and let the trials of dead ones fail, which are then queued again."""
+        """Wait for the other workers; fail the trials of dead ones, which are then queued again."""
         running = [self._ledger.open[key] for key in left if key in self._ledger.open]
         names = {str(trial.user_attrs.get("host", "a machine"))[:64] for trial in running}
         hosts = "".join(filter(str.isprintable, ", ".join(sorted(names))))
@@ -207,11 +204,14 @@ class Worker:
         bar.set_postfix_str(f"waiting for {waiting}")
         if waiting != self._waited_for:
             self._waited_for = waiting
-            say(f"Waiting for {waiting}; that of a dead worker is repeated {GRACE_SECONDS} s after its last heartbeat.")
+            then = f"its training is repeated {GRACE_SECONDS} s after its last heartbeat, or at once with take_over"
+            if not self._has_heartbeats:
+                then = "this storage cannot tell: stop, and call again with take_over"
+            say(f"Waiting for {waiting}. If a worker has died, {then}.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             optuna.storages.fail_stale_trials(self._study)
-        for trial in running:  # killed before its first heartbeat, which Optuna does not see
+        for trial in running:  # Optuna does not see workers that were killed before their first heartbeat
             seen = self._first_seen.setdefault(trial.number, time.monotonic())
             if "host" not in trial.user_attrs and time.monotonic() - seen > GRACE_SECONDS:
                 fail(self._study, trial.number)
@@ -219,14 +219,14 @@ class Worker:
 
 
 def fail(study: optuna.Study, number: int) -> None:
-    """Let a running trial fail as one whose worker has died, unless it has ended in the meantime."""
+    """Mark a running trial as failed, as if its worker had died, unless it has just finished."""
     with suppress(*TAKEN):
         study.tell(number, state=TrialState.FAIL)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what Lightning says at the start and the end of every fit; warnings stay."""
+    """Silence Lightning's messages at the start and end of every fit; warnings stay."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -480,10 +480,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
     "grid_search": {
         "build": [(value, TypeError, "must be a function") for value in (None, 3, "build")],
         "grid": [
-            *(
-                (value, TypeError, "must be a dict of the values of each axis")
-                for value in (None, "lr", [0.1], {3: [1]})
-            ),
+            *((value, TypeError, "must be a dict of axis name and values") for value in (None, "lr", [0.1], {3: [1]})),
             ({}, ValueError, "must have at least one axis"),
             ({"lr": []}, ValueError, "must have a value, got none for 'lr'"),
             *(
@@ -501,7 +498,7 @@ ROWS: dict[str, dict[str, list[Row]]] = {
                 for value in (True, 1.5, "2", None, [0.5], [True])
             ),
             *(
-                (value, ValueError, "must be a number above 0, or a list of seeds from 0 up")
+                (value, ValueError, "must be at least 1, or a list of seeds of at least 0")
                 for value in (0, -1, [], [-1])
             ),
         ],
@@ -514,7 +511,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         "sampler": [(value, ValueError, "must be one of grid, tpe, random, gp") for value in ("magic", None, ["grid"])],
         "trials": [
             *((value, TypeError, "must be an int") for value in ("3", 1.5, True)),
-            *((value, ValueError, "must be at least 1 for sampler 'tpe'") for value in (0, -1, None)),
+            *((value, ValueError, "trials must be at least 1") for value in (0, -1)),
+            (None, ValueError, "must be given for sampler 'tpe'"),
         ],
         "pruner": [(value, ValueError, "must be one of median, ") for value in ("rose", "", 3, ["median"])],
         "max_deaths": [
@@ -523,8 +521,8 @@ ROWS: dict[str, dict[str, list[Row]]] = {
         ],
         "take_over": FLAG,
         "settings": [
-            *((value, TypeError, "must be a dict with names as keys") for value in ([1], "a", {3: 4})),
-            ({"a": StepLR}, TypeError, "must be numbers, strings, lists and dicts of them"),
+            *((value, TypeError, "must be a dict with str keys") for value in ([1], "a", {3: 4})),
+            ({"a": StepLR}, TypeError, "must be JSON values"),
         ],
         "suggest": [(value, TypeError, "must be a function, or None") for value in (0.1, "range test")],
     },

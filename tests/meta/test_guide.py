@@ -18,7 +18,7 @@ PAGES = {path.stem: path.read_text() for path in sorted(DOCS.glob("*.md"))}
 RUN = ("index", "getting_started", "concepts", "finding_an_lr", "recipes", "resume")
 NOT_RUN = {
     "migration": "each snippet is trained by tests/callbacks/test_migration.py",
-    "sweep": "needs Ray, W&B or a server",
+    "sweep": "its recipes are run by tests/sweep/test_sweep_recipes.py, where Ray and W&B are there",
     "adding_a_schedule": "its recipe is run by tests/meta/test_contributing.py",
 }
 

@@ -1,7 +1,6 @@
 """What `grid_search` asks of the function that builds a trial, and what it does to its loggers."""
 
 import functools
-import multiprocessing
 
 import pytest
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -32,13 +31,13 @@ def test_a_build_function_that_returns_something_else_is_told_what_to_return(tmp
 
 def test_a_module_that_another_point_has_trained_is_refused(tmp_path):
     module = Net(sgd([0.1]))
-    with pytest.raises(MisconfigurationException, match="build must make a new module for every point, got one that"):
+    with pytest.raises(MisconfigurationException, match="build must return a new module for every point, got one that"):
         grid_search(lambda point: (trainer(max_epochs=1), module, loader(2), loader(2)), {"a": [1, 2]}, folder=tmp_path)
 
 
 def test_a_grid_without_names_is_told_how_to_write_it(tmp_path):
     with pytest.raises(
-        TypeError, match=r"must be a dict of the values of each axis by its name, got \[0\.1\]; write \{'lr': \[0\.001"
+        TypeError, match=r"grid must be a dict of axis name and values, got \[0\.1\]; write \{'lr': \[0\.001"
     ):
         grid_search(lambda point: None, [0.1], folder=tmp_path)
 
@@ -114,6 +113,16 @@ def test_a_build_that_cannot_take_the_point_is_refused_before_any_training(tmp_p
     assert not (tmp_path / "sweep").exists()
 
 
+def with_a_number(width: float):
+    return parts(width)
+
+
+@pytest.mark.parametrize("build", [lambda learning_rate: parts(learning_rate), with_a_number])
+def test_one_argument_that_is_a_number_does_not_take_the_point_as_a_dict(tmp_path, build):
+    with pytest.raises(TypeError, match=r"must take a point as keyword arguments, def build\(lr\), or as one dict"):
+        grid_search(build, {"lr": [0.1]}, folder=tmp_path / "sweep")
+
+
 def test_a_misspelt_metric_is_known_at_the_sanity_validation_before_the_first_step(tmp_path):
     seen = Recorder()
 
@@ -125,16 +134,23 @@ def test_a_misspelt_metric_is_known_at_the_sanity_validation_before_the_first_st
     assert not any(seen.lrs.values())
 
 
-def test_one_trial_is_a_function_that_another_engine_calls_in_a_process_of_its_own():
-    """As a job array does, Ray Tune, or an agent of W&B."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        outcome = pool.apply(value_of, ({"lr": 0.01},))
-    assert outcome == value_of({"lr": 0.01})
+class LogsInTraining(Net):
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.log_dict({"loss_epoch": loss, "train_f1_score_epoch": loss}, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        super().validation_step(batch, batch_idx)
+        self.log_dict({"val_loss_epoch": 1.0, "val_f1_score_epoch": 1.0})
 
 
-def value_of(point):
-    outcome = run_trial(parts, point, seed=3, metric="val_loss")
-    return outcome.value, outcome.epochs, outcome.pruned
+@pytest.mark.parametrize("metric", ["loss_epoch", "train_f1_score_epoch"])
+def test_a_metric_of_the_training_is_not_taken_for_a_misspelt_one_of_the_validation(metric):
+    def build(lr):
+        return trainer(max_epochs=1, num_sanity_val_steps=1), LogsInTraining(sgd([lr])), loader(2), loader(2)
+
+    assert run_trial(build, {"lr": 0.01}, metric=metric).value > 0
 
 
 def test_the_engine_that_calls_a_trial_may_stop_it_by_what_it_reports():

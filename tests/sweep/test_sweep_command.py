@@ -1,7 +1,10 @@
 """`lr-callbacks sweep`, as a user types it."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,9 @@ from sweep_support import CONFIGS, TINY, config, fails, hparams, sweep
 
 import lr_callbacks
 from lr_callbacks.__main__ import main
+from lr_callbacks.cli.sweep_run import companions
 from lr_callbacks.sweep import SweepTable
-from lr_callbacks.sweep.config import find_lr, set_value
+from lr_callbacks.sweep.config import at_point, find_lr
 
 OWN_WITH_LR = """
 import torch
@@ -39,7 +43,7 @@ class Data(LightningDataModule):
 
 
 def test_the_configuration_for_sweeps_ranks_seven_rates_twice_and_leaves_all_that_it_promises(workplace, capsys):
-    sweep(f"--config={CONFIGS / 'sweep.yaml'}")
+    sweep(f"--config={CONFIGS / 'sweep.yaml'}", "--trainer.limit_train_batches=4")
     said = capsys.readouterr().out
     table = said.partition("val_acc  spread")[2].splitlines()[1:8]
     assert [line.split()[0] for line in table] == list("1234567")
@@ -83,7 +87,7 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(workplace, caps
     assert first.count("seed 42: val_loss") == 2
     greeting, _, rest = second.partition("\n")
     assert greeting == (
-        "All 2 trainings were already in runs/DigitsClassifier: nothing is trained. For new ones name another folder."
+        "All 2 trainings were already in runs/DigitsClassifier: nothing to train. To train again, use another folder."
     )
     assert first.endswith(rest)
 
@@ -140,32 +144,26 @@ def test_the_peak_of_a_callback_is_swept_where_the_user_says_so(workplace):
         ((), "the grid must have at least one axis, got none; write for example --lr 0.001"),
         (("--lr", "0.1", "-1"), "LRs must be numbers above 0, got -1.0 for 'lr'"),
         (("--lr_low=0.1", "--lr_high=0.01"), "a range of LRs needs 0 < low < high, got low 0.1 and high 0.01"),
-        (("--lr_low=0.1",), "LRs must be given as --lr or as --lr_low with --lr_high"),
-        (("--lr", "0.1", "--seeds=0"), "seeds must be a number above 0, or a list of seeds from 0 up, got 0; write 2"),
-        (("--lr", "0.1", "--seeds=-3"), "got -3; write 2"),
+        (("--lr_low=0.1",), "LRs must be given either as --lr or as --lr_low and --lr_high"),
+        (("--lr", "0.1", "--seeds=0"), "seeds must be at least 1, or a list of seeds of at least 0, got 0"),
+        (("--lr", "0.1", "--seeds=-3"), "seeds of at least 0, got -3"),
         (
             ("--grid", "model.channels", "8", "abc"),
-            "axis must fit their entry, got channels abc: it must be int",
+            "a value of the grid does not fit its entry: channels abc: it must be int",
         ),
-        (("--grid", "trainer.max_epochs", "1", "x"), "must fit their entry, got max_epochs x: it must be int"),
-        (
-            ("--grid", "seed_everything", "1", "2"),
-            "seeds are not an axis, as each point is trained with each seed; write --seeds 2",
-        ),
-        (
-            ("--lr", "0.1", "--grid", "model.optimizer.lr", "1"),
-            "--grid model.optimizer.lr appears twice, or the LR is given as --lr too",
-        ),
+        (("--grid", "trainer.max_epochs", "1", "x"), "does not fit its entry: max_epochs x: it must be int"),
+        (("--grid", "seed_everything", "1", "2"), "--grid seed_everything: seeds are not an axis; write --seeds 2"),
+        (("--lr", "0.1", "--grid", "model.optimizer.lr", "1"), "--grid model.optimizer.lr appears twice, or is the LR"),
         (
             ("--grid", "model.optimizer.lr", "1", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=1"),
-            "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
+            "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; remove max_lr",
         ),
         (
             ("--grid", "model.chanels", "8"),
-            "model.chanels is no entry of the configuration. Did you mean model.channels? Under model: optimizer, chan",
+            "model.chanels: no such entry. Did you mean model.channels? Under model: optimizer, chan",
         ),
-        (("--lr", "0.1", "--name=../../x"), "--name must be a plain name inside the folder of the runs, got '../../x'"),
-        (("--lr", "0.1", "--workers=-1"), "workers must be at least 0, got -1; write 4 for four processes"),
+        (("--lr", "0.1", "--name=../../x"), "--name must be a plain name inside the folder of runs, got '../../x'"),
+        (("--lr", "0.1", "--workers=-1"), "workers must be at least 0, got -1"),
         (("--grid", "model.channels"), "each axis of the grid must have a value, got none for 'model.channels'"),
         (("--lr", "0.1", "--storage=mysql://x@127.0.0.1:1/x"), "storage must be reachable, got 'mysql://x@127"),
         (
@@ -174,7 +172,7 @@ def test_the_peak_of_a_callback_is_swept_where_the_user_says_so(workplace):
         ),
         (
             ("--lr", "0.1", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.max_lr=1"),
-            "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; leave max_lr out",
+            "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 1.0; remove max_lr",
         ),
     ],
 )
@@ -202,13 +200,6 @@ def test_the_suggestion_of_the_range_test_is_found_once_and_marked_in_the_pictur
     assert [line.get_xdata()[0] for line in figures[1].axes[0].lines if line.get_linestyle() == "--"] == [suggestion]
 
 
-def test_a_range_test_that_this_version_lacks_is_one_line(workplace, capsys, monkeypatch):
-    monkeypatch.delattr(lr_callbacks, "lr_range_test", raising=False)
-    monkeypatch.delitem(lr_callbacks._MODULES, "lr_range_test")
-    said = fails(capsys, "sweep", *TINY, "--lr", "0.1", "--with-range-test")
-    assert "--with-range-test needs the LR range test, which this version does not have; leave it out" in said
-
-
 def test_a_missing_optuna_is_named(workplace, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     said = fails(capsys, "sweep", *TINY, "--lr", "0.1")
@@ -225,23 +216,23 @@ def test_help_and_the_import_of_the_package_do_not_wait_for_optuna():
         "lr_callbacks.grid_search\nassert 'optuna' in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CONFIGS.parent, check=True)
-    assert "\n  --lr " in done.stdout
+    own = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  --")]
+    assert own[:3] == ["--lr", "--grid", "--lr_low"]
 
 
 def test_an_entry_is_found_without_init_args_and_in_lists():
     tree = {"trainer": {"callbacks": [{"class_path": "A", "init_args": {"x": 1}}]}, "model": {"init_args": {"lr": 1}}}
-    set_value(tree, "trainer.callbacks.0.x", 2)
-    set_value(tree, "model.lr", 3)
-    assert tree["trainer"]["callbacks"][0]["init_args"] == {"x": 2}
-    assert tree["model"]["init_args"] == {"lr": 3}
+    made = at_point(tree, {"trainer.callbacks.0.x": 2, "model.lr": 3}, None, {})
+    assert made["trainer"]["callbacks"][0]["init_args"] == {"x": 2}
+    assert made["model"]["init_args"] == {"lr": 3}
     for path in ("trainer.callbacks.1.x", "model.lr.deeper", "nothing"):
-        with pytest.raises(ValueError, match="is no entry of the configuration"):
-            set_value(tree, path, 1)
+        with pytest.raises(ValueError, match="no such entry"):
+            at_point(tree, {path: 1}, None, {})
 
 
 def test_a_model_without_a_learning_rate_to_set_is_told_how_to_name_it():
     with pytest.raises(
-        ValueError, match=r"the learning rate must be at model\.optimizer\.lr, .* say where, such as --lr_"
+        ValueError, match=r"no learning rate found at model\.optimizer\.lr, .* name its entry, e\.g\. --lr_"
     ):
         find_lr({"trainer": {}, "model": {"class_path": "Net", "init_args": {"width": 3}}})
 
@@ -263,3 +254,24 @@ def test_a_run_in_tensorboard_is_named_after_its_point_alone_and_a_repeated_one_
     runs = sorted(path.name for path in Path("runs/DigitsClassifier").iterdir() if path.is_dir())
     assert runs == ["lr=0.1,seed=42", "lr=0.1,seed=42,2"]
     assert list(Path("runs/DigitsClassifier/lr=0.1,seed=42,2").glob("events.*"))
+
+
+def test_sigterm_ends_the_other_workers_too_and_gives_the_status_that_shells_expect(tmp_path, monkeypatch):
+    program, told = tmp_path / "python", tmp_path / "companion"
+    program.write_text(f'#!/bin/sh\necho $$ > "{told}.new"\nmv "{told}.new" "{told}"\nexec sleep 100\n')
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+    def terminated_between_two_trainings():
+        with companions([], 1):
+            while not told.exists():
+                time.sleep(0.02)
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as end:
+        terminated_between_two_trainings()
+    assert end.value.code == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -86,7 +86,7 @@ def test_a_schedule_with_a_peak_of_its_own_is_refused_beside_an_axis_of_rates(wo
     Path("s.yaml").write_text(yaml.safe_dump({"lr": [0.01, 0.1], "schedules": {"none": [], "one": [ONE]}}))
     said = fails(capsys, "sweep", *TINY, "--config=s.yaml", "--with-range-test")
     assert "OneCycle must not set its own max_lr in a sweep of model.optimizer.lr, got 0.3;" in said
-    assert said.rstrip().endswith("or take it out of 'one'")
+    assert said.rstrip().endswith("or remove it from 'one'")
     with pytest.raises(ValueError, match=r"TorchScheduler must not set its own max_lr .* got 0\.1"):
         check_peaks({"trainer": {"callbacks": NESTED}}, "model.lr", {})
     check_peaks({"trainer": {"callbacks": [ONE]}}, "trainer.callbacks.0.max_lr", {})
@@ -107,7 +107,7 @@ def test_lightnings_finder_is_refused_beside_an_axis_of_rates(workplace, capsys)
     flags = ("--lr", "0.01", "0.1", "--with-range-test", f"--trainer.callbacks+={FINDER}")
     assert fails(capsys, "sweep", *TINY, *flags).splitlines()[-1] == (
         "error: LearningRateFinder must not set the LR in a sweep of model.optimizer.lr, got update_attr: true; "
-        "write update_attr: false, or leave it out and write --with-range-test"
+        "write update_attr: false, or remove it and use --with-range-test"
     )
     assert not Path("runs").exists()
     with pytest.raises(ValueError, match=r"LearningRateFinder must not set the LR in a sweep of model\.lr"):

@@ -40,10 +40,10 @@ def test_an_entry_below_a_new_class_is_made_and_one_elsewhere_must_be_there():
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        (("torch.optim.Adma",), "got optimizer torch.optim.Adma: module 'torch.optim' has no attribute 'Adma'"),
+        (("torch.optim.Adma",), "its entry: optimizer torch.optim.Adma: module 'torch.optim' has no attribute 'Adma'"),
         (
             ("torch.optim.Adam", "--grid", "model.optimizer.momentum", "0.5"),
-            "got optimizer torch.optim.Adam: Option 'momentum' is not accepted",
+            "its entry: optimizer torch.optim.Adam: Option 'momentum' is not accepted",
         ),
         (
             ("torch.optim.Adam", "--grid", "model.optimizer.class_path", "torch.optim.SGD"),

@@ -133,7 +133,7 @@ def test_a_point_that_kills_its_process_does_not_keep_the_others_from_being_trai
     table, built = poisoned()
     assert built == []
     said = capsys.readouterr().out
-    assert "lr 0.02, seed 0: the process was killed 3 times; it is given up" in said
+    assert "lr 0.02, seed 0: the process was killed 3 times; giving up" in said
     assert [row.state for row in table.rows] == ["complete"] * 3 + ["dead"]
     assert table.rows[-1].point == {"lr": 0.02}
     assert str(table).splitlines()[-1].endswith("died 3 times")
@@ -160,8 +160,8 @@ def test_a_point_without_enough_memory_is_tried_three_times_and_does_not_stop_th
     assert built == [64, 4, 64, 64]
     assert [(row.point["width"], row.state) for row in table.rows] == [(4, "complete"), (64, "dead")]
     said = capsys.readouterr().out
-    assert "width 64, seed 0: out of memory once; tried again after the others, up to 3 times" in said
-    assert "width 64, seed 0: out of memory 3 times; it is given up" in said
+    assert "width 64, seed 0: out of memory once; trying again after the others, up to 3 times" in said
+    assert "width 64, seed 0: out of memory 3 times; giving up" in said
 
 
 def test_a_sweep_that_killed_its_process_at_every_point_has_no_best(poisoned):

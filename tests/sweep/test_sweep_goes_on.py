@@ -32,10 +32,10 @@ def test_what_was_trained_before_is_said_before_anything_else(search, capsys):
     search({"lr": [0.01]})
     capsys.readouterr()
     search({"lr": [0.01, 0.1]})
-    assert capsys.readouterr().out.startswith(f"1 of 2 trainings were already in {search.folder}; 1 is left.\nlr 0.1")
+    assert capsys.readouterr().out.startswith(f"1 of 2 trainings were already in {search.folder}; 1 to go.\nlr 0.1")
     search({"lr": [0.01, 0.1]})
     assert capsys.readouterr().out == (
-        f"All 2 trainings were already in {search.folder}: nothing is trained. For new ones name another folder.\n"
+        f"All 2 trainings were already in {search.folder}: nothing to train. To train again, use another folder.\n"
     )
 
 
@@ -162,13 +162,17 @@ def test_a_used_name_of_a_default_folder_is_not_taken_twice(tmp_path, monkeypatc
 def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(tmp_path, text):
     path = tmp_path / "mine"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"storage must be reachable, got '.*mine': it is a file, and no SQLite dat"):
+    with pytest.raises(ValueError, match=r"storage must be reachable, got '.*mine': the file is not an SQLite dat"):
         grid_search(lambda point: None, {"lr": [0.1]}, folder=tmp_path, storage=path)
     assert path.read_text() == text
 
 
 def test_a_link_is_not_followed(tmp_path):
     (tmp_path / "study.db").symlink_to(tmp_path / "elsewhere.db")
-    with pytest.raises(ValueError, match="it is a symbolic link; name the file itself"):
+    with pytest.raises(ValueError, match="it is a symbolic link; give the path of the file itself"):
         grid_search(lambda point: None, {"lr": [0.1]}, folder=tmp_path)
     assert not (tmp_path / "elsewhere.db").exists()
+    (tmp_path / "lock").mkdir()
+    (tmp_path / "lock/sweep.lock").symlink_to(tmp_path / "elsewhere.lock")
+    with pytest.raises(ValueError, match=r"the lock of a sweep must be a file, got a symbolic link, .*; remove it"):
+        grid_search(lambda point: None, {"lr": [0.1]}, folder=tmp_path / "lock")

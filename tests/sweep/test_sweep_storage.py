@@ -9,10 +9,12 @@ import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
 from processes import context
+from sqlalchemy.exc import DatabaseError
 from support import Net
 from sweep_support import Search, fails
 
 from lr_callbacks.sweep import storage as storage_module
+from lr_callbacks.sweep import work
 from lr_callbacks.sweep.ledger import Slot
 from lr_callbacks.sweep.storage import HeartbeatStorage, open_storage, shown
 from lr_callbacks.sweep.work import Worker
@@ -152,16 +154,46 @@ def test_a_storage_that_stays_broken_ends_the_sweep_when_the_patience_is_over(tm
 
     monkeypatch.setattr(Worker, "_step", broken)
     monkeypatch.setattr(storage_module, "PATIENCE_SECONDS", 1.5)
-    with pytest.raises(StorageInternalError, match="disk full"):
+    with pytest.raises(
+        StorageInternalError, match=r"still fails \(StorageInternalError\)\. Finished trainings are"
+    ) as end:
         Search(tmp_path)({"lr": [0.01]})
+    assert end.value.__suppress_context__  # it may show a password
 
 
-def test_a_storage_of_optunas_own_is_used_as_it_is(tmp_path):
+def test_a_full_disk_is_named(tmp_path, monkeypatch, capsys):
+    def full(self, *args, **options):
+        raise StorageInternalError from DatabaseError("INSERT", None, sqlite3.OperationalError("database is full"))
+
+    monkeypatch.setattr(Worker, "_step", full)
+    monkeypatch.setattr(storage_module, "PATIENCE_SECONDS", -1)
+    with pytest.raises(StorageInternalError, match=r"still fails \(database is full\)"):
+        Search(tmp_path)({"lr": [0.01]})
+    assert "The storage of the sweep fails (database is full); trying again" in capsys.readouterr().out
+
+
+def test_a_journal_of_optunas_is_used_as_it_is_and_cannot_tell_which_worker_died(tmp_path, monkeypatch, capsys):
     store = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(tmp_path / "journal")))
     search = Search(tmp_path / "one", storage=store)
     table = search({"lr": [0.01, 0.1]})
     assert search({"lr": [0.01, 0.1]}) == table
     assert len(search.built) == 2
+    study = optuna.load_study(storage=store, study_name="one")
+    study.enqueue_trial({}, user_attrs={"slot": Slot({"lr": 0.2}, 0).key})
+    study.ask().set_user_attr("host", "gone")  # killed here
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        search({"lr": [0.2]})
+    monkeypatch.undo()
+    assert (
+        "Waiting for 1 training on gone. If a worker has died, this storage cannot tell: stop, and call again with "
+        "take_over." in capsys.readouterr().out
+    )
+    assert search({"lr": [0.2]}, take_over=True).rows[0].state == "complete"
 
 
 def test_a_path_with_braces_and_spaces_is_a_path(tmp_path):
