@@ -18,10 +18,11 @@ from lr_callbacks.core.lightning_names import (
     is_a,
 )
 from lr_callbacks.range_test.callback import LRRangeTest
-from lr_callbacks.range_test.isolation import LARGEST_IN_DATA, raise_if_any
+from lr_callbacks.range_test.isolation import raise_if_any
 from lr_callbacks.range_test.random_state import remember_random_state
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
+from lr_callbacks.range_test.tensor_copies import LARGEST_IN_DATA
 
 
 def lr_range_test(

@@ -26,13 +26,11 @@ from lr_callbacks.core.lightning_names import (
 from lr_callbacks.range_test.random_state import remember_random_state
 from lr_callbacks.range_test.signals import SignalCameError, held_signals, no_interrupt
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
-from lr_callbacks.range_test.tensor_copies import NotKeptError
+from lr_callbacks.range_test.tensor_copies import LARGEST_IN_DATA, NotKeptError
 
 Log = Callable[[str, Any], None]
 LARGE = 2**30
 """Bytes from which on it is said that weights and optimizer state are copied."""
-LARGEST_IN_DATA = 1000
-"""Elements of the largest tensor of a data module that is taken for state; larger ones are data."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +166,9 @@ def _take(
         )
     except NotKeptError as error:
         raise MisconfigurationException(
-            f"The range test would use up {error}, which the fit needs, and cannot put it back. Make it in"
-            " on_train_start or in the step, hold what it is made from instead, or run lr_range_test on a module"
-            " without it and set the LR by hand."
+            f"LRRangeTest cannot restore {error}, so the fit would find it used up. Create it in on_train_start or"
+            " inside the step, store what it is made from instead, or run lr_range_test on a module without it and set"
+            " the LR by hand."
         ) from error
     own = StateSnapshot(
         {

@@ -130,8 +130,8 @@ def why_not_kept(thing: object, *, entered: bool) -> str | None:
     if isinstance(thing, queue.SimpleQueue):
         return "a queue"
     if type(thing).__module__.partition(".")[0] == "multiprocessing":
-        shared = any(hasattr(thing, name) for name in ("get_obj", "get", "recv"))
-        return f"memory or a queue that processes share ({type(thing).__name__})" if shared else None
+        is_queue = hasattr(thing, "recv") or (hasattr(thing, "get") and hasattr(thing, "put"))
+        return f"a queue or a pipe that processes share ({type(thing).__name__})" if is_queue else None
     return None
 
 

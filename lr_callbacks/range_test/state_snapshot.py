@@ -115,6 +115,9 @@ class StateSnapshot:
         if isinstance(thing, BuiltinFunctionType | MethodWrapper):  # a method of a list or an iterator
             self._todo.append((thing.__self__, path))
             return
+        if is_from(type(thing), ("multiprocessing.sharedctypes",)):
+            self._todo.append((thing.get_obj(), path))  # type: ignore[attr-defined]
+            return
         if isinstance(thing, _CODE) or is_a(thing, *_NOT_ENTERED):
             return
         entered = not is_from(type(thing), _NOT_ENTERED_FROM) or isinstance(thing, threading.local)

@@ -307,7 +307,7 @@ class OneShot(IterableDataset):
 
 def test_a_stream_that_cannot_be_copied_is_refused_before_the_test():
     data = OneShot()
-    with pytest.raises(MisconfigurationException, match=r"would use up OneShot.*cannot be copied.*__deepcopy__"):
+    with pytest.raises(MisconfigurationException, match=r"needs its own copy of OneShot.*be copied.*__deepcopy__"):
         find(data=DataLoader(data, batch_size=4))
     assert len(list(data.samples)) == 40
 

@@ -318,7 +318,7 @@ def test_what_would_be_used_up_is_refused_by_name(kind, where):
     module = Holds(held if where == "module" else None, lambda held: None)
     data = Data(held if where == "datamodule" else None)
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    with pytest.raises(MisconfigurationException, match=f"would use up {where}.held.*{name}.*which the fit needs"):
+    with pytest.raises(MisconfigurationException, match=f"cannot restore {where}.held.*{name}.*used up"):
         fit(module, ranged(), data=data)
     assert module.seen == []
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
