@@ -13,6 +13,7 @@ from lr_callbacks.core.lightning_names import (
     LightningDataModule,
     LightningModule,
     MisconfigurationException,
+    ModelParallelStrategy,
     ProgressBar,
     Trainer,
     is_a,
@@ -57,7 +58,8 @@ def lr_range_test(
 
     Raises:
         TypeError: If an argument has a wrong type.
-        MisconfigurationException: As `LRRangeTest` does, or if the trainer skips the test (``fast_dev_run``).
+        MisconfigurationException: As `LRRangeTest` does, if the trainer skips the test (``fast_dev_run``), or under
+            ``ModelParallelStrategy``.
 
     Example:
         >>> from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
@@ -72,6 +74,11 @@ def lr_range_test(
             raise TypeError(f"{name} must be a {cls.__name__} of lightning.pytorch or pytorch_lightning, got {value!r}")
     if test is not None and not isinstance(test, LRRangeTest):
         raise TypeError(f"test must be an LRRangeTest with the arguments of the test, or None, got {test!r}")
+    if is_a(trainer.strategy, ModelParallelStrategy):
+        raise MisconfigurationException(
+            "lr_range_test cannot undo what ModelParallelStrategy does to a module. Add LRRangeTest(apply=False) to the"
+            " callbacks of the fit, or call lr_range_test with a Trainer on one device."
+        )
     require_bool("verbose", verbose)
     test = test or LRRangeTest()
     options = {**test.arguments(), "apply": False}

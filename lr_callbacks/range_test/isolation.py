@@ -85,11 +85,13 @@ def isolated(
             f"The range test cannot restore parameters that do not exist before the first forward pass: {lazy[0]}"
             " (a lazy module). Run one batch through the module before the fit."
         )
+    _reshard(module)
     with held_signals() as signal_came:
         snapshots = _take(trainer, module, _place_of_copies(trainer, module, offload), known)
         restore_random_state = remember_random_state()
 
         def go_back() -> list[str]:
+            _reshard(module)
             failed = [what for snapshot in snapshots for what in snapshot.restore()]
             restore_random_state()
             return failed
@@ -181,6 +183,13 @@ def _take(
     )
     own.keep_attributes(trainer)
     return [mine, datas, own]
+
+
+def _reshard(module: LightningModule) -> None:
+    """Free the gathered weights of FSDP2, which evaluating without gradients keeps: only shards can be written back."""
+    for part in module.modules():
+        if any(cls.__name__ == "FSDPModule" for cls in type(part).__mro__):
+            part.reshard()  # type: ignore[operator]
 
 
 def _numbered(name: str, things: list[Any]) -> Mapping[str, object]:

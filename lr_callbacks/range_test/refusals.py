@@ -15,6 +15,7 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
 from lr_callbacks.core.lightning_names import (
     DDPStrategy,
+    ModelParallelStrategy,
     MisconfigurationException,
     SingleDeviceStrategy,
     Trainer,
@@ -38,10 +39,11 @@ def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimi
         MisconfigurationException: Naming the reason and the way out.
     """
     strategy = type(trainer.strategy).__name__
-    if not is_a(trainer.strategy, SingleDeviceStrategy, DDPStrategy):
+    if not is_a(trainer.strategy, SingleDeviceStrategy, DDPStrategy, ModelParallelStrategy):
         raise MisconfigurationException(
-            f"LRRangeTest can restore weights on one device and under DDP, not under {strategy}, which shards them. Run"
-            " lr_range_test with a Trainer on one device and set the LR that it finds."
+            f"LRRangeTest restores weights on one device, under DDP and under FSDP2 (ModelParallelStrategy), not under"
+            f" {strategy}: it may keep them in buffers of its own, which it frees and fills around each step. Run"
+            " lr_range_test with a Trainer on one device and set the LR that it suggests."
         )
     if private.takes_an_iterator(trainer):
         raise MisconfigurationException(
