@@ -15,8 +15,8 @@ from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.group_checks import require_lrs
 from lr_callbacks.core.lightning_names import (
     DDPStrategy,
-    ModelParallelStrategy,
     MisconfigurationException,
+    ModelParallelStrategy,
     SingleDeviceStrategy,
     Trainer,
     is_a,
