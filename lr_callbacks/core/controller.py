@@ -148,6 +148,11 @@ class Controller:
         ]
 
     # ------------------------------------------------------------------ the clock
+    def stop_clock(self) -> None:
+        """Count no steps from here on."""
+        while self._hooks:
+            self._hooks.pop()()
+
     def _after_step(self, optimizer: Optimizer) -> None:
         """One more real step: the values of the next one are written before anybody looks."""
         groups = optimizer.param_groups
@@ -292,9 +297,8 @@ class Controller:
     # ------------------------------------------------------------------ the end
     def end(self) -> None:
         """Stop the clock and restore all but the LR; LRs and count stay, for a checkpoint that is written now."""
-        if not self._hooks:
+        if not self.is_running:
             return
-        while self._hooks:
-            self._hooks.pop()()
+        self.stop_clock()
         self._carry(self.optimizer.param_groups)
         give_back(self.optimizer)

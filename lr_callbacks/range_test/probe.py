@@ -1,4 +1,4 @@
-"""What is judged after each step of a range test: one number that says how good the weights are now."""
+"""What is judged after each step of a range test: one number, the quality of the present weights."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class LossReader:
         seen = ", ".join(sorted(self.logged)) or "nothing"
         what = f"logged no {self._monitor!r}" if self._monitor else "returned no loss"
         return NoLossError(
-            f"LRRangeTest: {hook} {what}, so there is nothing to judge; return the loss from it, or name a logged value"
-            f" by monitor= (it logged: {seen})"
+            f"LRRangeTest: {hook} {what}, so there is nothing to judge. Return the loss, or set monitor= to a logged"
+            f" value (logged: {seen})."
         )
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+import types
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MappingProxyType, MethodType, ModuleType
-from types import MethodWrapperType as MethodWrapper
 from typing import Any
 
 import torch
@@ -26,7 +25,7 @@ from lr_callbacks.range_test.state_kinds import are_same, can_be_copied, is_from
 from lr_callbacks.range_test.tensor_copies import NotKeptError, keep_array, keep_tensor
 
 _ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, torch.Size})
-_CODE = (ModuleType, CodeType, FrameType)
+_CODE = (types.ModuleType, types.CodeType, types.FrameType)
 _NOT_ENTERED = (Callback, Trainer, Strategy, Logger, Profiler, Dataset, DataLoader, weakref.finalize)
 _FRAMEWORKS = (
     *("torch", "lightning", "lightning_utilities", "lightning_fabric", "pytorch_lightning", "torchmetrics"),
@@ -109,10 +108,10 @@ class StateSnapshot:
             self._keep_class(thing, path)
             return
         self.seen[id(thing)] = thing
-        if isinstance(thing, MethodType):
+        if isinstance(thing, types.MethodType):
             self._todo += [(thing.__self__, path), (thing.__func__, path)]
             return
-        if isinstance(thing, BuiltinFunctionType | MethodWrapper):  # a method of a list or an iterator
+        if isinstance(thing, types.BuiltinFunctionType | types.MethodWrapperType):  # a method of a list or an iterator
             self._todo.append((thing.__self__, path))
             return
         if is_from(type(thing), ("multiprocessing.sharedctypes",)):
@@ -141,11 +140,11 @@ class StateSnapshot:
             self._follow(thing, enumerate(thing), path, "[{}]")
         elif isinstance(thing, set):
             self._keep_set(thing, path)
-        elif isinstance(thing, FunctionType):
+        elif isinstance(thing, types.FunctionType):
             self._keep_function(thing, path)
         elif isinstance(thing, functools.partial):
             self._todo += [(thing.func, path), (thing.args, path), (thing.keywords, path)]
-        elif isinstance(thing, MappingProxyType):
+        elif isinstance(thing, types.MappingProxyType):
             self._follow((), thing.items(), path, "[{!r}]")
         elif isinstance(thing, weakref.ref):
             self._todo.append((thing(), path))
@@ -241,7 +240,7 @@ class StateSnapshot:
 
         self._undo.append((path, write))
 
-    def _keep_function(self, function: FunctionType, path: Path) -> None:
+    def _keep_function(self, function: types.FunctionType, path: Path) -> None:
         """What a function remembers from call to call: its closure, and default values that can be changed."""
         if not is_from(function, _FRAMEWORKS):
             names = function.__code__.co_freevars
@@ -258,7 +257,7 @@ class StateSnapshot:
             self.seen[id(base)] = base
             for name, value in vars(base).items():
                 shown = f" (class attribute {name})"
-                if isinstance(value, FunctionType | functools._lru_cache_wrapper):
+                if isinstance(value, types.FunctionType | functools._lru_cache_wrapper):
                     self._todo.append((value, (path, shown)))
                 elif not name.startswith("__") and not name.startswith("_abc_") and not hasattr(value, "__get__"):
                     self._keep_attribute(base, name, path, shown)

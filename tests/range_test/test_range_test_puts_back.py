@@ -450,9 +450,7 @@ def test_one_tensor_that_cannot_be_put_back_is_named_and_all_else_is_as_before(m
     before = {name: value.clone() for name, value in module.state_dict().items()}
     run = trainer(LRRangeTest(1e-3, 1e3, 20, apply=False), max_epochs=1)
     seed_all()
-    with pytest.raises(
-        RuntimeError, match=rf"could not be put back: module.*more.*{stage}.*cannot be written"
-    ) as raised:
+    with pytest.raises(RuntimeError, match=rf"could not restore: module.*more.*{stage}.*cannot be written") as raised:
         run.fit(module, loader(12, 8))
     assert (raised.value.__cause__ is not None) == (ends == "in an error")
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
