@@ -12,14 +12,14 @@ from lr_callbacks.core.controller import Controller
 @contextmanager
 def paused(controllers: Sequence[Controller]) -> Iterator[None]:
     """Inside, steps of the optimizers are not counted, and no values are written."""
-    running = [controller for controller in controllers if controller.is_running]
+    running = [controller for controller in controllers if controller.hooks.are_on]
     for controller in running:
-        controller.stop_clock()
+        controller.hooks.remove()
     try:
         yield
     finally:
         for controller in running:
-            controller.start_clock()
+            controller.hooks.put()
 
 
 def rebase(controller: Controller, lrs: Mapping[int, float]) -> None:

@@ -27,7 +27,7 @@ def ratios_of(
         >>> ratios_of(optimizer, [0, 1])
         {0: 0.5, 1: 1.0}
     """
-    running = controller is not None and controller.is_running
+    running = controller is not None and controller.hooks.are_on
     lrs = {}
     for number in range(len(optimizer.param_groups)) if groups is None else groups:
         group = optimizer.param_groups[number]
@@ -56,7 +56,7 @@ def set_largest_lr(
         [0.5, 1.0]
     """
     lrs = {number: lr * ratio for number, ratio in ratios.items()}
-    if controller is not None and controller.is_running:
+    if controller is not None and controller.hooks.are_on:
         rebase(controller, lrs)
         return
     for number, mine in lrs.items():
