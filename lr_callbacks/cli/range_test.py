@@ -1,4 +1,4 @@
-"""`lr-callbacks range-test`: find the maximum LR of a configuration, show why, and train nothing."""
+"""`lr-callbacks range-test`: suggest a peak LR for a configuration, show why, and train nothing."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from lr_callbacks.range_test.result import RangeTestResult
 
 MEANINGS = {
-    "blend": "mean of descent (4 parts), edge and minimum (1 each)",
-    "descent": "most of the first descent is made; less the narrower it is",
-    "edge": "a tenth of the gain is lost again, divided by 5.6",
-    "steepest": "the loss falls fastest",
-    "minimum": "the loss is lowest, divided by 10",
-    "valley": "middle of the longest descent (fastai): a good constant LR",
-    "slide": "a window from the right finds no bend any more (fastai)",
-    "smith": "the loss turns up",
+    "blend": "weighted geometric mean of descent (4), edge (1), minimum (1)",
+    "descent": "where most of the first descent is made; lower for a narrow descent",
+    "edge": "where the loss has risen again by 10 % of its total drop, / 5.6",
+    "steepest": "where the loss falls fastest per decade",
+    "minimum": "where the loss is lowest, / 10",
+    "valley": "middle of the longest descent (fastai); a good constant LR",
+    "slide": "where a window sliding down from the end finds no bend (fastai)",
+    "smith": "where the loss turns up",
 }
-"""Rule -> where on the curve it reads its LR, for the table."""
-SURE = {
-    "guess": "a guess, from the sweep alone (--trials 5 would measure it)",
-    "low": "not very: the trials disagree, or the best is the outermost",
-    "fair": "fairly: the trials' two losses, or they and the sweep, disagree",
-    "high": "quite: the trials' losses and the sweep agree",
+"""Rule -> how it is read off the curve, for the table."""
+CONFIDENCE = {
+    "guess": "guess, from the sweep alone (--trials 5 measures it)",
+    "low": "low: the trials disagree, or the best one is the outermost",
+    "fair": "fair: training loss, validation loss and sweep do not all agree",
+    "high": "high: training loss, validation loss and sweep agree",
 }
-"""Confidence of a result, in words."""
+"""Confidence of a result, explained."""
 
 
 def range_test(
@@ -46,33 +46,35 @@ def range_test(
     rule: Literal["blend", "descent", "edge", "steepest", "minimum", "valley", "slide", "smith"] | None = None,
     judge: Literal["probe", "training", "validation"] | None = None,
     optimizer: int | None = None,
+    groups: list[int | str] | int | str | None = None,
     widen: bool | None = None,
     trials: int | None = None,
     trial_steps: int | str | None = None,
     trial_limit: str | None = None,
     rules: bool = False,
 ) -> None:
-    """Find the largest learning rate that trains, and show why, without training.
+    """Suggest a peak learning rate, and show why, without training.
 
-    A flag that is left out is as in the LRRangeTest among the Trainer's callbacks; without one, it has its default.
+    Flags override the LRRangeTest among the Trainer's callbacks, if there is one, and else its defaults.
 
     Args:
         cli: The command line that runs.
-        model: The module to test; its weights are afterwards as before.
+        model: The module to test; its weights are restored.
         datamodule: Its data.
-        min_lr: Begin the sweep at this LR (default 1e-7).
-        max_lr: End the sweep at this LR (default 10).
-        num_steps: Take this many optimizer steps (default 100).
-        rule: Read the LR off the curve by this rule (default blend).
-        judge: Judge by the loss of fixed training batches (probe, the default), of each training batch (training), or
-            of the validation batches (validation).
-        optimizer: Sweep the optimizer with this index, counted from 0; needed where there are several.
-        widen: Whether the range may be widened once where it turns out too narrow (default true).
-        trials: After the sweep, train for a short while with up to so many LRs around its answer (default 0: none; 5 is
-            usual). It costs what it says beforehand, and the answer is better, with an interval that is measured.
-        trial_steps: Make each trial so long, in steps, epochs or % of the fit (default 10%; at least 50 steps).
-        trial_limit: Begin and continue no trial after this time, such as "10 min".
-        rules: Show what every rule reads off the sweep.
+        min_lr: First LR of the sweep (default 1e-7).
+        max_lr: Last LR of the sweep (default 10).
+        num_steps: Optimizer steps of the sweep (default 100).
+        rule: How the LR is read off the curve (default blend).
+        judge: Loss to judge by: of fixed training batches (probe, the default), of each training batch (training), or
+            of validation batches (validation).
+        optimizer: Index of the optimizer to sweep, counted from 0; required if there are several.
+        groups: Parameter groups to sweep (index, name, pattern or a list); the others keep their LR.
+        widen: Whether the range may be extended once if it turns out too narrow (default true).
+        trials: Maximum number of short trainings after the sweep, at LRs around its suggestion (default 0; 5 is usual).
+            They cost what is logged beforehand, and give a better suggestion and a measured interval.
+        trial_steps: Length of a trial, in steps, epochs or % of the fit (default 10%; at least 50 steps).
+        trial_limit: Time limit for all trials, such as "10 min".
+        rules: Show the LR of every rule.
     """
     from lr_callbacks.core.lightning_names import SaveConfigCallback, is_a
     from lr_callbacks.extras import require_extra
@@ -83,7 +85,8 @@ def range_test(
     trainer = cli.trainer
     asked: dict[str, Any] = {"min_lr": min_lr, "max_lr": max_lr, "num_steps": num_steps, "rule": rule, "judge": judge}
     asked |= {"widen": widen, "trials": trials, "trial_steps": trial_steps, "trial_limit": trial_limit}
-    test = asked_for(trainer.callbacks, optimizer, {name: value for name, value in asked.items() if value is not None})
+    changes = {name: value for name, value in asked.items() if value is not None}
+    test = asked_for(trainer.callbacks, optimizer, changes, groups)
     result = lr_range_test(trainer, model, datamodule, test=test, verbose=False)
     folder = Path(trainer.log_dir)  # every rank asks: it is broadcast
     for callback in trainer.callbacks:
@@ -102,13 +105,16 @@ def range_test(
     sys.stdout.write("\n".join(["", *lines, ""]))
 
 
-def asked_for(callbacks: Sequence[Any], optimizer: int | None, changes: dict[str, Any]) -> LRRangeTest:
+def asked_for(
+    callbacks: Sequence[Any], optimizer: int | None, changes: dict[str, Any], groups: Any = None
+) -> LRRangeTest:
     """The test that a configuration names, or a default one, with what the flags change.
 
     Args:
         callbacks: The Trainer's.
         optimizer: Index of the optimizer to sweep, None for the one that the configured test sweeps.
         changes: Arguments of the test that are given as flags.
+        groups: Groups to sweep, None for those that the configured test sweeps.
 
     Raises:
         ValueError: If several tests are configured and it is not said which.
@@ -122,44 +128,45 @@ def asked_for(callbacks: Sequence[Any], optimizer: int | None, changes: dict[str
 
     tests = [callback for callback in callbacks if isinstance(callback, LRRangeTest)]
     if len(tests) > 1:
-        tests = [test for test in tests if test.optimizer == optimizer]
+        tests = [test for test in tests if test.optimizer == optimizer and test.groups == groups]
         if len(tests) != 1:
             raise ValueError(
-                "Several LRRangeTest are configured and one is run at a time: say which by --optimizer=0 (counted from"
-                " 0), the optimizer= of one of them"
+                "Several LRRangeTest are configured, and this command runs one: select it by its --optimizer (counted"
+                " from 0) and its --groups."
             )
     given = tests[0].arguments() if tests else {}
-    return LRRangeTest(**{**given, **({} if optimizer is None else {"optimizer": optimizer}), **changes})
+    which = {"optimizer": optimizer, "groups": groups}
+    return LRRangeTest(**{**given, **{name: value for name, value in which.items() if value is not None}, **changes})
 
 
 # ---------------------------------------------------------------------- what is shown
 def report(result: RangeTestResult, *, rules: bool = False) -> list[str]:
-    """Verdict, interval, trials and, if asked for, what every rule says, as wide as the terminal.
+    """Verdict, interval, trials and, if asked for, the LR of every rule, as wide as the terminal.
 
     Example:
         >>> from lr_callbacks import RangeTestResult
         >>> found = {"descent": 0.3, "smith": None}
-        >>> result = RangeTestResult([0.1, 1.0], [2.0, 1.0], [2.0, 1.0], 0.3, found, "Maximum LR 3.0e-01.", "descent")
+        >>> result = RangeTestResult([0.1, 1.0], [2.0, 1.0], [2.0, 1.0], 0.3, found, "Suggested peak LR.", "descent")
         >>> for line in report(result, rules=True):
         ...     print(line)
-        Maximum LR 3.0e-01.
+        Suggested peak LR.
         <BLANKLINE>
-           Rule      LR        The LR at which
-         * descent   3.00e-01  most of the first descent is made; less the narrower it is
-           smith     none      the loss turns up
+           Rule      LR        How it is read off the curve
+         * descent   3.00e-01  where most of the first descent is made; lower for a narrow descent
+           smith     none      where the loss turns up
     """
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    lines = [line for text in (result.verdict, *result.notes) for line in textwrap.wrap(text, width)]
+    lines = [line for text in str(result).splitlines() for line in textwrap.wrap(text, width)]
     if result.interval is not None and result.suggestion is not None:
         low, high = result.interval
-        lines += ["", f"   Peak LR         {result.suggestion:.2e}", f"   Good range      {low:.1e} to {high:.1e}"]
-        lines += [f"   Constant LR     {result.constant_lr:.1e}", f"   How sure        {SURE[result.confidence]}"]
+        lines += ["", f"   Peak LR         {result.suggestion:.1e}", f"   Interval        {low:.1e} to {high:.1e}"]
+        lines += [f"   Constant LR     {result.constant_lr:.1e}", f"   Confidence      {CONFIDENCE[result.confidence]}"]
     if result.trials:
         lines += ["", "   Trial LR   Training loss   Validation loss"]
         for trial in sorted(result.trials, key=lambda trial: trial.lr):
             lines.append(f"   {trial.lr:.2e}   {_loss(trial.loss):<13}   {_loss(trial.validation_loss)}")
     if rules:
-        lines += ["", "   Rule      LR        The LR at which"]
+        lines += ["", "   Rule      LR        How it is read off the curve"]
         for rule, lr in result.suggestions.items():
             mark = "*" if rule == result.rule and result.suggestion is not None else " "
             value = "none" if lr is None else f"{lr:.2e}"
@@ -178,14 +185,14 @@ def bounds(lr: float | None) -> str:
 
     Example:
         >>> bounds(1.0)
-        '; base LR 2.50e-01, one-cycle starts at 4.00e-02 to 1.00e-01'
+        '; base_lr 2.5e-01, one-cycle start 4.0e-02 to 1.0e-01'
     """
     from lr_callbacks.range_test.rules import smith_bounds
 
     if lr is None:
         return ""
     base, low, high = smith_bounds(lr).values()
-    return f"; base LR {base:.2e}, one-cycle starts at {low:.2e} to {high:.2e}"
+    return f"; base_lr {base:.1e}, one-cycle start {low:.1e} to {high:.1e}"
 
 
 def where(files: Sequence[Path], board: str | None) -> list[str]:

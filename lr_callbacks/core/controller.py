@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch.optim import Optimizer
@@ -62,7 +62,7 @@ class Controller:
         self._foreign = ForeignLRs(self.optimizer, self.name)
         self._bases: list[float] = []
         self._tables: list[HyperTable] = []
-        self._hooks: list[Callable[[], None]] = []
+        self.hooks = hooks.HookSet(self.optimizer, self._after_step, self._carry, self._after_load)
         require_lrs(self.optimizer, self.name)
         check_numbers(self.optimizer)
         self.scales = read_configured(self.optimizer, self.name)
@@ -141,11 +141,7 @@ class Controller:
             old = lrs_then if restored is not before else None
             tell_of_another_plan(self.name, self.step, plan_then, self.plan, old, lrs)
         saved_state.forget_carried(self.optimizer)
-        self._hooks = [
-            hooks.on_step(self.optimizer, self._after_step),
-            hooks.on_save(self.optimizer, self._carry),
-            hooks.on_load(self.optimizer, self._after_load),
-        ]
+        self.hooks.put()
 
     # ------------------------------------------------------------------ the clock
     def _after_step(self, optimizer: Optimizer) -> None:
@@ -292,9 +288,8 @@ class Controller:
     # ------------------------------------------------------------------ the end
     def end(self) -> None:
         """Stop the clock and restore all but the LR; LRs and count stay, for a checkpoint that is written now."""
-        if not self._hooks:
+        if not self.hooks.are_on:
             return
-        while self._hooks:
-            self._hooks.pop()()
+        self.hooks.remove()
         self._carry(self.optimizer.param_groups)
         give_back(self.optimizer)

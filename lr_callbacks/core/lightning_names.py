@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from lightning.pytorch.profilers import PassThroughProfiler as PassThroughProfiler
     from lightning.pytorch.profilers import Profiler as Profiler
     from lightning.pytorch.strategies import DDPStrategy as DDPStrategy
+    from lightning.pytorch.strategies import ModelParallelStrategy as ModelParallelStrategy
     from lightning.pytorch.strategies import SingleDeviceStrategy as SingleDeviceStrategy
     from lightning.pytorch.strategies import Strategy as Strategy
     from lightning.pytorch.trainer.call import _call_strategy_hook as _call_strategy_hook
@@ -96,7 +97,7 @@ NAMES = {
     "lightning.pytorch.loggers": "CSVLogger Logger MLFlowLogger TensorBoardLogger WandbLogger",
     "lightning.pytorch.loggers.logger": "DummyLogger",
     "lightning.pytorch.profilers": "PassThroughProfiler Profiler",
-    "lightning.pytorch.strategies": "DDPStrategy SingleDeviceStrategy Strategy",
+    "lightning.pytorch.strategies": "DDPStrategy ModelParallelStrategy SingleDeviceStrategy Strategy",
     "lightning.pytorch.trainer.call": "_call_strategy_hook",
     "lightning.pytorch.trainer.connectors.data_connector": (
         "_parse_num_batches _process_dataloader _request_dataloader _resolve_overfit_batches"

@@ -107,3 +107,43 @@ def forget_scheduler(optimizer: Optimizer) -> None:
     """Take off the mark that a torch scheduler has left on the optimizer's ``step``."""
     if hasattr(vars(optimizer).get("step"), "_wrapped_by_lr_sched"):
         del optimizer.step
+
+
+class HookSet:
+    """The hooks of a controller on its optimizer; they can be taken off and put on again.
+
+    Args:
+        optimizer: The optimizer.
+        after_step: Called after each real step.
+        after_save: Called with the groups of each state that is made.
+        after_load: Called after a state has been loaded.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        after_step: Callable[[Optimizer], None],
+        after_save: Callable[[list[ParamGroup]], None],
+        after_load: Callable[[Optimizer], None],
+    ) -> None:
+        self._optimizer = optimizer
+        self._after_step, self._after_save, self._after_load = after_step, after_save, after_load
+        self._remove: list[Callable[[], None]] = []
+
+    @property
+    def are_on(self) -> bool:
+        """Whether the hooks are on the optimizer."""
+        return bool(self._remove)
+
+    def put(self) -> None:
+        """Put the hooks on the optimizer."""
+        self._remove = [
+            on_step(self._optimizer, self._after_step),
+            on_save(self._optimizer, self._after_save),
+            on_load(self._optimizer, self._after_load),
+        ]
+
+    def remove(self) -> None:
+        """Take them off; safe to call more than once."""
+        while self._remove:
+            self._remove.pop()()

@@ -13,15 +13,17 @@ from lr_callbacks.core.lightning_names import (
     LightningDataModule,
     LightningModule,
     MisconfigurationException,
+    ModelParallelStrategy,
     ProgressBar,
     Trainer,
     is_a,
 )
 from lr_callbacks.range_test.callback import LRRangeTest
-from lr_callbacks.range_test.isolation import LARGEST_IN_DATA, raise_if_any
+from lr_callbacks.range_test.isolation import raise_if_any
 from lr_callbacks.range_test.random_state import remember_random_state
 from lr_callbacks.range_test.result import RangeTestResult
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
+from lr_callbacks.range_test.tensor_copies import LARGEST_IN_DATA
 
 
 def lr_range_test(
@@ -35,11 +37,11 @@ def lr_range_test(
     ckpt_path: str | Path | None = None,
     verbose: bool = True,
 ) -> RangeTestResult:
-    """Run a range test and train nothing: trainer and module are afterwards as before.
+    """Run a range test without training: afterwards trainer and module are as before.
 
-    The trainer's strategy, precision, accumulation and limits hold; its callbacks (but for the progress bar) and its
-    loggers are left out. Trials go through the schedule of its callbacks. Between two fits, the module is tested with
-    the weights that it has; from a checkpoint, with the weights and the optimizer state (momentum) that were saved.
+    The trainer's strategy, precision, accumulation and limits apply; its callbacks (except the progress bar) and its
+    loggers do not. Trials run the schedule of its callbacks. Between two fits, the module is tested with its present
+    weights; from a checkpoint, with the weights and the optimizer state (momentum) that were saved.
 
     Args:
         trainer: A trainer that is not running.
@@ -47,16 +49,17 @@ def lr_range_test(
         datamodule: Its data, if the module does not bring them.
         train_dataloaders: Training data, instead of `datamodule`.
         val_dataloaders: Validation data, for ``LRRangeTest(judge="validation")`` and for trials.
-        test: The arguments of the test; None for the defaults. It is not changed.
+        test: The arguments of the test; None for the defaults. It is not modified.
         ckpt_path: A Lightning checkpoint to test from, of any step; None for the module as it is.
         verbose: Whether to log the verdict.
 
     Returns:
-        The curve, what each rule reads off it, and the verdict.
+        The curve, the LR of each rule, and the verdict.
 
     Raises:
         TypeError: If an argument has a wrong type.
-        MisconfigurationException: As `LRRangeTest` does, or if the trainer skips the test (``fast_dev_run``).
+        MisconfigurationException: As `LRRangeTest` does, if the trainer skips the test (``fast_dev_run``), or under
+            ``ModelParallelStrategy``.
 
     Example:
         >>> from lr_callbacks.demo import DigitsClassifier, DigitsDataModule
@@ -68,12 +71,20 @@ def lr_range_test(
     """
     for name, value, cls in (("trainer", trainer, Trainer), ("module", module, LightningModule)):
         if not is_a(value, cls):
-            raise TypeError(f"{name} must be a {cls.__name__} of lightning.pytorch or pytorch_lightning, got {value!r}")
+            raise TypeError(
+                f"lr_range_test(trainer, module, ...): {name} must be a {cls.__name__} of lightning.pytorch or"
+                f" pytorch_lightning, got {_short(value)}"
+            )
     if test is not None and not isinstance(test, LRRangeTest):
         raise TypeError(f"test must be an LRRangeTest with the arguments of the test, or None, got {test!r}")
+    if is_a(trainer.strategy, ModelParallelStrategy):
+        raise MisconfigurationException(
+            "lr_range_test cannot undo what ModelParallelStrategy does to a module. Add LRRangeTest(apply=False) to the"
+            " callbacks of the fit, or call lr_range_test with a Trainer on one device."
+        )
     require_bool("verbose", verbose)
     test = test or LRRangeTest()
-    options = {**test.arguments(), "apply": False}
+    options = {**test.arguments(), "apply": False, "milestones": None}
     finder = _OnlyTest(**options)
     finder.verbose = verbose
     finder.schedules = list(trainer.callbacks)  # type: ignore[attr-defined]
@@ -105,9 +116,15 @@ def lr_range_test(
     raise_if_any(failed)
     if finder.result is None:
         raise MisconfigurationException(
-            "lr_range_test: the trainer skipped the test; give it neither fast_dev_run nor a checkpoint to resume from"
+            "lr_range_test: the trainer skipped the test. Use a Trainer without fast_dev_run and without a checkpoint"
+            " to resume from."
         )
     return finder.result
+
+
+def _short(value: object) -> str:
+    """A value in a message: a module's own repr has a line for each of its parts."""
+    return f"a {type(value).__name__}" if isinstance(value, torch.nn.Module) else repr(value)
 
 
 class _OnlyTest(LRRangeTest):

@@ -13,11 +13,12 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core.lightning_names import CombinedLoader, MisconfigurationException, RunningStage, Trainer
-from lr_callbacks.range_test.state_snapshot import StateSnapshot
+from lr_callbacks.range_test.state_snapshot import MANY, StateSnapshot
+from lr_callbacks.range_test.tensor_copies import LARGEST_IN_DATA, NotKeptError
 
 WAY_OUT = (
-    "Give it a __deepcopy__ (or a __getstate__ without open files and generators) that starts afresh, or read it in"
-    " workers (num_workers=1), or run lr_range_test on other data and set the LR by hand."
+    "Give it a __deepcopy__ (or a __getstate__ without open files and generators) that starts from the beginning, read"
+    " it in workers (num_workers=1), or run lr_range_test on other data and set the LR by hand."
 )
 
 
@@ -43,7 +44,7 @@ class Stream:
 
     def __init__(self, trainer: Trainer, stage: RunningStage = RunningStage.TRAINING) -> None:
         original, processed = private.request_loader(trainer, stage)
-        self._data_state = StateSnapshot(dict(_in_process_data(original)), largest=0)
+        self._data_state = _state_of(dict(_in_process_data(original)))
         self.loader = _copy_combined(original)
         if not processed:
             private.process_loader(trainer, self.loader, stage)
@@ -108,7 +109,30 @@ def _in_process_data(loader: CombinedLoader) -> Iterator[tuple[str, object]]:
         if isinstance(one, DataLoader) and one.num_workers == 0:
             yield f"loader {number}.collate_fn", one.collate_fn
             if not isinstance(one.dataset, IterableDataset):
-                yield f"loader {number}.dataset", one.dataset
+                yield from _with_inner(f"loader {number}.dataset", one.dataset)
+
+
+def _with_inner(name: str, dataset: Any) -> Iterator[tuple[str, object]]:
+    """A data set, and those that it is made of (``Subset``, ``ConcatDataset``)."""
+    yield name, dataset
+    for attribute, value in vars(dataset).items() if hasattr(dataset, "__dict__") else ():
+        inner = value if isinstance(value, list | tuple) and len(value) <= MANY else [value]
+        for number, each in enumerate(inner):
+            if isinstance(each, Dataset):
+                shown = f"{name}.{attribute}" if each is value else f"{name}.{attribute}[{number}]"
+                yield from _with_inner(shown, each)
+
+
+def _state_of(data: dict[str, object]) -> StateSnapshot:
+    try:
+        snapshot = StateSnapshot(data, largest=LARGEST_IN_DATA, refuses=True)
+    except NotKeptError as error:
+        raise MisconfigurationException(
+            f"LRRangeTest cannot restore {error}, so the fit would find it used up. Create it in __getitem__, read the"
+            " data in workers (num_workers=1), or run lr_range_test on other data and set the LR by hand."
+        ) from error
+    snapshot.stand_in()
+    return snapshot
 
 
 def _copy_combined(loader: CombinedLoader) -> CombinedLoader:
@@ -158,6 +182,6 @@ def _deepcopy(thing: Any, memo: dict[int, Any]) -> Any:
 
 def _refusal(thing: object, error: Exception) -> MisconfigurationException:
     return MisconfigurationException(
-        f"The range test would use up {type(thing).__name__}, which the fit needs, and it cannot be copied"
-        f" ({type(error).__name__}: {error}). {WAY_OUT}"
+        f"LRRangeTest needs its own copy of {type(thing).__name__}, but it cannot be copied ({type(error).__name__}:"
+        f" {error}). {WAY_OUT}"
     )

@@ -1,4 +1,4 @@
-"""What a range test disturbs, muted while it runs and put back after it, whatever happens."""
+"""What a range test disturbs: muted while it runs, and restored afterwards, whatever happens."""
 
 from __future__ import annotations
 
@@ -26,13 +26,11 @@ from lr_callbacks.core.lightning_names import (
 from lr_callbacks.range_test.random_state import remember_random_state
 from lr_callbacks.range_test.signals import SignalCameError, held_signals, no_interrupt
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
-from lr_callbacks.range_test.tensor_copies import NotKeptError
+from lr_callbacks.range_test.tensor_copies import LARGEST_IN_DATA, NotKeptError
 
 Log = Callable[[str, Any], None]
 LARGE = 2**30
-"""Bytes from which on it is said that weights and optimizer state are copied."""
-LARGEST_IN_DATA = 1000
-"""Elements of the largest tensor of a data module that is taken for state; larger ones are data."""
+"""Bytes above which a message says that weights and optimizer state are copied."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Inside:
     """What can be done inside.
 
     Args:
-        begin_again: Goes back to the beginning, for a second try.
-        check: Raises `SignalCameError` if a signal has come, on all ranks if it came on one; all must call it.
+        begin_again: Restores everything, for another try.
+        check: Raises `SignalCameError` on all ranks if a signal has come on one. Collective: every rank must call it.
     """
 
     begin_again: Callable[[], None]
@@ -60,38 +58,42 @@ def isolated(
     offload: bool | None = None,
     known: StateSnapshot | None = None,
 ) -> Iterator[Inside]:
-    """Inside, train as you like; outside, nothing has happened.
+    """Undo at the end whatever happens inside.
 
     Inside there are no callbacks, the loggers and the profiler swallow everything, and ``self.log`` goes to `log`.
     Afterwards these are as they were: weights, buffers, gradients, optimizers, native schedulers, the gradient scaler,
     the attributes of the module, of its submodules (states of metrics among them) and of the data module, the progress
-    of the loops, and the random states. Each is put back by itself: what cannot be does not keep the others from it.
+    of the loops, and the random states. Each is restored separately, so one that fails does not affect the others.
     Signals that make Lightning write a checkpoint are held back until then.
 
+    Not restored: module-level globals, and what is written outside of the process (files, databases).
+
     Args:
-        trainer: A trainer in ``on_fit_start``.
+        trainer: A trainer in ``on_fit_start`` or at the start of an epoch.
         module: Its module.
-        log: Takes name and value of what the module logs.
-        offload: Whether the copy of weights and optimizer state is kept in the CPU's memory, not on their device; None
-            for where the device has less than twice its size left.
+        log: Called with the name and the value of what the module logs.
+        offload: Whether the copy of weights and optimizer state is kept in CPU memory instead of on their device; None
+            for yes if the device has less than twice its size left.
         known: A snapshot whose copies of weights are shared.
 
     Raises:
-        MisconfigurationException: Before anything is touched, if the module has parameters that are not there yet (lazy
-            modules), or if something would be used up that cannot be given back.
-        RuntimeError: Afterwards, naming what could not be given back.
+        MisconfigurationException: Before anything is changed, if the module has lazy parameters, or holds something
+            that would be used up and cannot be restored.
+        RuntimeError: Afterwards, naming what could not be restored.
     """
     lazy = [name for name, parameter in module.named_parameters() if is_lazy(parameter)]
     if lazy:
         raise MisconfigurationException(
-            f"The range test cannot restore parameters that do not exist before the first forward pass: {lazy[0]}"
-            " (a lazy module). Run one batch through the module before the fit."
+            f"LRRangeTest cannot restore {lazy[0]}, which does not exist before the first forward pass (a lazy module)."
+            " Run one batch through the module before the fit."
         )
+    _reshard(module)
     with held_signals() as signal_came:
         snapshots = _take(trainer, module, _place_of_copies(trainer, module, offload), known)
         restore_random_state = remember_random_state()
 
         def go_back() -> list[str]:
+            _reshard(module)
             failed = [what for snapshot in snapshots for what in snapshot.restore()]
             restore_random_state()
             return failed
@@ -124,15 +126,15 @@ def isolated(
 
 
 def not_restored(failed: list[str]) -> RuntimeError:
-    """The error that names what could not be given back."""
+    """The error that names what could not be restored."""
     return RuntimeError(
-        f"After the range test these could not be put back: {'; '.join(failed)}. Everything else is as before; load the"
-        " weights again before you train, or make these objects in on_train_start, so that the test has its own."
+        f"LRRangeTest could not restore: {'; '.join(failed)}. Everything else is as before. Load the weights again"
+        " before you train, or create these objects in on_train_start, so that the test has its own."
     )
 
 
 def raise_if_any(failed: list[str]) -> None:
-    """Raise if anything could not be given back."""
+    """Raise if anything could not be restored."""
     if failed:
         raise not_restored(failed)
 
@@ -140,7 +142,7 @@ def raise_if_any(failed: list[str]) -> None:
 def _take(
     trainer: Trainer, module: LightningModule, device: torch.device | None, known: StateSnapshot | None
 ) -> list[StateSnapshot]:
-    """Snapshots of what is the module's, of the data module, and of the trainer's own."""
+    """Snapshots of the module with its optimizers, of the data module, and of the trainer."""
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     given = private.given_loaders(trainer)  # copies of them are used, and they may hold all the data
@@ -168,9 +170,9 @@ def _take(
         )
     except NotKeptError as error:
         raise MisconfigurationException(
-            f"The range test would use up {error}, which the fit needs, and cannot put it back. Make it in"
-            " on_train_start or in the step, hold what it is made from instead, or run lr_range_test on a module"
-            " without it and set the LR by hand."
+            f"LRRangeTest cannot restore {error}, so the fit would find it used up. Create it in on_train_start or"
+            " inside the step, store what it is made from instead, or run lr_range_test on a module without it and set"
+            " the LR by hand."
         ) from error
     own = StateSnapshot(
         {
@@ -185,12 +187,19 @@ def _take(
     return [mine, datas, own]
 
 
+def _reshard(module: LightningModule) -> None:
+    """Free the gathered weights of FSDP2, which evaluating without gradients keeps: only shards can be written back."""
+    for part in module.modules():
+        if any(cls.__name__ == "FSDPModule" for cls in type(part).__mro__):
+            part.reshard()  # type: ignore[operator]
+
+
 def _numbered(name: str, things: list[Any]) -> Mapping[str, object]:
     return {f"{name} {number}": thing for number, thing in enumerate(things)}
 
 
 def _place_of_copies(trainer: Trainer, module: LightningModule, offload: bool | None) -> torch.device | None:
-    """Where the copies of weights and optimizer state go, said where they are large."""
+    """Where the copies of weights and optimizer state are kept; a message if they are large."""
     state = [
         value for optimizer in trainer.optimizers for entry in optimizer.state.values() for value in entry.values()
     ]
@@ -202,8 +211,8 @@ def _place_of_copies(trainer: Trainer, module: LightningModule, offload: bool | 
     if size >= LARGE:
         where = "the CPU" if offload else str(module.device)
         rank_zero_info(
-            f"LRRangeTest: copies {size / 2**30:.1f} GiB of weights and optimizer state in the memory of {where},"
-            " to put them back after the test."
+            f"LRRangeTest: copying {size / 2**30:.1f} GiB of weights and optimizer state to {where}, to restore them"
+            " after the test."
         )
     return torch.device("cpu") if offload else None
 

@@ -33,8 +33,8 @@ def draw(
 ) -> Figure:
     """Loss against LR, the training loss behind it, a line at the suggestion, a mark on the curve for each other rule.
 
-    The interval is shaded. Where there are trials, their final losses stand over the same axis, and the other rules are
-    left out. The arguments are the fields of a `RangeTestResult`.
+    The interval is shaded. With trials, their final losses are drawn over the same axis, and the other rules are left
+    out. The arguments are the fields of a `RangeTestResult`.
 
     Raises:
         ModuleNotFoundError: If matplotlib is missing; the message names the extra.
@@ -54,7 +54,7 @@ def draw(
         label = f"{rule}: {suggestion:.2e}"
         axes.axvline(suggestion, color="C1", linewidth=2, zorder=1, label=label)
     if interval is not None and suggestion is not None:
-        axes.axvspan(*interval, color="C1", alpha=0.12, linewidth=0, label="trains about as well")
+        axes.axvspan(*interval, color="C1", alpha=0.12, linewidth=0, label="interval")
     if trials:
         _draw_trials(axes, trials)
     for number, (name, lr) in enumerate(({} if trials else suggestions).items()):
@@ -67,7 +67,7 @@ def draw(
         low, start = min([*finite, *ends]), finite[0]
         margin = (start - low) or (max(finite) - low)
         axes.set_ylim(low - 0.1 * margin, min(max(finite), start + HEADROOM * margin) + 0.1 * margin)
-    axes.set_title("no suggestion" if suggestion is None else f"maximum learning rate {suggestion:.2e}")
+    axes.set_title("no suggestion" if suggestion is None else f"suggested peak learning rate {suggestion:.1e}")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure

@@ -1,4 +1,4 @@
-"""What is judged after each step of a range test: one number that says how good the weights are now."""
+"""What is judged after each step of a range test: one number, the quality of the present weights."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lr_callbacks.core import lightning_internals as private
 from lr_callbacks.core.lightning_names import LightningModule, MisconfigurationException, RunningStage, Trainer
 from lr_callbacks.range_test.data import Stream
 from lr_callbacks.range_test.random_state import random_sources, remember_random_state
+from lr_callbacks.range_test.tensor_copies import keep_tensor
 
 BATCHES = 4
 """Batches of a probe that is evaluated often."""
@@ -64,8 +65,8 @@ class LossReader:
         seen = ", ".join(sorted(self.logged)) or "nothing"
         what = f"logged no {self._monitor!r}" if self._monitor else "returned no loss"
         return NoLossError(
-            f"LRRangeTest: {hook} {what}, so there is nothing to judge; return the loss from it, or name a logged value"
-            f" by monitor= (it logged: {seen})"
+            f"LRRangeTest: {hook} {what}, so there is nothing to judge. Return the loss, or set monitor= to a logged"
+            f" value (logged: {seen})."
         )
 
 
@@ -114,7 +115,7 @@ class Probe:
 
     def _losses(self) -> list[Tensor | None]:
         random_state = remember_random_state(self._sources)
-        buffers = [buffer.clone() for buffer in self._buffers]
+        buffers = [keep_tensor(buffer, None, None)[1] for buffer in self._buffers]
         self._random_state()
         if self._validates:
             self._trainer.validating = True
@@ -122,8 +123,8 @@ class Probe:
         try:
             with torch.no_grad():
                 losses = [self._loss(batch, index) for index, batch in self._batches]
-                for buffer, saved in zip(self._buffers, buffers, strict=True):
-                    buffer.copy_(saved)
+                for write in buffers:
+                    write()
         finally:
             if self._validates:
                 self._trainer.training = True

@@ -7,7 +7,7 @@ it is not evaluated after every step: rarely while the loss does not move, as of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import pstdev
 
@@ -40,6 +40,7 @@ class Recording:
         losses: What is judged, after each step; between two evaluations of a probe, on a line.
         training_losses: Loss of the batches of each step, before it; the mean over its micro-batches and the ranks.
         epochs: Epochs of the loader that were begun.
+        batches_seen: Batches trained on.
         batches_per_epoch: Batches of the first epoch, None if it was not finished.
         batches: Batches of an epoch as the loader says, None if it does not.
         failure: What the last step raised; its losses are NaN.
@@ -50,6 +51,7 @@ class Recording:
     losses: list[float] = field(default_factory=list)
     training_losses: list[float] = field(default_factory=list)
     epochs: int = 1
+    batches_seen: int = 0
     batches_per_epoch: int | None = None
     batches: int | None = None
     failure: Exception | None = None
@@ -63,6 +65,7 @@ class Ramp:
         trainer: A trainer inside `isolated`.
         module: Its module.
         optimizer: The optimizer whose LR is swept; others keep theirs.
+        ratios: LR of each group that is swept, as a ratio to the largest; others keep their LR.
         judge: What is judged.
         probe_samples: How many samples a probe has at most.
         reader: Reads the loss off a step.
@@ -76,6 +79,7 @@ class Ramp:
         module: LightningModule,
         optimizer: Optimizer,
         *,
+        ratios: Mapping[int, float],
         judge: Judged,
         probe_samples: int,
         reader: LossReader,
@@ -84,7 +88,7 @@ class Ramp:
     ) -> None:
         self._trainer, self._judge, self._probe_samples = trainer, judge, probe_samples
         self._reader, self._tell, self._check = reader, tell, check
-        self._steps = Steps(trainer, module, optimizer, reader, judged=judge == "training")
+        self._steps = Steps(trainer, module, optimizer, reader, ratios=ratios, judged=judge == "training")
         self._here = next(module.parameters()).device.type == "cpu" and trainer.world_size == 1
         self._judged: list[Tensor] = []  # not read yet
         self._training: list[Tensor] = []
@@ -137,7 +141,7 @@ class Ramp:
         if self._judge == "training":
             _shift(recording)
         recording.epochs, recording.batches_per_epoch = self._steps.epochs, self._steps.batches_per_epoch
-        recording.batches = self._steps.batches
+        recording.batches, recording.batches_seen = self._steps.batches, self._steps.batches_seen
         return recording
 
     # ------------------------------------------------------------------ judging

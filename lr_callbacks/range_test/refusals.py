@@ -1,4 +1,4 @@
-"""What a range test cannot do is said before it starts."""
+"""What a range test cannot do is rejected before it starts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lr_callbacks.core.group_checks import require_lrs
 from lr_callbacks.core.lightning_names import (
     DDPStrategy,
     MisconfigurationException,
+    ModelParallelStrategy,
     SingleDeviceStrategy,
     Trainer,
     is_a,
@@ -25,74 +26,86 @@ from lr_callbacks.core.optimizer_hooks import has_scheduler
 from lr_callbacks.core.replacement_lines import replacement_line
 
 
-def refuse_before_the_test(test: LRCallback, trainer: Trainer, optimizer: Optimizer, *, applies: bool) -> None:
-    """Refuse what would make the test wrong, or its finding without effect.
+def refuse_before_the_test(
+    test: LRCallback, trainer: Trainer, optimizer: Optimizer, groups: Sequence[int] | None
+) -> None:
+    """Reject what would make the test wrong, or the suggestion without effect.
 
     Args:
         test: The range test.
         trainer: Its trainer.
         optimizer: The optimizer to sweep.
-        applies: Whether the finding is to be set.
+        groups: Indices of the groups to sweep; None where they are not known yet.
 
     Raises:
         MisconfigurationException: Naming the reason and the way out.
     """
     strategy = type(trainer.strategy).__name__
-    if not is_a(trainer.strategy, SingleDeviceStrategy, DDPStrategy):
+    if not is_a(trainer.strategy, SingleDeviceStrategy, DDPStrategy, ModelParallelStrategy):
         raise MisconfigurationException(
-            f"LRRangeTest can restore weights on one device and under DDP, not under {strategy}, which shards them. Run"
-            " lr_range_test with a Trainer on one device and set the LR that it finds."
+            f"LRRangeTest restores weights on one device, under DDP and under FSDP2 (ModelParallelStrategy), not under"
+            f" {strategy}: it may keep them in buffers of its own, which it frees and fills around each step. Run"
+            " lr_range_test with a Trainer on one device and set the LR that it suggests."
         )
     if private.takes_an_iterator(trainer):
         raise MisconfigurationException(
-            "LRRangeTest cannot tell steps apart where training_step takes a dataloader_iter; give it a batch."
+            "LRRangeTest cannot tell steps apart if training_step takes a dataloader_iter. Let it take a batch."
         )
     require_lrs(optimizer, f"optimizer {trainer.optimizers.index(optimizer)} ({type(optimizer).__name__})")
-    if not any(pg.get_lr(group) > 0 for group in optimizer.param_groups):
+    swept = optimizer.param_groups if groups is None else [optimizer.param_groups[number] for number in groups]
+    if not any(pg.get_lr(group) > 0 for group in swept):
         raise MisconfigurationException(
-            f"LRRangeTest sweeps the LRs of {type(optimizer).__name__} in the ratio in which they are configured, and"
-            " all are 0; configure one above 0"
+            f"LRRangeTest keeps the ratio of the configured LRs of {type(optimizer).__name__}, and all are 0. Configure"
+            " one above 0."
         )
     for name in ("register_step_pre_hook", "register_step_post_hook"):
         if not hasattr(optimizer, name) or not hasattr(optimizer, "_optimizer_step_post_hooks"):
             raise MisconfigurationException(
                 f"LRRangeTest: {type(optimizer).__name__} has no step hooks (it does not call"
-                " torch.optim.Optimizer.__init__), so its steps cannot be told; derive it from torch.optim.Optimizer"
+                " torch.optim.Optimizer.__init__), so its steps cannot be counted. Derive it from"
+                " torch.optim.Optimizer."
             )
-    if applies:
-        _refuse_other_owners(test, trainer, optimizer)
+    if getattr(test, "apply", False):
+        _refuse_other_owners(test, trainer, optimizer, groups)
 
 
-def _refuse_other_owners(test: LRCallback, trainer: Trainer, optimizer: Optimizer) -> None:
+def _refuse_other_owners(
+    test: LRCallback, trainer: Trainer, optimizer: Optimizer, groups: Sequence[int] | None
+) -> None:
     configs = native_configs(trainer, optimizer)
     if configs or has_scheduler(optimizer):
         name = type(configs[0].scheduler).__name__ if configs else "a torch scheduler that was built on it"
         raise MisconfigurationException(
-            f"Two owners of the LR of {type(optimizer).__name__}: {name}, which has read the configured LR already,"
-            f" and LRRangeTest, which would set another. {_way_out(configs)}, or use LRRangeTest(apply=False)."
+            f"{name} has already read the configured LR of {type(optimizer).__name__}, so an LR set by LRRangeTest"
+            f" would have no effect. {_way_out(configs)}, or use LRRangeTest(apply=False)."
         )
     index = trainer.optimizers.index(optimizer)
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         same = isinstance(callback, LRCallback) and callback is not test and callback.optimizer in (None, index)
         max_lr = absolute_peak(callback) if same and callback.drives else None
-        if max_lr is not None:
-            way_out = f"Remove max_lr={max_lr}, so that the schedule peaks at the LR that is found"
+        if max_lr is not None and _concerns(callback, optimizer, groups):
+            way_out = f"Remove max_lr={max_lr}, so that the schedule peaks at the suggested LR"
             if isinstance(callback, TorchScheduler):
-                way_out = "Use this package's OneCycle or CyclicalLR without max_lr, which peak at the LR that is found"
+                way_out = "Use OneCycle or CyclicalLR of lr_callbacks without max_lr, which peak at the suggested LR"
             raise MisconfigurationException(
-                f"Two owners of the peak LR of {type(optimizer).__name__}: {callback!r} and LRRangeTest(apply=True)."
+                f"{callback!r} and LRRangeTest(apply=True) both set the peak LR of {type(optimizer).__name__}."
                 f" {way_out}, or use LRRangeTest(apply=False)."
             )
+
+
+def _concerns(callback: LRCallback, optimizer: Optimizer, groups: Sequence[int] | None) -> bool:
+    driven = pg.select(optimizer, callback.wanted_groups, who=repr(callback))
+    return groups is None or not set(groups).isdisjoint(driven)
 
 
 def _way_out(configs: Sequence[Any]) -> str:
     if not configs:
         return (
-            "Write TorchScheduler(...) with the scheduler's class and arguments among the Trainer's callbacks instead"
-            " of building it"
+            "Add TorchScheduler(...) with the scheduler's class and arguments to the Trainer's callbacks instead of"
+            " building it"
         )
     return (
-        "Add ReplaceSchedulers(), which takes it out of the run without an edit of the module, and"
+        "Add ReplaceSchedulers(), which takes it out of the run without editing the module, and"
         f" {replacement_line(configs[0])} to the Trainer's callbacks"
     )
 

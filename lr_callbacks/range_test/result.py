@@ -26,20 +26,21 @@ class RangeTestResult:
         lrs: LR of the largest parameter group at each step.
         losses: The loss that is judged, after each step, averaged over the ranks.
         training_losses: Loss of the training batches of each step, before the step; NaN where there was none.
-        suggestion: The maximum LR for the largest group (the others keep their ratio to it); None if there is none.
-        suggestions: LR of every rule, side by side.
-        verdict: The outcome in words: where the suggestion comes from, or why there is none and what to change.
+        suggestion: The suggested peak LR of the largest group (the others keep their ratio to it); None if there is
+            none.
+        suggestions: LR of every rule.
+        verdict: The outcome in words: suggestion and interval, or why there is none and what to change.
         rule: Name of the rule that decided.
         judge: What `losses` are: ``"probe"``, ``"training"`` or ``"validation"``.
-        notes: What else a reader should know, a sentence each.
-        interval: LRs that train about as well as the suggestion: what is below is too low, what is above is too high.
-            None where there is no suggestion.
-        confidence: How sure that is: ``"guess"`` where it comes from the sweep alone; with trials ``"low"``, ``"fair"``
-            or ``"high"``, as they, their two losses and the sweep agree.
-        trials: The short trainings that were made; empty without.
+        notes: More to know about the test, a sentence each.
+        interval: LRs that train about as well as the suggestion: lower ones are too low, higher ones too high. None
+            without a suggestion.
+        confidence: ``"guess"`` from the sweep alone; with trials ``"low"``, ``"fair"`` or ``"high"``, depending on how
+            well their training losses, their validation losses and the sweep agree.
+        trials: The short trainings that were made.
 
     Example:
-        >>> result = RangeTestResult([0.01, 0.1], [1.0, 0.5], [1.1, 0.9], 0.05, {"descent": 0.05}, "Maximum LR 5e-02")
+        >>> result = RangeTestResult([0.01, 0.1], [1.0, 0.5], [1.1, 0.9], 0.05, {"descent": 0.05}, "Suggested peak LR")
         >>> print(result.to_csv(), end="")
         lr,loss,training_loss
         0.01,1.0,1.1
@@ -63,7 +64,7 @@ class RangeTestResult:
 
     @property
     def constant_lr(self) -> float | None:
-        """The LR to take where it stays constant: half of the maximum; None where there is no suggestion."""
+        """The LR for training without a schedule: half of the suggested peak; None without a suggestion."""
         return None if self.suggestion is None else self.suggestion / 2
 
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -145,13 +146,13 @@ class RangeTestResult:
                 raise ValueError(f"state of a range test: trials must have an LR and losses, got {trial!r}")
         for name in ("verdict", "rule", "judge", "confidence"):
             if not isinstance(getattr(result, name), str):
-                raise ValueError(f"state of a range test: {name} must be a text, got {getattr(result, name)!r}")
+                raise ValueError(f"state of a range test: {name} must be a str, got {getattr(result, name)!r}")
         if not isinstance(result.notes, list) or not all(isinstance(note, str) for note in result.notes):
-            raise ValueError(f"state of a range test: notes must be a list of texts, got {result.notes!r}")
+            raise ValueError(f"state of a range test: notes must be a list of str, got {result.notes!r}")
         return result
 
     def __str__(self) -> str:
-        return " ".join([self.verdict, *self.notes])
+        return "\n".join([self.verdict, *(f"Note: {note}" for note in self.notes)])
 
 
 def _is_lr(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""How long trials are, compared with the run that they represent."""
+"""Length of the trials, compared with the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lr_callbacks.core.lightning_names import MisconfigurationException, Trainer
 FLOOR = 50
 """Steps below which a trial says nothing."""
 SHORT = 0.05
-"""Share of the run below which trials are worth little: short runs like LRs that long ones do not."""
+"""Share of the run below which trials tell little: the best LR of a short run is too high for a long one."""
 UNKNOWN_SHARE = 0.1
 
 
@@ -48,8 +48,8 @@ def trial_length(trial_steps: int | str, total: int | None, per_epoch: int | Non
     unit = {"percent": None if total is None else total / 100, "epochs": per_epoch, "steps": 1}[duration.unit]
     if unit is None:
         raise MisconfigurationException(
-            f"LRRangeTest: trial_steps={trial_steps!r} needs to know how long the fit is, and that is not known (data"
-            " without a length, or no max_steps and no max_epochs); give a number of steps, such as trial_steps=500"
+            f"LRRangeTest: trial_steps={trial_steps!r} needs the length of the fit, which is unknown (data without a"
+            " length, or neither max_steps nor max_epochs). Give a number of steps, e.g. trial_steps=500."
         )
     steps = max(FLOOR, math.ceil(duration.value * unit))
     if total is None:
@@ -59,12 +59,12 @@ def trial_length(trial_steps: int | str, total: int | None, per_epoch: int | Non
 
 
 def announce(trials: int, steps: int, total: int | None) -> None:
-    """Say what the trials will cost, and where they are too short to be trusted."""
+    """Log the cost of the trials, and warn if they are too short to be trusted."""
     share = "" if total is None else f", {trials * steps / total:.0%} of this fit ({total} steps)"
     rank_zero_info(f"LRRangeTest: up to {trials} trials of {steps} steps = {trials * steps}{share}.")
     if total is not None and steps < SHORT * total:
         rank_zero_warn(
-            f"LRRangeTest: a trial of {steps} steps is {steps / total:.1%} of this fit. Short runs like LRs that are"
-            f" too high for long ones; below {SHORT:.0%} trials were no better than the sweep alone. Raise trial_steps"
-            f" (trial_steps='10%' would be {math.ceil(total / 10)} steps)."
+            f"LRRangeTest: a trial of {steps} steps is {steps / total:.1%} of this fit. The best LR of a short run is"
+            f" too high for a long one, and below {SHORT:.0%} trials were no better than the sweep alone. Increase"
+            f" trial_steps ('10%' is {math.ceil(total / 10)} steps)."
         )

@@ -1,10 +1,10 @@
-"""One range test from beginning to end: sweep, judge, widen once, try, restore."""
+"""One range test from beginning to end: sweep, judge, extend the range once, run trials, restore."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from lr_callbacks.core.durations import Duration
 from lr_callbacks.core.lightning_names import LightningModule, Trainer
+from lr_callbacks.range_test.apply import ratios_of
 from lr_callbacks.range_test.failures import named
 from lr_callbacks.range_test.isolation import Isolation, isolated
 from lr_callbacks.range_test.probe import LossReader
@@ -24,9 +25,10 @@ from lr_callbacks.range_test.settle import Settled, Trial, next_lr, settle
 from lr_callbacks.range_test.state_snapshot import StateSnapshot
 from lr_callbacks.range_test.trials import TimeIsUpError, Trials, factors_of
 from lr_callbacks.range_test.verdict import Verdict, suggest, text_of_trials
+from lr_callbacks.range_test.words import counted
 
 WIDEN = 100.0
-"""How much further out the end of the range is moved that turned out too narrow."""
+"""Factor by which an end of the range is extended if the range turned out too narrow."""
 
 
 def run_range_test(
@@ -35,6 +37,7 @@ def run_range_test(
     module: LightningModule,
     optimizer: Optimizer,
     *,
+    ratios: Mapping[int, float] | None = None,
     schedules: Sequence[Any] = (),
     known: StateSnapshot | None = None,
 ) -> RangeTestResult:
@@ -42,13 +45,14 @@ def run_range_test(
 
     Args:
         settings: The arguments.
-        trainer: A trainer in ``on_fit_start``.
+        trainer: A trainer in ``on_fit_start`` or at the start of an epoch.
         module: Its module.
         optimizer: The optimizer to sweep.
+        ratios: Ratio of the LR of each group to be swept, by its number, to the largest of them; None for all groups.
         schedules: Callbacks; trials go through the schedule of those that anneal the LR.
         known: A snapshot whose copies of the weights are shared.
     """
-    return _RangeTest(settings, trainer, module, optimizer, schedules, known).run()
+    return _RangeTest(settings, trainer, module, optimizer, ratios, schedules, known).run()
 
 
 class _RangeTest:
@@ -60,10 +64,12 @@ class _RangeTest:
         trainer: Trainer,
         module: LightningModule,
         optimizer: Optimizer,
+        ratios: Mapping[int, float] | None,
         schedules: Sequence[Any],
         known: StateSnapshot | None,
     ) -> None:
         self.settings, self.trainer, self.module, self.optimizer = settings, trainer, module, optimizer
+        self.ratios = ratios_of(optimizer) if ratios is None else ratios
         self.schedules, self.known, self.bar = schedules, known, trainer.progress_bar_callback
         judge: Judged = settings.judge
         self.judge: Judged = "training" if judge == "probe" and not module.automatic_optimization else judge
@@ -78,8 +84,7 @@ class _RangeTest:
         recording, verdict = self.sweep(sweep_lrs(low, high, num_steps, mode))
         if self.settings.widen and verdict.suggestion is None and verdict.widen is not None:
             low, high, num_steps = widened(low, high, num_steps, mode, verdict.widen)
-            reason = f"{verdict.reason} in the range asked"
-            self.notes.append(f"The range was widened once, to {low:.1e} … {high:.1e}: {reason}.")
+            self.notes.append(f"The range was extended once, to {low:.1e} ... {high:.1e} ({verdict.reason} before).")
             recording, verdict = self.sweep(sweep_lrs(low, high, num_steps, mode))
         self.notes += notes_on(recording)
         result = RangeTestResult(
@@ -97,7 +102,7 @@ class _RangeTest:
         if self.settings.trials and verdict.suggestion is not None:
             result = self.try_out(result, verdict.suggestion, recording.batches)
         elif self.settings.trials:
-            self.notes.append("Without a suggestion of the sweep there is nothing to begin trials with.")
+            self.notes.append("No trials were made, because the sweep has no suggestion to start them from.")
         return RangeTestResult.from_dict(self.trainer.strategy.broadcast(result.to_dict()))
 
     def isolated(self) -> Isolation:
@@ -114,6 +119,7 @@ class _RangeTest:
                     self.trainer,
                     self.module,
                     self.optimizer,
+                    ratios=self.ratios,
                     judge=self.judge,
                     probe_samples=self.settings.probe_samples,
                     reader=self.reader,
@@ -140,8 +146,8 @@ class _RangeTest:
         made, untrained = self.make_trials(sweep_lr, factors)
         found = settle(sweep_lr, made, untrained, share) if made else None
         if found is None:
-            why = "learned anything" if made else "was over in the time given"
-            self.notes.append(f"None of the trials {why}: the LR is the sweep's.")
+            why = "No trial reduced the loss" if made else "No trial finished within trial_limit"
+            self.notes.append(f"{why}; the suggestion is that of the sweep.")
             return replace(result, trials=made)
         if not settings.widen:
             found = _within(found, settings.min_lr, settings.max_lr)
@@ -173,6 +179,7 @@ class _RangeTest:
                 self.trainer,
                 self.module,
                 self.optimizer,
+                ratios=self.ratios,
                 reader=self.reader,
                 probe_samples=self.settings.probe_samples,
                 factors=factors,
@@ -180,13 +187,13 @@ class _RangeTest:
             )
             while (lr := next_lr(sweep_lr, made, trials.untrained, most, within)) is not None:
                 best = min((trial for trial in made if not trial.diverged), key=lambda t: t.loss, default=None)
-                title = f"LR trial {len(made) + 1} of {most} (LR {lr:.1e}"
+                title = f"Trial {len(made) + 1} of up to {most} (LR {lr:.1e}"
                 title += ")" if best is None else f", best so far {best.lr:.1e})"
                 try:
                     with progress_bar(self.bar, len(factors), title) as tell:
                         made.append(trials.run(lr, tell))
                 except TimeIsUpError:
-                    self.notes.append(f"The time for trials ({limit}) was over after {len(made)} of them.")
+                    self.notes.append(f"trial_limit ({limit}) was reached after {counted(len(made), 'trial')}.")
                     break
                 inside.begin_again()
             if made and len(trials.errors) == len(made):
@@ -199,20 +206,24 @@ def notes_on(recording: Recording) -> list[str]:
     notes = []
     if recording.failure is not None:
         notes.append(
-            f"At LR {recording.lrs[-1]:.1e} a step raised {named(recording.failure)}. At the lowest LR the same steps"
-            " raise nothing, so the LR is too high there, and the sweep ended."
+            f"The sweep ended at LR {recording.lrs[-1]:.1e}, where a step raised {named(recording.failure)}. The same"
+            " steps raise nothing at the lowest LR."
         )
     if recording.batches_per_epoch == 1:
         notes.append(
-            "The loader has one batch, so every step saw the same samples: that is full-batch training, and the"
-            " suggestion is meant for it. With fresh samples in each step a smaller LR may be needed."
+            "The training data are one batch, so the suggestion is for full-batch training; with new samples in each"
+            " step a lower LR may be needed."
         )
     elif recording.epochs > 1:
         notes.append(
-            f"The loader's {recording.batches_per_epoch} batches were too few for {len(recording.lrs)} steps; the test"
-            f" went on into epoch {recording.epochs}."
+            f"{counted(len(recording.lrs), 'step')} took {_passes(recording)} passes over the training data"
+            f" ({counted(recording.batches_per_epoch or 0, 'batch', 'batches')})."
         )
     return notes
+
+
+def _passes(recording: Recording) -> str:
+    return f"{recording.batches_seen / (recording.batches_per_epoch or 1):.1f}"
 
 
 def _within(found: Settled, low: float, high: float) -> Settled:

@@ -44,6 +44,7 @@ class Settings:
     trials: int = 0
     trial_steps: int | str = "10%"
     trial_limit: str | None = None
+    milestones: list[int] | None = None
 
     def __post_init__(self) -> None:
         require(require_number("min_lr", self.min_lr) > 0, "min_lr", "above 0", self.min_lr)
@@ -63,6 +64,10 @@ class Settings:
         require(require_int("trials", self.trials) not in (1, 2), "trials", "0 (none) or at least 3", self.trials)
         length = Duration.parse(self.trial_steps, name="trial_steps", minimum=1)
         require(length.unit != "seconds", "trial_steps", "steps, epochs or a share of the run", self.trial_steps)
+        if self.milestones is not None:
+            given = self.milestones
+            right = isinstance(given, list | tuple) and all(type(epoch) is int and epoch >= 0 for epoch in given)
+            require(bool(right and given), "milestones", "a list of epochs (ints, at least 0), or None", given)
         if self.trial_limit is not None:
             limit = Duration.parse(self.trial_limit, name="trial_limit", minimum=1)
             require(limit.unit == "seconds", "trial_limit", "a time, such as '5 min', or None", self.trial_limit)

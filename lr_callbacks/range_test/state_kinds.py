@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import array
+import contextvars
 import copy
+import ctypes
+import functools
 import io
+import mmap
 import queue
 import random
 import sys
@@ -22,7 +26,12 @@ COPIED_ITERATORS = frozenset(
     {"list_iterator", "tuple_iterator", "range_iterator", "str_iterator", "bytes_iterator"}
     | {"list_reverseiterator", "count", "repeat", "dict_keyiterator", "dict_valueiterator", "dict_itemiterator"}
 )
-"""Built-in iterators of which a copy goes on where the original stands, and which hold no other iterator."""
+"""Built-in iterators of which a copy continues where the original is, and which hold no other iterator."""
+COPIED_TYPES = frozenset({("_hashlib", "HASH"), ("_hashlib", "HMAC"), ("zlib", "Compress"), ("zlib", "Decompress")})
+"""Other objects whose state only a copy can save: digests and compressors."""
+LARGEST_FILE = 2**26
+"""Bytes of the largest writable memory-mapped file that is copied."""
+_C_DATA = (ctypes._SimpleCData, ctypes.Array, ctypes.Structure, ctypes.Union)
 
 
 def undo_of(thing: Any) -> list[Undo] | None:
@@ -43,36 +52,61 @@ def undo_of(thing: Any) -> list[Undo] | None:
         return [_fill(thing, copy.copy(thing))]
     if isinstance(thing, io.IOBase):
         return _file(thing)
+    if isinstance(thing, mmap.mmap):
+        return _mapped_file(thing)
     if isinstance(thing, torch.Generator):
         return [_setter(thing.set_state, thing.get_state())]
+    if isinstance(thing, random.SystemRandom):
+        return []
     if isinstance(thing, random.Random):
         return [_setter(thing.setstate, thing.getstate())]
+    if isinstance(thing, torch.UntypedStorage | torch.TypedStorage):
+        return [_setter(thing.copy_, thing.clone())]  # type: ignore[no-untyped-call]
+    if isinstance(thing, _C_DATA):
+        held, size = bytes(thing), ctypes.sizeof(thing)
+        return [functools.partial(_move, thing, held, size)]
+    if isinstance(thing, contextvars.ContextVar):
+        try:
+            return [_setter(thing.set, thing.get())]
+        except LookupError:  # not set
+            return []
+    if isinstance(thing, functools._lru_cache_wrapper):
+        return [lambda: _empty_again(thing)] if thing.cache_info().currsize == 0 else []
     np = sys.modules.get("numpy")
-    if np is not None:
-        if isinstance(thing, np.random.Generator):
-            return [_attribute(thing.bit_generator, "state")]
-        if isinstance(thing, np.random.BitGenerator):
-            return [_attribute(thing, "state")]
-        if isinstance(thing, np.random.RandomState):
-            return [_setter(thing.set_state, thing.get_state())]
+    return None if np is None else _undo_of_numpy(thing, np.random)
+
+
+def _undo_of_numpy(thing: Any, random: Any) -> list[Undo] | None:
+    """As `undo_of`, for the random generators of NumPy; those that they spawn come from a seed sequence."""
+    if isinstance(thing, random.RandomState):
+        return [_setter(thing.set_state, thing.get_state())]
+    if isinstance(thing, random.SeedSequence):
+        return [_setter(thing.__setstate__, thing.__reduce__()[2])]
+    if isinstance(thing, random.Generator):
+        thing = thing.bit_generator
+    if isinstance(thing, random.BitGenerator):
+        return [_attribute(thing, "state"), *(_undo_of_numpy(getattr(thing, "seed_seq", None), random) or [])]
     return None
 
 
 def can_be_copied(thing: object) -> bool:
-    """Whether a thing is an iterator that a copy can stand in for.
+    """Whether the test can use a copy of a thing, so that the fit has the original untouched.
 
     Example:
         >>> can_be_copied(iter([1, 2])), can_be_copied(zip([1], [2]))
         (True, False)
     """
-    return type(thing).__name__ in COPIED_ITERATORS and type(thing).__module__ in ("builtins", "itertools")
+    module, name = type(thing).__module__, type(thing).__name__
+    return (name in COPIED_ITERATORS and module in ("builtins", "itertools")) or (module, name) in COPIED_TYPES
 
 
-def copy_of(iterator: object) -> object:
-    """A copy of an iterator that goes on where the original stands."""
+def copy_of(thing: Any) -> object:
+    """A copy of what `can_be_copied`, in the same state."""
+    if (type(thing).__module__, type(thing).__name__) in COPIED_TYPES:
+        return thing.copy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return copy.copy(iterator)
+        return copy.copy(thing)
 
 
 def why_not_kept(thing: object, *, entered: bool) -> str | None:
@@ -96,16 +130,35 @@ def why_not_kept(thing: object, *, entered: bool) -> str | None:
     if isinstance(thing, queue.SimpleQueue):
         return "a queue"
     if type(thing).__module__.partition(".")[0] == "multiprocessing":
-        shared = any(hasattr(thing, name) for name in ("get_obj", "get", "recv"))
-        return f"memory or a queue that processes share ({type(thing).__name__})" if shared else None
+        is_queue = hasattr(thing, "recv") or (hasattr(thing, "get") and hasattr(thing, "put"))
+        return f"a queue or a pipe that processes share ({type(thing).__name__})" if is_queue else None
     return None
 
 
 def _fill(thing: Any, saved: Any) -> Undo:
     def undo() -> None:
-        if thing != saved:
+        if thing[:] != saved:
             thing[:] = saved
 
+    return undo
+
+
+def _empty_again(cache: Any) -> None:
+    """Empty the cache of a function that was empty: what a step computed at a high LR must not be found in it."""
+    if cache.cache_info().currsize:
+        cache.cache_clear()
+
+
+def _move(thing: Any, held: bytes, size: int) -> None:
+    ctypes.memmove(ctypes.addressof(thing), held, size)
+
+
+def _mapped_file(file: mmap.mmap) -> list[Undo]:
+    undo: list[Undo] = [_setter(file.seek, file.tell())]
+    if not memoryview(file).readonly:
+        if len(file) > LARGEST_FILE:
+            raise NotKeptError(f"a writable memory-mapped file of {len(file):,} bytes")
+        undo.insert(0, _fill(file, file[:]))
     return undo
 
 
@@ -160,3 +213,15 @@ def slots_of(cls: type) -> list[str]:
         for name in names
         if name not in ("__dict__", "__weakref__")
     ]
+
+
+def are_same(some: Iterable[object], others: Iterable[object]) -> bool:
+    """Whether both give the very same objects in the same order."""
+    missing = object()
+    first, second = iter(some), iter(others)
+    while True:
+        a, b = next(first, missing), next(second, missing)
+        if a is not b:
+            return False
+        if a is missing:
+            return True

@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
+import types
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lr_callbacks.core.lightning_names import Callback, LightningDataModule, Logger, Profiler, Strategy, Trainer, is_a
-from lr_callbacks.range_test.state_kinds import can_be_copied, copy_of, is_from, slots_of, undo_of, why_not_kept
+from lr_callbacks.core.lightning_names import Callback, Logger, Profiler, Strategy, Trainer, is_a
+from lr_callbacks.range_test.stand_ins import StandIns
+from lr_callbacks.range_test.state_kinds import are_same, can_be_copied, is_from, slots_of, undo_of, why_not_kept
 from lr_callbacks.range_test.tensor_copies import NotKeptError, keep_array, keep_tensor
 
 _ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, torch.Size})
-_CODE = (type, ModuleType, BuiltinFunctionType, CodeType, FrameType)
-_NOT_ENTERED = (Callback, Trainer, Strategy, Logger, Profiler, Dataset, DataLoader)
+_CODE = (types.ModuleType, types.CodeType, types.FrameType)
+_NOT_ENTERED = (Callback, Trainer, Strategy, Logger, Profiler, Dataset, DataLoader, weakref.finalize)
 _FRAMEWORKS = (
     *("torch", "lightning", "lightning_utilities", "lightning_fabric", "pytorch_lightning", "torchmetrics"),
     *("builtins", "lr_callbacks"),
 )
 _NOT_ENTERED_FROM = (
     *("_thread", "asyncio", "concurrent", "logging", "multiprocessing", "socket", "subprocess", "threading"),
-    *("torch._dynamo", "torch._inductor", "torch.distributed", "torch.fx", "torch.utils.data", "pandas", "weakref"),
+    *("torch._dynamo", "torch._inductor", "torch.distributed", "torch.fx", "torch.utils.data", "pandas"),
     *("lightning.pytorch.utilities.combined_loader", "pytorch_lightning.utilities.combined_loader"),
 )
 MANY = 10_000
@@ -72,7 +75,8 @@ class StateSnapshot:
         self._device, self._largest, self._refuses, self._known = device, largest, refuses, known
         self._undo: list[tuple[Path, Callable[[], None]]] = []
         self._copies: dict[int, Tensor] = {}
-        self._iterators: dict[int, tuple[object, list[tuple[Any, Any]]]] = {}
+        self._stand_ins = StandIns()
+        self.stand_in = self._stand_ins.put
         self.seen: dict[int, object] = {id(thing): thing for thing in leave}
         self._todo: list[tuple[object, Path]] = []
         for name, root in roots.items():
@@ -92,13 +96,6 @@ class StateSnapshot:
             tried = [(path, _error_of(undo)) for path, undo in reversed(self._undo)]
         return [f"{_shown(path)} ({type(error).__name__}: {error})" for path, error in tried if error is not None]
 
-    def stand_in(self) -> None:
-        """Put copies in the place of iterators; `restore` puts the iterators back, which nobody has moved on."""
-        for iterator, holders in self._iterators.values():
-            stand_in = copy_of(iterator)
-            for holder, key in holders:
-                holder[key] = stand_in
-
     def keep_attributes(self, thing: object) -> None:
         """Remember which objects the attributes of `thing` are, but nothing of those objects."""
         self._keep_dict(vars(thing), (None, type(thing).__name__))
@@ -107,13 +104,22 @@ class StateSnapshot:
     def _visit(self, thing: object, path: Path) -> None:
         if type(thing) in _ATOMS or id(thing) in self.seen:
             return
+        if isinstance(thing, type):
+            self._keep_class(thing, path)
+            return
         self.seen[id(thing)] = thing
-        if isinstance(thing, MethodType):
+        if isinstance(thing, types.MethodType):
             self._todo += [(thing.__self__, path), (thing.__func__, path)]
+            return
+        if isinstance(thing, types.BuiltinFunctionType | types.MethodWrapperType):  # a method of a list or an iterator
+            self._todo.append((thing.__self__, path))
+            return
+        if is_from(type(thing), ("multiprocessing.sharedctypes",)):
+            self._todo.append((thing.get_obj(), path))  # type: ignore[attr-defined]
             return
         if isinstance(thing, _CODE) or is_a(thing, *_NOT_ENTERED):
             return
-        entered = not is_from(type(thing), _NOT_ENTERED_FROM)
+        entered = not is_from(type(thing), _NOT_ENTERED_FROM) or isinstance(thing, threading.local)
         if self._refuses:
             reason = why_not_kept(thing, entered=entered)
             if reason is not None:
@@ -134,10 +140,14 @@ class StateSnapshot:
             self._follow(thing, enumerate(thing), path, "[{}]")
         elif isinstance(thing, set):
             self._keep_set(thing, path)
-        elif isinstance(thing, FunctionType):
+        elif isinstance(thing, types.FunctionType):
             self._keep_function(thing, path)
         elif isinstance(thing, functools.partial):
             self._todo += [(thing.func, path), (thing.args, path), (thing.keywords, path)]
+        elif isinstance(thing, types.MappingProxyType):
+            self._follow((), thing.items(), path, "[{!r}]")
+        elif isinstance(thing, weakref.ref):
+            self._todo.append((thing(), path))
         elif isinstance(thing, memoryview):
             self._todo.append((thing.obj, path))
         elif not self._keep_by_kind(thing, path):
@@ -147,8 +157,7 @@ class StateSnapshot:
             self.seen.setdefault(id(attributes), attributes)
             self._keep_dict(attributes, path)
             self._follow(attributes, attributes.items(), path, ".{}")
-        if isinstance(thing, torch.nn.Module) or is_a(thing, LightningDataModule):
-            self._keep_class(type(thing), path)
+        self._keep_class(type(thing), path)
 
     def _follow(self, holder: Any, items: Iterable[tuple[Any, object]], path: Path, form: str) -> None:
         if self._largest is not None and len(holder) > MANY:
@@ -157,7 +166,7 @@ class StateSnapshot:
             if type(thing) in _ATOMS:
                 continue
             if can_be_copied(thing) and isinstance(holder, dict | list):
-                self._iterators.setdefault(id(thing), (thing, []))[1].append((holder, key))
+                self._stand_ins.add(thing, functools.partial(holder.__setitem__, key))
             else:
                 self._todo.append((thing, (path, form.format(key))))
 
@@ -189,6 +198,8 @@ class StateSnapshot:
         if np is not None and isinstance(thing, np.ndarray):
             if thing.flags.writeable and (self._largest is None or thing.size <= self._largest):
                 self._undo.append((path, keep_array(thing)))
+            if thing.dtype == object:
+                self._follow(thing.reshape(-1), enumerate(thing.reshape(-1)), path, "[{}]")
             return True
         try:
             undo = undo_of(thing)
@@ -203,7 +214,7 @@ class StateSnapshot:
         saved = dict(thing)
 
         def write() -> None:
-            if not _same(thing, saved) or not _same(thing.values(), saved.values()):
+            if not are_same(thing, saved) or not are_same(thing.values(), saved.values()):
                 thing.clear()
                 thing.update(saved)
 
@@ -213,7 +224,7 @@ class StateSnapshot:
         saved = list(thing)
 
         def write() -> None:
-            if not _same(thing, saved):
+            if not are_same(thing, saved):
                 thing.clear()
                 thing.extend(saved)
 
@@ -229,7 +240,7 @@ class StateSnapshot:
 
         self._undo.append((path, write))
 
-    def _keep_function(self, function: FunctionType, path: Path) -> None:
+    def _keep_function(self, function: types.FunctionType, path: Path) -> None:
         """What a function remembers from call to call: its closure, and default values that can be changed."""
         if not is_from(function, _FRAMEWORKS):
             names = function.__code__.co_freevars
@@ -245,8 +256,11 @@ class StateSnapshot:
                 continue
             self.seen[id(base)] = base
             for name, value in vars(base).items():
-                if not name.startswith("__") and not name.startswith("_abc_") and not hasattr(value, "__get__"):
-                    self._keep_attribute(base, name, path, f" (class attribute {name})")
+                shown = f" (class attribute {name})"
+                if isinstance(value, types.FunctionType | functools._lru_cache_wrapper):
+                    self._todo.append((value, (path, shown)))
+                elif not name.startswith("__") and not name.startswith("_abc_") and not hasattr(value, "__get__"):
+                    self._keep_attribute(base, name, path, shown)
 
     def _keep_slots(self, thing: object, path: Path) -> None:
         for slot in (slot for cls in type(thing).__mro__ for slot in slots_of(cls)):
@@ -259,12 +273,18 @@ class StateSnapshot:
         except (AttributeError, ValueError):  # an empty cell
             return
 
+        def put(value: object) -> None:
+            (type if isinstance(thing, type) else object).__setattr__(thing, name, value)
+
         def write() -> None:
             if getattr(thing, name, missing) is not value:
-                (type if isinstance(thing, type) else object).__setattr__(thing, name, value)
+                put(value)
 
         self._undo.append((path, write))
-        self._todo.append((value, (path, shown)))
+        if can_be_copied(value):
+            self._stand_ins.add(value, put)
+        else:
+            self._todo.append((value, (path, shown)))
 
 
 def _error_of(undo: Callable[[], None]) -> Exception | None:
@@ -278,15 +298,3 @@ def _error_of(undo: Callable[[], None]) -> Exception | None:
 def _shown(path: Path | None) -> str:
     """A place, as a reader of the code knows it."""
     return "" if path is None else _shown(path[0]) + path[1]
-
-
-def _same(some: Iterable[object], others: Iterable[object]) -> bool:
-    """Whether both give the very same objects in the same order."""
-    missing = object()
-    first, second = iter(some), iter(others)
-    while True:
-        a, b = next(first, missing), next(second, missing)
-        if a is not b:
-            return False
-        if a is missing:
-            return True

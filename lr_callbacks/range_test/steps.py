@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,28 +35,38 @@ class Steps:
         module: Its module.
         optimizer: The optimizer whose LR is set; others keep theirs.
         reader: Reads the loss off a step.
+        ratios: LR of each group that is set, as a ratio to the largest.
         judged: Whether the training loss is what is judged, so that each step must have one.
 
     Attributes:
         epochs: Epochs of the loader that were begun.
+        batches_seen: Batches trained on.
         batches_per_epoch: Batches of the first epoch, None if it was not finished.
         batches: Batches of an epoch as the loader says, None if it does not.
     """
 
     def __init__(
-        self, trainer: Trainer, module: LightningModule, optimizer: Optimizer, reader: LossReader, *, judged: bool
+        self,
+        trainer: Trainer,
+        module: LightningModule,
+        optimizer: Optimizer,
+        reader: LossReader,
+        *,
+        ratios: Mapping[int, float],
+        judged: bool,
     ) -> None:
         self._trainer, self._module, self._optimizer, self._reader = trainer, module, optimizer, reader
         self._judged = judged
         self._needs_loss = judged or module.automatic_optimization
-        self._base_lrs = [pg.get_lr(group) for group in optimizer.param_groups]
+        self._present = [pg.get_lr(group) for group in optimizer.param_groups]
+        self._ratios = ratios
         self._argument_names = list(private.step_arguments(trainer, None, 0))
-        self._lr = 0.0
+        self._lr, self._factor = 0.0, 1.0
         self._stepped = False
         self._any_loss = False
         self._without_loss = 0
         self._epoch = -1
-        self.epochs = 1
+        self.epochs, self.batches_seen = 1, 0
         self.batches_per_epoch: int | None = None
         self.batches: int | None = None
 
@@ -82,8 +92,8 @@ class Steps:
                 remove()
             stream.close()
 
-    def at(self, lr: float) -> Tensor | None:
-        """Train on batches until the optimizer has stepped at an LR.
+    def at(self, lr: float, factor: float = 1.0) -> Tensor | None:
+        """Train on batches until the optimizer has stepped at an LR; `factor` is that of the groups that are not set.
 
         A step that a gradient scaler skips, and one of whose batches none has a loss (``training_step`` returned None:
         Lightning skips those), belongs to no LR: it is made again with the next batches.
@@ -94,12 +104,13 @@ class Steps:
         Raises:
             MisconfigurationException: If there is no batch, no loss, or the optimizer has never stepped.
         """
-        self._lr, self._stepped = lr, False
+        self._lr, self._factor, self._stepped = lr, factor, False
         self._write()
         losses: list[Tensor] = []
         for _ in range(PATIENCE * self._trainer.accumulate_grad_batches):
             batch = next(self.stream)
             self.epochs = batch.epoch + 1
+            self.batches_seen += 1
             if batch.is_last and batch.epoch == 0:
                 self.batches_per_epoch = batch.index + 1
             loss = self._train(batch)
@@ -118,9 +129,9 @@ class Steps:
         if self._any_loss:
             return None
         raise MisconfigurationException(
-            f"LRRangeTest: {type(self._optimizer).__name__} has not stepped once in {PATIENCE} batches. If it does step"
-            " in the fit, let it call its step hooks (no override of step() on the instance); under fp16, look for"
-            " gradients that are not finite; with several optimizers, name the one that trains by optimizer="
+            f"LRRangeTest: {type(self._optimizer).__name__} did not step in {PATIENCE} batches. If it does step in the"
+            " fit, do not override step() on the instance, so that its step hooks are called; under fp16, check for"
+            " gradients that are not finite; with several optimizers, select the one that trains with optimizer=."
         )
 
     def _count_without_loss(self) -> None:
@@ -151,9 +162,9 @@ class Steps:
             self._module.on_train_epoch_start()
 
     def _write(self) -> None:
-        scale = self._lr / max(self._base_lrs)
-        for group, base in zip(self._optimizer.param_groups, self._base_lrs, strict=False):
-            pg.set_lr(group, base * scale)
+        for number, (group, present) in enumerate(zip(self._optimizer.param_groups, self._present, strict=False)):
+            ratio = self._ratios.get(number)
+            pg.set_lr(group, present * self._factor if ratio is None else self._lr * ratio)
 
     def _before_step(self, *_: Any) -> None:
         self._write()  # a module that sets LRs in its optimizer_step does not get in the way

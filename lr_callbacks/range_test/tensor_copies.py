@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+LARGEST_IN_DATA = 1000
+"""Elements of the largest tensor that is state in a data set or a data module; larger ones are data."""
 PLAIN = (Tensor, torch.nn.Parameter)  # a Buffer is a Tensor, too
 
 

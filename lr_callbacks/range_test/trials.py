@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,7 @@ class Trials:
         trainer: A trainer inside `isolated`.
         module: Its module.
         optimizer: The optimizer whose LR is set; others keep theirs.
+        ratios: Peak LR of each group that is set, as a ratio to the largest; others have their present LR as peak.
         reader: Reads the loss off a step.
         probe_samples: Training samples on which a trial is judged at its end.
         factors: Factor of the peak LR at each step.
@@ -60,12 +61,14 @@ class Trials:
         module: LightningModule,
         optimizer: Optimizer,
         *,
+        ratios: Mapping[int, float],
         reader: LossReader,
         probe_samples: int,
         factors: Sequence[float],
         is_over: Callable[[], bool],
     ) -> None:
         self._trainer, self._module, self._optimizer, self._reader = trainer, module, optimizer, reader
+        self._ratios = ratios
         self._probe_samples, self._factors, self._is_over = probe_samples, factors, is_over
         self._validates = can_validate(trainer, module)
         self.untrained: list[float | None] = [math.nan, None]
@@ -78,13 +81,15 @@ class Trials:
             TimeIsUpError: If the time for trials is over.
         """
         automatic = self._module.automatic_optimization
-        steps = Steps(self._trainer, self._module, self._optimizer, self._reader, judged=not automatic)
+        steps = Steps(
+            self._trainer, self._module, self._optimizer, self._reader, ratios=self._ratios, judged=not automatic
+        )
         losses: list[Tensor] = []
         try:
             with steps.training() as stream:
                 probes = self._probes(stream)
                 for number, factor in enumerate(self._factors):
-                    loss = steps.at(lr * factor)
+                    loss = steps.at(lr * factor, factor)
                     if loss is None:
                         return Trial(lr, number, math.inf, math.inf if self._validates else None)
                     losses.append(loss)

@@ -1,4 +1,4 @@
-"""From a recorded range test to a verdict: the maximum learning rate (LR), or why there is none and what to change.
+"""From a recorded range test to a verdict: the suggested peak learning rate (LR), or why there is none.
 
 Pure: lists of floats in, a `Verdict` out. The rules themselves are in `rules.py`, how a curve is read in `curve.py`.
 """
@@ -14,6 +14,7 @@ from typing import Literal
 from lr_callbacks.range_test.curve import Curve, read_curve, still_falling
 from lr_callbacks.range_test.rules import RULES, Suggestion
 from lr_callbacks.range_test.settle import Settled, Trial
+from lr_callbacks.range_test.words import counted
 
 DEFAULT_RULE = "blend"
 OF_TRAINING = ("valley", "slide")
@@ -29,13 +30,13 @@ class Verdict:
     """What a range test ends in.
 
     Args:
-        suggestion: The maximum LR, within the range that was swept; None where the curve supports none.
+        suggestion: The suggested peak LR, within the range that was swept; None if the curve supports none.
         rule: Name of the rule that decided.
-        reason: `"found"`, or in a word or two why there is no suggestion.
-        text: For a person: the LR, its rule and its neighbours; or why there is none, and what to change.
-        suggestions: LR of every rule, None where it has none.
-        widen: End of the range that must move for a suggestion to become possible, None where that would not help.
-        interval: LRs that may train about as well, as far as a sweep can tell; None where there is no suggestion.
+        reason: `"found"`, or why there is no suggestion, in a word or two.
+        text: The outcome in words: the LR and its interval, or why there is none and what to change.
+        suggestions: LR of every rule, None if it has none.
+        widen: End of the range to extend so that a suggestion becomes possible, None if that would not help.
+        interval: LRs that may train about as well, as far as a sweep can tell; None without a suggestion.
     """
 
     suggestion: float | None
@@ -91,21 +92,26 @@ def suggest(
     lr = suggestions[rule]
     assert lr is not None
     turn = (
-        f"The loss turns up again after LR {lrs[curve.turn]:.1e}."
+        f"the loss falls until {lrs[curve.turn]:.1e}, then rises"
         if curve.edge is not None
-        else f"The loss flattens and does not rise up to LR {lrs[-1]:.1e}: no edge was seen."
+        else f"the loss flattens and does not rise up to {lrs[-1]:.1e}"
     )
     interval = _interval(lrs, curve, lr, found)
-    text = f"Maximum LR {lr:.2e} (rule {rule}). {turn}{_doubt(curve, suggestions)}"
+    by = "" if rule == DEFAULT_RULE else f"rule {rule}; "
+    text = (
+        f"Suggested peak LR: {lr:.1e} ({by}{turn}).\n"
+        f"Interval {interval[0]:.1e} to {interval[1]:.1e}, a guess from the sweep. For a constant LR try {lr / 2:.1e}."
+        + _doubt(curve, suggestions)
+    )
     return Verdict(lr, rule, "found", text, suggestions, interval=interval)
 
 
 def _interval(
     lrs: Sequence[float], curve: Curve, lr: float, found: dict[str, Suggestion | None]
 ) -> tuple[float, float]:
-    """From a tenth of the LR at the lowest loss up to the LR at which a tenth of the gain is lost again.
+    """From a tenth of the LR at the lowest loss up to the LR at which the loss has risen by a tenth of its total drop.
 
-    At least from half a decade below the suggestion to a decade above it: the rules err on the low side.
+    At least from half a decade below the suggestion to a decade above it, because the rules err on the low side.
     """
     low, high = found["minimum"], found["edge"]
     top = lrs[curve.recorded - 1] if high is None else lrs[high.index]
@@ -113,78 +119,80 @@ def _interval(
 
 
 def _doubt(curve: Curve, suggestions: dict[str, float | None]) -> str:
-    """Where the evidence of a sweep is thin, what would make it better."""
+    """What to do if the evidence of a sweep is thin."""
     lrs = [lr for name in ("descent", "edge", "minimum") if (lr := suggestions[name]) is not None]
     apart = max(lrs) / min(lrs) if lrs else 1.0
     if curve.edge is not None and apart < APART:
         return ""
-    why = f"the rules are a factor of {apart:.0f} apart" if apart >= APART else "no edge was seen"
-    return f" The evidence is thin ({why}): trials=5 would measure the LR in short trainings."
+    why = f"rules differ by a factor of {apart:.0f}" if apart >= APART else "the loss never rises"
+    return f"\nThe evidence is thin ({why}); LRRangeTest(trials=5) measures the LR in short trainings."
 
 
 def text_of_trials(found: Settled, sweep_lr: float, trials: Sequence[Trial], steps: int) -> str:
-    """The outcome of trials for a person.
+    """The outcome of trials in words.
 
     Example:
         >>> found = Settled(0.06, (0.02, 0.15), "high")
         >>> trials = [Trial(0.05, 400, 0.2), Trial(0.5, 20, math.inf)]
         >>> print(text_of_trials(found, 0.05, trials, 400))
-        Maximum LR 6.00e-02, from 2 trials of 400 steps around the sweep's 5.00e-02. LRs ...: high. For a constant ...
+        Suggested peak LR: 6.0e-02 (2 trials of 400 steps; the sweep alone suggests 5.0e-02).
+        Interval 2.0e-02 to 1.5e-01, confidence high. Training diverged at 5.0e-01. For a constant LR try 3.0e-02.
     """
     diverged = [trial.lr for trial in trials if trial.diverged]
-    where = f" (at LR {min(diverged):.1e})" if diverged else ""
+    where = f" Training diverged at {min(diverged):.1e}." if diverged else ""
     low, high = found.interval
     return (
-        f"Maximum LR {found.lr:.2e}, from {len(trials)} trials of {steps} steps around the sweep's {sweep_lr:.2e}. LRs"
-        f" from {low:.1e} to {high:.1e} train about as well; below it is too slow, above it is worse or diverges"
-        f"{where}. How sure: {found.confidence}. For a constant LR take about {found.lr / 2:.1e}."
+        f"Suggested peak LR: {found.lr:.1e} ({counted(len(trials), 'trial')} of {counted(steps, 'step')}; the sweep"
+        f" alone suggests {sweep_lr:.1e}).\n"
+        f"Interval {low:.1e} to {high:.1e}, confidence {found.confidence}.{where}"
+        f" For a constant LR try {found.lr / 2:.1e}."
     )
 
 
 def _problem(
     curve: Curve, lrs: Sequence[float], rule: str, lr: float | None
 ) -> tuple[Reason, str, Literal["up", "down"] | None] | None:
-    """Return why there is no suggestion: reason, sentence, end of the range to widen. None where there is one."""
+    """Return why there is no suggestion: reason, sentence, end of the range to extend. None if there is one."""
     low, high = f"{lrs[0]:.1e}", f"{lrs[-1]:.1e}"
     if curve.finite == 0:
         return (
             "diverged at once",
-            f"the loss is not finite from the first step on (LR {low}). Check the loss and the data for NaN, "
-            f"or set min_lr far below {low}.",
+            f"the loss is not finite at the first step (LR {low}). Check the loss and the data for NaN, or set min_lr "
+            f"far below {low}.",
             None,
         )
     if not curve.learned and (curve.diverged or curve.rises):
         return (
             "no descent",
-            f"the loss never falls, it only rises between LR {low} and {high}. Set min_lr far below {low}; if it then "
-            "still only rises, check the loss and its sign.",
+            f"the loss only rises between LR {low} and {high}. Set min_lr far below {low}; if it still only rises, "
+            "check the sign of the loss.",
             "down",
         )
     if not curve.learned:
         return (
             "flat",
-            f"between LR {low} and {high} the loss does not fall by more than its noise. Set max_lr above {high}, "
-            "use a larger batch or more probe samples, and check that the parameters are trained at all.",
+            f"the loss does not fall by more than its noise between LR {low} and {high}. Set max_lr above {high}, use "
+            "larger batches or more probe_samples, and check that the optimizer has the parameters.",
             "up",
         )
     if still_falling(curve, lrs):
         return (
             "still falling",
-            f"the loss still falls at the end of the range (LR {high}). Set max_lr above {high}.",
+            f"the loss is still falling at {high}, the end of the range. Set max_lr above {high}.",
             "up",
         )
     if lr is None and rule in ("edge", "smith") and curve.edge is None:
         return (
             "no edge",
-            f"the loss flattens but does not rise up to LR {high}, and rule {rule} needs a rise. Set max_lr above "
-            f"{high}, or use rule {DEFAULT_RULE}.",
+            f"the loss does not rise up to LR {high}, which rule {rule!r} needs. Set max_lr above {high}, or use "
+            f"rule={DEFAULT_RULE!r}.",
             "up",
         )
     if lr is None:
         return (
             "range starts too high",
-            f"the loss falls at the very start of the range, and rule {rule} would be below it. Set min_lr below "
-            f"{low}.",
+            f"the loss falls at the very start of the range, so rule {rule!r} would be below it. Set min_lr "
+            f"below {low}.",
             "down",
         )
     return None

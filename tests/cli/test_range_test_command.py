@@ -28,7 +28,7 @@ def test_the_demo_prints_a_verdict_and_every_rule_and_leaves_a_picture_a_table_a
     assert cli.trainer.global_step == 0
     assert not list(Path("runs").rglob("*.ckpt"))
     shown = capsys.readouterr().out
-    assert " ".join(shown.split()).startswith(found["verdict"])
+    assert " ".join(shown.split()).startswith(" ".join(found["verdict"].split()))
     assert f" * blend     {found['suggestion']:.2e}" in shown
     assert [line.split()[0] for line in shown.splitlines() if line.startswith("   ")][-len(RULES) :] == [
         "Rule",
@@ -42,9 +42,9 @@ def test_a_newcomer_sees_a_verdict_and_an_interval_and_no_table_of_rules(workpla
     run("range-test", DEMO)
     found = json.loads(Path("runs/range_test/version_0/range_test.json").read_text())
     shown = capsys.readouterr().out
-    assert f"Peak LR         {found['suggestion']:.2e}" in shown
-    assert "Good range      {:.1e} to {:.1e}".format(*found["interval"]) in shown
-    assert "How sure        a guess" in shown
+    assert f"Peak LR         {found['suggestion']:.1e}" in shown
+    assert "Interval        {:.1e} to {:.1e}".format(*found["interval"]) in shown
+    assert "Confidence      guess" in shown
     assert "steepest" not in shown
 
 
@@ -55,7 +55,7 @@ def test_trials_are_made_and_shown(workplace, capsys):
     assert len(found["trials"]) == 3
     shown = capsys.readouterr().out
     assert all(f"   {trial['lr']:.2e}   {trial['loss']:.4g}" in shown for trial in found["trials"])
-    assert "How sure        a guess" not in shown
+    assert "Confidence      guess" not in shown
     trials = scalars(folder, "range_test/trial_loss")
     assert sorted(trials.values()) == pytest.approx(sorted(trial["loss"] for trial in found["trials"]), rel=1e-5)
 
@@ -91,7 +91,7 @@ def test_where_nothing_is_found_it_says_why_and_what_to_change(workplace, capsys
     Path("flat.py").write_text(OWN.replace(".square().mean()", ".mean() * 0"))
     run("range-test", "--model=flat.Net", "--data=flat.Data", "--num_steps=20", "--rules=true")
     shown = " ".join(capsys.readouterr().out.split())
-    assert "No suggestion: between LR" in shown
+    assert "No suggestion: the loss does not fall by more than its noise between LR" in shown
     assert "Set max_lr above" in shown
     assert " * blend" not in shown
     assert "descent none" in shown
@@ -103,10 +103,10 @@ def test_of_several_configured_tests_one_is_named(workplace, capsys):
         for number in (0, 1)
         for word in ("--trainer.callbacks+=LRRangeTest", f"--trainer.callbacks.optimizer={number}")
     ]
-    with pytest.raises(SystemExit, match=r"Several LRRangeTest are configured.*say which by --optimizer=0"):
+    with pytest.raises(SystemExit, match=r"Several LRRangeTest are configured.*select it by its --optimizer"):
         main(["range-test", *QUIET, *two])
     run("range-test", *two, "--optimizer=0", "--num_steps=20")
-    assert "Maximum LR" in capsys.readouterr().out
+    assert "Suggested peak LR" in capsys.readouterr().out
 
 
 def test_a_wrong_flag_is_named_with_its_rule(workplace):

@@ -394,6 +394,11 @@ ROWS: dict[str, dict[str, list[Row]]] = {
             ("5%", ValueError, "must be a time, such as '5 min', or None"),
             (0.5, TypeError, "must be an int or a string with a unit"),
         ],
+        "groups": GROUPS,
+        "milestones": [
+            (value, ValueError, "must be a list of epochs (ints, at least 0), or None")
+            for value in ([], [-1], [1.5], ["1"], 3, "3", [True])
+        ],
     },
     "lr_range_test": {
         "trainer": [("trainer", TypeError, "must be a Trainer of lightning.pytorch")],

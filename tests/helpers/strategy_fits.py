@@ -14,7 +14,7 @@ from support import Net, Recorder, loader
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.distributed.optim import ZeroRedundancyOptimizer
 
-from lr_callbacks import LRRangeTest, OneCycle
+from lr_callbacks import LRRangeTest, OneCycle, lr_range_test
 
 
 class Zero(Net):
@@ -79,11 +79,19 @@ def run(folder: Path, name: str, *callbacks: Any, ckpt_path: Path | None = None)
         callbacks=[*callbacks, recorder],
         max_epochs=2,
     )
+    torch.manual_seed(0)
+    module = MODULES[kind]()
     try:
-        trainer.fit(MODULES[kind](), loader(8), ckpt_path=ckpt_path)
+        trainer.fit(module, loader(8), loader(2), ckpt_path=ckpt_path)
     except Exception as error:
         return {"error": str(error)}
-    return {"lrs": recorder.of_group()}
+    return {"lrs": recorder.of_group(), "weights": whole(module)}
+
+
+def whole(module: Any) -> list[list[float]]:
+    """All weights, gathered where they are sharded."""
+    parameters = [getattr(parameter, "full_tensor", lambda p=parameter: p)() for parameter in module.parameters()]
+    return [parameter.detach().flatten().tolist() for parameter in parameters]
 
 
 def fits_of_a_rank(folder: Path) -> dict[str, Any]:
@@ -94,5 +102,11 @@ def fits_of_a_rank(folder: Path) -> dict[str, Any]:
         saver = ModelCheckpoint(folder, name, every_n_train_steps=3, enable_version_counter=False)
         seen[name] = run(folder, name, OneCycle(), saver)
         seen[f"{name}, resumed"] = run(folder, name, OneCycle(), ckpt_path=folder / f"{name}.ckpt")
-        seen[f"{name}, tested"] = run(folder, name, LRRangeTest(num_steps=10, apply=False))
+        seen[f"{name}, tested"] = run(folder, name, test := LRRangeTest(num_steps=20, apply=False, trials=3))
+        seen[f"{name}, suggested"] = None if test.result is None else test.result.suggestion
+        seen[f"{name}, untested"] = run(folder, name)
+    try:
+        lr_range_test(Trainer(accelerator="cpu", devices=2, strategy=sharding(), logger=False), Sharded(), loader(8))
+    except Exception as error:
+        seen["one call"] = str(error)
     return seen

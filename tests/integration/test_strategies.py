@@ -26,11 +26,18 @@ def test_sharded_state_or_weights_are_trained_with_the_lrs_of_one_process_and_re
         assert seen[f"{strategy}, resumed"]["lrs"] == seen[strategy]["lrs"][6:]
 
 
-def test_a_range_test_works_where_only_the_optimizers_state_is_sharded_and_is_refused_where_weights_are(ranks):
+@pytest.mark.parametrize("strategy", ["zero", "sharded"])
+def test_a_fit_after_a_range_test_is_the_fit_without_it(strategy, ranks):
     for seen in ranks:
-        assert seen["zero, tested"]["lrs"] == [0.1] * 8
-        assert "not under ModelParallelStrategy, which shards them" in seen["sharded, tested"]["error"]
-        assert "not under OnCPU, which shards them" in seen["fsdp, tested"]["error"]
+        assert seen[f"{strategy}, suggested"] == ranks[0][f"{strategy}, suggested"] > 0
+        assert seen[f"{strategy}, tested"] == seen[f"{strategy}, untested"]
+        assert seen[f"{strategy}, tested"]["lrs"] == [0.1] * 8
+
+
+def test_a_range_test_is_rejected_where_weights_cannot_be_restored(ranks):
+    for seen in ranks:
+        assert "not under OnCPU: it may keep them in buffers of its own" in seen["fsdp, tested"]["error"]
+        assert "cannot undo what ModelParallelStrategy does to a module" in seen["one call"]
 
 
 class DeepSpeedLike(SingleDeviceStrategy):

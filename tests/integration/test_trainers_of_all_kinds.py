@@ -132,7 +132,7 @@ def refusal(name: str, kind_name: str) -> str | None:
     if name == "SnapshotCheckpoint" and kind_name == "barebones":
         return r"`Trainer\(barebones=True, enable_checkpointing=True\)` was passed"  # Lightning's own
     if name == "LRRangeTest" and len(kind.steps) > 1:
-        return r"the module has \d optimizers; name the one to sweep by optimizer=0"
+        return r"the module has \d optimizers\. Select one with optimizer=0"
     if schedule.to_end and kind.planned is None:
         return r"not given|needs the length of the run, which is not known here: .* (Ways|The way) out: give "
     if schedule.by_epoch and (not kind.knows_epochs or kind.planned is None):

@@ -55,7 +55,7 @@ PRINTS = {
         "epoch 4: middle 3.8e-03  head 3.8e-02  backbone 9.4e-04\n",
         "validation accuracy 0.",
     ],
-    "range_test.py": ["1.0e-07  ####", "weights as before the test: True", "Maximum LR", "val_acc 0.9"],
+    "range_test.py": ["1.0e-07  ####", "weights as before the test: True", "Suggested peak LR", "val_acc 0.9"],
     "plain_loop.py": ["as planned, until the loss stalls: True", "two halves give the same LRs as the whole: True"],
     "gan.py": ["OneCycle 10-40", "SGDR from 0", "generator: LR 4.00e-09 at the end; trainer.global_step 160"],
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 import warnings
 
 import pytest
@@ -10,6 +12,7 @@ from ddp_scripts import Exact, RankBusy, Suggestions, whole_numbers
 from support import trainer
 from trace_support import seed_all, shuffled
 
+from lr_callbacks.range_test import runner
 from lr_callbacks.range_test.call import lr_range_test
 from lr_callbacks.range_test.callback import LRRangeTest
 
@@ -44,8 +47,9 @@ def test_losses_are_averaged_over_the_ranks(tmp_path):
     assert found.result.training_losses[0] == pytest.approx(0.7 + 0.5, abs=0.4)
 
 
-def test_a_fit_on_two_ranks_is_the_fit_without_the_test(tmp_path):
-    test = LRRangeTest(1e-6, 1e-2, num_steps=25, apply=False)
+@pytest.mark.parametrize("milestones", [None, [1]])
+def test_a_fit_on_two_ranks_is_the_fit_without_the_test(tmp_path, milestones):
+    test = LRRangeTest(1e-6, 1e-2, num_steps=25, apply=False, milestones=milestones)
     tested = fit(tmp_path / "tested", "ddp_fork", test, module=Exact(), data=whole_numbers())
     plain = fit(tmp_path / "plain", "ddp_fork", module=Exact(), data=whole_numbers())
     for ours, theirs in zip(tested, plain, strict=True):
@@ -64,6 +68,24 @@ def test_all_ranks_make_the_same_trials_and_a_resumed_fit_gives_their_result_to_
     assert first["lr"] == second["lr"]
     assert test.result.to_dict() == first["results"][0]
     assert len(test.result.trials) == 3
+
+
+def test_all_ranks_end_their_trials_together_where_the_clock_of_each_says_something_else(tmp_path, monkeypatch):
+    class EarlyOnRankOne:
+        """The time that only the second rank has left behind it."""
+
+        @staticmethod
+        def monotonic():
+            late = torch.distributed.is_initialized() and torch.distributed.get_rank() == 1
+            return time.monotonic() + (next(ticks) if late else 0)
+
+    ticks = itertools.count(step=10**6)
+    monkeypatch.setattr(runner, "time", EarlyOnRankOne)
+    test = LRRangeTest(1e-5, num_steps=20, trials=3, trial_steps=60, trial_limit="1 h")
+    first, second = fit(tmp_path, "ddp_fork", test)
+    assert first["results"] == second["results"]
+    assert first["lr"] == second["lr"]
+    assert "trial_limit (1 h) was reached after 0 trials" in str(test.result)
 
 
 def test_a_resumed_fit_in_forked_processes_gives_the_result_of_its_checkpoint_to_the_caller(tmp_path):

@@ -179,7 +179,7 @@ def test_after_a_batch_size_finder_the_test_runs_with_the_batch_size_found(tmp_p
     trainer(finder, test, max_epochs=1, enable_checkpointing=True, default_root_dir=str(tmp_path)).fit(module)
     assert module.batch_size > 2
     assert test.result is not None
-    assert any(f"loader's {-(-44 // module.batch_size)} batches" in note for note in test.result.notes)
+    assert any(f"({-(-44 // module.batch_size)} batch" in note for note in test.result.notes)
 
 
 def test_a_fit_from_a_checkpoint_of_its_very_beginning_is_tested(tmp_path):

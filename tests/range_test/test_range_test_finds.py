@@ -124,7 +124,7 @@ def test_under_manual_optimization_the_training_loss_is_judged_after_the_step():
 def test_too_few_batches_are_gone_through_again_and_it_says_so():
     result = find(data=loader(7, 8), test=LRRangeTest(num_steps=30))
     assert len(result.lrs) > 14
-    assert any("7 batches were too few" in note for note in result.notes)
+    assert any("steps took " in note and "passes over the training data (7 batches)" in note for note in result.notes)
 
 
 def test_a_sweep_ends_when_learning_is_over():
@@ -185,7 +185,7 @@ class Scripted(Net):
     ("loss", "reason"),
     [
         (lambda loss, batch: loss * 0.0 + 1.0, "does not fall"),
-        (lambda loss, batch: loss * float("nan"), "not finite from the first step"),
+        (lambda loss, batch: loss * float("nan"), "not finite at the first step"),
         (lambda loss, batch: -loss.detach() * 0 + (loss - loss.detach()) * -1 + 1, "does not fall"),
     ],
     ids=["constant", "NaN", "constant with a gradient"],
@@ -204,7 +204,7 @@ def test_without_a_descent_nothing_is_applied(loss, reason):
 def test_a_range_that_is_too_low_is_widened_once_by_itself():
     result = find(test=LRRangeTest(1e-6, 1e-2, 40))
     assert result.lrs[-1] > 1e-2
-    assert any("widened once" in note for note in result.notes)
+    assert any("extended once" in note for note in result.notes)
     assert result.suggestion > 1e-2 / 2
 
 
@@ -234,7 +234,7 @@ class ValidationOnly(Busy):
 
 
 def test_several_optimizers_need_a_name():
-    with pytest.raises(MisconfigurationException, match=r"has 2 optimizers; name the one to sweep by optimizer=0"):
+    with pytest.raises(MisconfigurationException, match=r"has 2 optimizers\. Select one with optimizer=0"):
         find(BusyManual(), shuffled())
 
 
@@ -245,7 +245,7 @@ def test_a_module_that_returns_no_loss_needs_the_name_of_a_logged_one():
 
 
 def test_an_unknown_monitor_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(MisconfigurationException, match=r"logged no 'lossy'.*it logged: train_loss"):
+    with pytest.raises(MisconfigurationException, match=r"logged no 'lossy'.*logged: train_loss"):
         find(test=LRRangeTest(monitor="lossy"))
 
 
@@ -307,7 +307,7 @@ class OneShot(IterableDataset):
 
 def test_a_stream_that_cannot_be_copied_is_refused_before_the_test():
     data = OneShot()
-    with pytest.raises(MisconfigurationException, match=r"would use up OneShot.*cannot be copied.*__deepcopy__"):
+    with pytest.raises(MisconfigurationException, match=r"needs its own copy of OneShot.*be copied.*__deepcopy__"):
         find(data=DataLoader(data, batch_size=4))
     assert len(list(data.samples)) == 40
 
@@ -328,13 +328,13 @@ class Scheduled(Net):
 
 
 def test_a_native_scheduler_beside_an_applied_finding_is_refused():
-    with pytest.raises(MisconfigurationException, match=r"Two owners.*StepLR.*TorchScheduler.*apply=False"):
+    with pytest.raises(MisconfigurationException, match=r"StepLR has already read.*TorchScheduler.*apply=False"):
         fit(LRRangeTest(), module=Scheduled())
 
 
 def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
     with pytest.raises(
-        MisconfigurationException, match=r"Two owners of the peak.*OneCycle\(max_lr=0.3\).*Remove max_lr=0.3"
+        MisconfigurationException, match=r"OneCycle\(max_lr=0.3\) and LRRangeTest.*both set the peak.*Remove max_lr=0.3"
     ):
         fit(LRRangeTest(), OneCycle(max_lr=0.3))
     assert fit(LRRangeTest(apply=False, num_steps=10), OneCycle(max_lr=0.3)).global_step == 40
@@ -351,7 +351,7 @@ def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
 )
 def test_an_absolute_max_lr_of_a_torch_scheduler_beside_an_applied_finding_is_refused(scheduler):
     with pytest.raises(
-        MisconfigurationException, match=r"Two owners of the peak.*OneCycleLR\(max_lr=0.3.*OneCycle or CyclicalLR"
+        MisconfigurationException, match=r"OneCycleLR\(max_lr=0.3.*both set the peak.*OneCycle or CyclicalLR"
     ):
         fit(LRRangeTest(), scheduler)
 
@@ -364,7 +364,7 @@ def test_a_torch_scheduler_without_an_absolute_lr_starts_from_the_lr_that_is_fou
 
 
 def test_all_lrs_zero_is_an_error():
-    with pytest.raises(MisconfigurationException, match="all are 0; configure one above 0"):
+    with pytest.raises(MisconfigurationException, match=r"all are 0\. Configure one above 0"):
         find(Net(sgd((0.0, 0.0))))
 
 
@@ -388,7 +388,7 @@ def test_one_call_leaves_module_and_trainer_as_they_were():
 
 
 def test_one_call_says_when_the_trainer_skips_the_test():
-    with pytest.raises(MisconfigurationException, match="skipped the test; give it neither fast_dev_run"):
+    with pytest.raises(MisconfigurationException, match=r"skipped the test\. Use a Trainer without fast_dev_run"):
         find(fast_dev_run=True)
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import array
 import collections
+import contextvars
 import csv
+import ctypes
 import functools
+import hashlib
 import io
 import itertools
+import mmap
 import queue
 import random
+import threading
+import types
+import weakref
 
 import numpy as np
 import pytest
@@ -93,6 +100,13 @@ class Slotted:
         return self.__count
 
 
+class SlottedIds:
+    __slots__ = ("ids",)
+
+    def __init__(self):
+        self.ids = itertools.count()
+
+
 class ClassCounter(Holds):
     steps = 0
     many: list[int] = []  # noqa: RUF012
@@ -121,7 +135,84 @@ def filled_queue():
     return held
 
 
+def tally():
+    """A class that counts, not its instances."""
+
+    class Tally:
+        count = 0
+        ids = itertools.count()
+
+        def more(self):
+            type(self).count += 1
+            return type(self).count + next(self.ids)
+
+    return Tally
+
+
+ALIVE: list[Countdown] = []
+
+
+def alive():
+    ALIVE.append(Countdown())
+    return ALIVE[-1]
+
+
+def mapped():
+    return mmap.mmap(-1, 3)
+
+
+def thread_local():
+    held = threading.local()
+    held.count = 0
+    return held
+
+
+def spawn(held):
+    return held.spawn(1)[0].generate_state(1)[0]
+
+
+def variable(value=0):
+    held = contextvars.ContextVar("held")
+    held.set(value)
+    return held
+
+
+def read_more(held):
+    held.set(held.get() + 1)
+    return held.get()
+
+
+def read_count(held):
+    held.count += 1
+    return held.count
+
+
+def read_inside(held):
+    held[0].append(1)
+    return len(held[0])
+
+
 KEPT = {
+    "attributes of its class": (lambda: tally()(), lambda held: held.more()),
+    "a class": (tally, lambda held: held().more()),
+    "count in slots": (lambda: SlottedIds(), lambda held: next(held.ids)),
+    "a method of a list": (lambda: [0].append, lambda held: held(1) or len(held.__self__)),
+    "a weak reference": (lambda: weakref.ref(alive()), lambda held: next(held())),
+    "a weak dictionary": (
+        lambda: weakref.WeakKeyDictionary({alive(): [0]}),
+        lambda held: next(iter(held.values())).append(1) or len(next(iter(held.values()))),
+    ),
+    "a variable of the context": (variable, read_more),
+    "a thread's own": (thread_local, read_count),
+    "lists in an array of NumPy": (lambda: np.array([[0], None], dtype=object), read_inside),
+    "lists in a mapping proxy": (lambda: types.MappingProxyType({0: [0]}), read_inside),
+    "memory of torch": (lambda: torch.zeros(2, dtype=torch.uint8).untyped_storage(), step_first),
+    "a C number": (lambda: ctypes.c_int(0), lambda held: setattr(held, "value", held.value + 1) or held.value),
+    "C numbers": (lambda: (ctypes.c_int * 3)(), step_first),
+    "a mapped file": (mapped, step_first),
+    "a seed sequence": (lambda: np.random.SeedSequence(1), spawn),
+    "what a NumPy generator spawns": (lambda: np.random.default_rng(1), lambda held: held.spawn(1)[0].random()),
+    "a digest": (hashlib.sha256, lambda held: held.update(b"x") or held.hexdigest()),
     "a list's iterator": (lambda: iter(list(range(1000))), next),
     "a range's iterator": (lambda: iter(range(1000)), next),
     "a dict's iterator": (lambda: iter(dict.fromkeys(range(1000))), next),
@@ -190,6 +281,18 @@ def test_attributes_of_the_modules_class_are_put_back():
     assert module.seen == [(step, step) for step in range(1, 13)]
 
 
+def test_a_cache_that_was_empty_is_empty_again():
+    seen = []
+    for callbacks in ([ranged()], []):
+        cached = functools.lru_cache(None)(lambda number: torch.rand(1).item())
+        module = Holds(cached, None)
+        module.read = types.MethodType(lambda module, held: held(len(module.seen) % 3), module)
+        fit(module, *callbacks)
+        seen.append(module.seen)
+    assert len(set(seen[0])) == 3
+    assert seen[0] == seen[1]
+
+
 # ---------------------------------------------------------------------- refused before anything is touched
 REFUSED = {
     "a running loader": (
@@ -215,7 +318,7 @@ def test_what_would_be_used_up_is_refused_by_name(kind, where):
     module = Holds(held if where == "module" else None, lambda held: None)
     data = Data(held if where == "datamodule" else None)
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    with pytest.raises(MisconfigurationException, match=f"would use up {where}.held.*{name}.*which the fit needs"):
+    with pytest.raises(MisconfigurationException, match=f"cannot restore {where}.held.*{name}.*used up"):
         fit(module, ranged(), data=data)
     assert module.seen == []
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
@@ -295,12 +398,13 @@ TENSORS = {
 
 
 @pytest.mark.filterwarnings("ignore:.*nested tensors.*:UserWarning")
+@pytest.mark.parametrize("judge", ["training", "probe"])
 @pytest.mark.parametrize("buffer", [True, False])
 @pytest.mark.parametrize("kind", TENSORS)
-def test_tensors_of_all_kinds_are_put_back(kind, buffer):
+def test_tensors_of_all_kinds_are_put_back(kind, buffer, judge):
     make, read = TENSORS[kind]
     seen = []
-    for callbacks in ([ranged(judge="training")], []):
+    for callbacks in ([ranged(judge=judge)], []):
         module = Holds(None, read)
         if buffer:
             del module.held
@@ -346,9 +450,7 @@ def test_one_tensor_that_cannot_be_put_back_is_named_and_all_else_is_as_before(m
     before = {name: value.clone() for name, value in module.state_dict().items()}
     run = trainer(LRRangeTest(1e-3, 1e3, 20, apply=False), max_epochs=1)
     seed_all()
-    with pytest.raises(
-        RuntimeError, match=rf"could not be put back: module.*more.*{stage}.*cannot be written"
-    ) as raised:
+    with pytest.raises(RuntimeError, match=rf"could not restore: module.*more.*{stage}.*cannot be written") as raised:
         run.fit(module, loader(12, 8))
     assert (raised.value.__cause__ is not None) == (ends == "in an error")
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())

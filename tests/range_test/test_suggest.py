@@ -265,7 +265,7 @@ def test_a_collapse_to_chance_is_as_good_an_edge_as_an_explosion():
 def test_a_loss_that_flattens_and_never_rises_gets_a_suggestion_that_says_so():
     verdict = suggest(LRS, curve(middle=1e-3, edge_lr=20.0))
     assert verdict.suggestion == pytest.approx(blend(LRS, curve(middle=1e-3, edge_lr=20.0)).lr)
-    assert "The loss flattens and does not rise up to LR 1.0e+01: no edge was seen." in verdict.text
+    assert "(the loss flattens and does not rise up to 1.0e+01)" in verdict.text
 
 
 # ---------------------------------------------------------------- verdicts
@@ -274,7 +274,11 @@ def test_a_loss_that_flattens_and_never_rises_gets_a_suggestion_that_says_so():
 def test_the_verdict_names_its_rule_and_holds_what_all_rules_say():
     verdict = suggest(LRS, curve())
     assert (verdict.rule, verdict.reason, verdict.widen) == (DEFAULT_RULE, "found", None)
-    assert verdict.text == ("Maximum LR 9.20e-03 (rule blend). The loss turns up again after LR 4.2e-01.")
+    assert verdict.text == (
+        "Suggested peak LR: 9.2e-03 (the loss falls until 4.2e-01, then rises).\n"
+        "Interval 2.9e-03 to 5.1e-01, a guess from the sweep. For a constant LR try 4.6e-03."
+    )
+    assert "(rule edge; the loss falls until" in suggest(LRS, curve(), rule="edge").text
     assert list(verdict.suggestions) == list(RULES)
     assert verdict.suggestions["descent"] == pytest.approx(3.5e-3, rel=0.02)
     assert verdict.suggestions["edge"] == pytest.approx(9.1e-2, rel=0.02)
@@ -304,35 +308,35 @@ NO_SUGGESTION = {
         [NAN] * STEPS,
         "diverged at once",
         None,
-        "No suggestion: the loss is not finite from the first step on (LR 1.0e-07). Check the loss and the data for "
-        "NaN, or set min_lr far below 1.0e-07.",
+        "No suggestion: the loss is not finite at the first step (LR 1.0e-07). Check the loss and the data for NaN, "
+        "or set min_lr far below 1.0e-07.",
     ),
     "flat": (
         [0.7] * STEPS,
         "flat",
         "up",
-        "No suggestion: between LR 1.0e-07 and 1.0e+01 the loss does not fall by more than its noise. Set max_lr above "
-        "1.0e+01, use a larger batch or more probe samples, and check that the parameters are trained at all.",
+        "No suggestion: the loss does not fall by more than its noise between LR 1.0e-07 and 1.0e+01. Set max_lr above "
+        "1.0e+01, use larger batches or more probe_samples, and check that the optimizer has the parameters.",
     ),
     "only rising": (
         [float(i) for i in range(STEPS)],
         "no descent",
         "down",
-        "No suggestion: the loss never falls, it only rises between LR 1.0e-07 and 1.0e+01. Set min_lr far below "
-        "1.0e-07; if it then still only rises, check the loss and its sign.",
+        "No suggestion: the loss only rises between LR 1.0e-07 and 1.0e+01. Set min_lr far below 1.0e-07; if it still "
+        "only rises, check the sign of the loss.",
     ),
     "flat, then nan": ([0.7] * 50 + [NAN] * 50, "no descent", "down", None),
     "still falling": (
         curve(middle=5.0, edge_lr=20.0),
         "still falling",
         "up",
-        "No suggestion: the loss still falls at the end of the range (LR 1.0e+01). Set max_lr above 1.0e+01.",
+        "No suggestion: the loss is still falling at 1.0e+01, the end of the range. Set max_lr above 1.0e+01.",
     ),
     "falling from the first step": (
         [1.0, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.0] + [9.0] * (STEPS - 10),
         "range starts too high",
         "down",
-        "No suggestion: the loss falls at the very start of the range, and rule blend would be below it. "
+        "No suggestion: the loss falls at the very start of the range, so rule 'blend' would be below it. "
         "Set min_lr below 1.0e-07.",
     ),
 }
@@ -350,8 +354,8 @@ def test_a_rule_that_needs_a_rise_says_so():
     verdict = suggest(LRS, curve(middle=1e-3, edge_lr=20.0), rule="edge")
     assert (verdict.suggestion, verdict.reason, verdict.widen) == (None, "no edge", "up")
     assert verdict.text == (
-        "No suggestion: the loss flattens but does not rise up to LR 1.0e+01, and rule edge needs a rise. "
-        "Set max_lr above 1.0e+01, or use rule blend."
+        "No suggestion: the loss does not rise up to LR 1.0e+01, which rule 'edge' needs. "
+        "Set max_lr above 1.0e+01, or use rule='blend'."
     )
 
 
