@@ -188,8 +188,10 @@ class FeedbackCallback(CombinedMetricsCallback):
         """One evaluation: what is learnt from it, and the new values if it asks for them."""
         if any(c.now < term.start or term.is_over(c.now) for c, term in self._driven()):
             return
-        self._average = self._average.update(value, smooth=self.smooth, ema_decay=self.ema_decay)
-        judged = self._average.mean(self.ema_decay) if math.isfinite(value) else value
+        judged = value
+        if self._averages:
+            self._average = self._average.update(value, smooth=self.smooth, ema_decay=self.ema_decay)
+            judged = self._average.mean(self.ema_decay) if math.isfinite(value) else value
         old = self._values()
         why = self.decide(judged)
         if why is None or self._session is None:
@@ -202,6 +204,10 @@ class FeedbackCallback(CombinedMetricsCallback):
                 f" {_text(self._values())} (step {self._step()})"
             )
 
+    @property
+    def _averages(self) -> bool:
+        return self.smooth > 1 or self.ema_decay > 0
+
     def _values(self) -> list[float]:
         """The values that it drives."""
         pairs = [(controller, number) for controller, term in self._driven() for number in term.groups]
@@ -213,7 +219,7 @@ class FeedbackCallback(CombinedMetricsCallback):
         heard = self.evaluation_state()
         if self._session is not None and self._session.trainer is not None:
             self._judge_steps(self._session.trainer)
-        return {**heard, "average": self._average.as_dict()}
+        return {**heard, **({"average": self._average.as_dict()} if self._averages else {})}
 
     def load_learnt_state(self, state: object, what: str) -> dict[str, Any]:
         """Take `learnt_state` out of a state, and return the rest.

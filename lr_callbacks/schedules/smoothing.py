@@ -59,4 +59,4 @@ class Average:
             recent, total, weight = saved["recent"], saved["total"], saved["weight"]
             if isinstance(recent, list) and all(map(is_finite, [*recent, total, weight])) and weight >= 0:
                 return cls(tuple(recent), total, weight)
-        raise ValueError(f"average must have the numbers recent (a list), total and weight, got {saved!r}")
+        raise ValueError(f"the state of an average must have recent (numbers), total and weight, got {saved!r}")

@@ -251,6 +251,7 @@ def refusing(message: str) -> Iterator[None]:
 
 KEPT = {
     "plateau": plateau,
+    "greedy": lambda: lc.GreedyLR("scripted", patience=0, factor=0.5, smooth=2),
     "torch plateau": torch_plateau,
     "torch cosine": lambda: lc.TorchScheduler(lr_scheduler.CosineAnnealingWarmRestarts, T_0=3),
     "torch one-cycle": lambda: lc.TorchScheduler(lr_scheduler.OneCycleLR, max_lr=0.2, total_steps=9),
