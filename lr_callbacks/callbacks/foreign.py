@@ -93,7 +93,8 @@ class Foreign:
         elif metric is None:
             self.scheduler.step()
         else:
-            self.scheduler.step(metric)
+            name = getattr(self.scheduler, "monitor", None)  # mmengine's reads its metric from a dict
+            self.scheduler.step({name: metric} if isinstance(name, str) else metric)
         self._read()
 
     def factor(self, position: int) -> float:

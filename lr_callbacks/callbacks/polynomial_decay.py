@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import floor, floor_text, require, require_bool, require_number
+from lr_callbacks.core.arguments import floor, floor_text, require, require_at_most_one, require_bool, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import linear_factor, polynomial_factor
@@ -64,11 +64,7 @@ class PolynomialDecay(LRCallback):
     ) -> None:
         super().__init__(**options)
         require(require_number("power", power) > 0, "power", "above 0", power)
-        if end_factor is not None and end_lr is not None:
-            raise ValueError(
-                f"at most one of end_factor and end_lr may be given, got end_factor={end_factor!r} and"
-                f" end_lr={end_lr!r}"
-            )
+        require_at_most_one(end_factor=end_factor, end_lr=end_lr)
         if end_factor is not None:
             require(require_number("end_factor", end_factor) >= 0, "end_factor", "at least 0", end_factor)
         if end_lr is not None:

@@ -187,10 +187,11 @@ class Restarts(Composite):
 
     def durations(self) -> dict[str, list[Duration]]:
         """Its own lengths and those of what it repeats, but for shares of a cycle."""
-        return {
+        kept = {
             name: [each for each in found if "." not in name or each.unit != "percent"]
             for name, found in super().durations().items()
         }
+        return {name: found for name, found in kept.items() if found}
 
     def landmarks(self, time: ScheduleTime) -> Sequence[float]:
         """The end of the first ramp, and of the first cycle."""

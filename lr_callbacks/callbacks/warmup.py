@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import Unpack
 
 from lr_callbacks.callbacks.base import LRCallback
-from lr_callbacks.core.arguments import require, require_choice, require_number
+from lr_callbacks.core.arguments import require, require_at_most_one, require_choice, require_number
 from lr_callbacks.core.schedule import ScheduleOptions, lookahead
 from lr_callbacks.core.schedule_time import Array, GroupRows, ScheduleTime
 from lr_callbacks.schedules import WarmupShape, warmup_factor
@@ -64,11 +64,7 @@ class Warmup(LRCallback):
         super().__init__(**options)
         self.check_length("duration", duration, minimum=0)
         require_choice("shape", shape, WarmupShape)
-        if start_factor is not None and start_lr is not None:
-            raise ValueError(
-                f"at most one of start_factor and start_lr may be given, got start_factor={start_factor!r} and"
-                f" start_lr={start_lr!r}"
-            )
+        require_at_most_one(start_factor=start_factor, start_lr=start_lr)
         for name, value in (("start_factor", start_factor), ("start_lr", start_lr)):
             if value is not None:
                 require(require_number(name, value) >= 0, name, "at least 0", value)

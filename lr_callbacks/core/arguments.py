@@ -178,6 +178,13 @@ def floor_text(value: float | str) -> str:
     return f"{value.strip()} of each base value" if isinstance(value, str) else f"{value:g}"
 
 
+def require_at_most_one(**given: object) -> None:
+    """Refuse two arguments that say the same thing."""
+    if sum(value is not None for value in given.values()) > 1:
+        both = " and ".join(f"{name}={value!r}" for name, value in given.items())
+        raise ValueError(f"at most one of {' and '.join(given)} may be given, got {both}")
+
+
 def require_bool(name: str, value: object) -> bool:
     """Return the value as a bool; a str such as ``"false"`` would count as true.
 

@@ -178,7 +178,7 @@ SCHEDULES: dict[str, Schedule] = {
         lambda: [lc.SnapshotCheckpoint(save_weights_only=True), lc.SGDR(3, T_mult=2)], lambda m: restarts(m.step)
     ),
     "ReplaceSchedulers": Schedule(lambda: [lc.ReplaceSchedulers()], lambda m: 1.0, drives=False),
-    "StretchPlan": Schedule(lambda: [lc.StretchPlan("10 epochs")], lambda m: 1.0, drives=False),
+    "StretchPlan": Schedule(lambda: [lc.StretchPlan(20)], lambda m: 1.0, to_end=True, drives=False),
     "LRMonitor": Schedule(lambda: [lc.LRMonitor()], lambda m: 1.0, drives=False),
     "LRRangeTest": Schedule(lambda: [lc.LRRangeTest(num_steps=10, apply=False)], lambda m: 1.0, drives=False),
     "Sequential": Schedule(

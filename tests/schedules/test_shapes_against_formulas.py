@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import references as ref
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+import lr_callbacks as lc
 from lr_callbacks import schedules as s
 
 LENGTHS = [1, 2, 3, 10, 1000]
@@ -105,6 +107,14 @@ def test_the_momentum_of_a_cycle_mirrors_the_factor(mode):
 
 def test_triangular2_goes_on_where_two_to_the_power_of_the_cycle_has_no_float():
     assert s.cyclical_factor(2 * 5000 + 1, step_size_up=1, step_size_down=1, mode="triangular2", base_factor=0.1) == 0.1
+
+
+def test_a_rate_above_one_grows_to_its_ceiling_and_is_refused_where_it_has_no_float():
+    assert s.exponential_factor(2000, gamma=2.0) == float("inf")
+    lrs = lc.preview([lc.ExponentialDecay(2.0, ceiling=8.0)], 1.0, 2000)[:, 0].tolist()
+    assert lrs == [min(2.0**t, 8.0) for t in range(5)] + [8.0] * 1995
+    with pytest.raises(MisconfigurationException, match="a factor must be finite and at least 0, got inf"):
+        lc.preview([lc.StepDecay(1, 2.0)], 1.0, 2000)
 
 
 @pytest.mark.parametrize("factor", [s.linear_factor, s.polynomial_factor, s.cosine_factor, s.rex_factor])

@@ -60,8 +60,8 @@ CASES = {
     ),
     "inverse_sqrt": typed([*WARM, lc.InverseSqrt()], [0, 5, 10, 8.165, 7.071, 6.325, 5.774, 5.345, 5.0, 4.714]),
     "wsd": typed(
-        [lc.WarmupStableDecay(2, 3, "cosine", end_factor=0.1, total_steps=7)],
-        [0, 5, 10, 10, 10, 7.75, 3.25, 1, 1, 1],
+        [lc.WarmupStableDecay(2, 3, "cosine", start_factor=0.1, end_factor=0.1, total_steps=7)],
+        [1, 5.5, 10, 10, 10, 7.75, 3.25, 1, 1, 1],
     ),
     **{
         f"wsd, warmup_type={up}, decay_type={down}, min_lr_ratio={low}": wsd(up, down, low)
