@@ -2,7 +2,8 @@
 
 Each module is taken as its package makes it, with the scheduler that it brings. Run it in an environment of its own:
 
-    pip install chemprop gluonts pytorch-forecasting timm transformers && python benchmarks/packages.py
+    pip install chemprop darts gluonts pytorch-forecasting scvi-tools timm transformers
+    python benchmarks/packages.py
 
 A package that is not installed is a row that says so. Some minutes on a CPU.
 """
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,25 @@ def chemprop() -> Made:
     points = [data.MoleculeDatapoint.from_smi("C" * n + "O", [float(n)]) for n in range(1, 25)]
     loader = data.build_dataloader(data.MoleculeDataset(points), batch_size=2, shuffle=False, num_workers=0)
     return models.MPNN(nn.BondMessagePassing(), nn.MeanAggregation(), nn.RegressionFFN()), loader
+
+
+def darts() -> Made:
+    """A forecaster that is a module of ``pytorch_lightning``; here it brings ``ExponentialLR``."""
+    import numpy
+    import pytorch_lightning
+    from darts import TimeSeries
+    from darts.models import NBEATSModel
+
+    class Catch(pytorch_lightning.Trainer):
+        def fit(self, model: Any, datamodule: Any, **options: Any) -> None:
+            self.made = model, datamodule
+
+    size = {"num_stacks": 1, "num_blocks": 1, "num_layers": 1, "layer_widths": 8, "batch_size": 2}
+    decay = {"lr_scheduler_cls": torch.optim.lr_scheduler.ExponentialLR, "lr_scheduler_kwargs": {"gamma": 0.9}}
+    model = NBEATSModel(input_chunk_length=4, output_chunk_length=2, **size, **decay)
+    catch = Catch(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    model.fit(TimeSeries.from_values(numpy.arange(29, dtype=numpy.float32) % 7), trainer=catch)
+    return catch.made
 
 
 def gluonts() -> Made:
@@ -73,6 +95,21 @@ def pytorch_forecasting() -> Made:
     )
     module = TemporalFusionTransformer.from_dataset(data, learning_rate=0.01, hidden_size=4, attention_head_size=1)
     return module, data.to_dataloader(train=False, batch_size=4, num_workers=0)
+
+
+def scvi() -> Made:
+    """A variational autoencoder of counts of genes; here it brings ``ReduceLROnPlateau``."""
+    import anndata
+    import numpy
+    from scvi.dataloaders import AnnDataLoader
+    from scvi.model import SCVI
+    from scvi.train import TrainingPlan
+
+    counts = anndata.AnnData(numpy.random.default_rng(0).poisson(2, (24, 8)).astype(numpy.float32))
+    SCVI.setup_anndata(counts)
+    model = SCVI(counts, n_hidden=8, n_latent=2)
+    plan = TrainingPlan(model.module, reduce_lr_on_plateau=True, lr_scheduler_metric="train_loss_epoch")
+    return plan, AnnDataLoader(model.adata_manager, batch_size=2)
 
 
 class Around(LightningModule):
@@ -116,8 +153,10 @@ def transformers() -> Made:
 
 PACKAGES: dict[str, Callable[[], Made]] = {
     "chemprop": chemprop,
+    "darts": darts,
     "gluonts": gluonts,
     "pytorch-forecasting": pytorch_forecasting,
+    "scvi-tools": scvi,
     "timm": timm,
     "transformers": transformers,
 }
@@ -141,7 +180,8 @@ def fit(module: LightningModule, loader: Any, *callbacks: Callback, ckpt_path: P
     record = Record()
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     saves = any(isinstance(callback, ModelCheckpoint) for callback in callbacks)
-    trainer = Trainer(
+    foreign = any(kind.__module__.startswith("pytorch_lightning.") for kind in type(module).__mro__)
+    trainer = (import_module("pytorch_lightning").Trainer if foreign else Trainer)(
         accelerator="cpu", max_steps=STEPS, callbacks=[*callbacks, record], enable_checkpointing=saves, **quiet
     )
     trainer.fit(module, loader, ckpt_path=None if ckpt_path is None else str(ckpt_path), weights_only=False)
@@ -189,13 +229,14 @@ def row(name: str) -> str:
     return f"| {name} {number} | {len(whole.bases)} | {ours:.0e} | {resumed} | {stepped:.0e} |"
 
 
-def main() -> None:
-    """Print the table."""
+def main(names: Sequence[str]) -> None:
+    """Print the table of some packages, or of all."""
     warnings.simplefilter("ignore")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for package in ("lightning.pytorch", "pytorch_lightning"):
+        logging.getLogger(package).setLevel(logging.ERROR)
     print("| package | groups | warm-up and cosine: largest relative difference to torch | resumed | StepLR |")
     print("|---|---|---|---|---|")
-    for name in PACKAGES:
+    for name in names or PACKAGES:
         try:
             print(row(name), flush=True)
         except Exception as error:  # noqa: PERF203  a row of its own
@@ -203,4 +244,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

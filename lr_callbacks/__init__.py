@@ -4,6 +4,7 @@ A name is imported when it is first used, so that the command line answers `--ve
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ _MODULES = {
 }
 """Public name -> module that defines it."""
 
-__all__ = [*_MODULES]
+__all__ = [name for name in _MODULES if name != "grid_search" or find_spec("optuna")]  # import * needs no extra
 
 
 def __getattr__(name: str) -> Any:

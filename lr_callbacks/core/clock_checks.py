@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -16,6 +17,13 @@ from lr_callbacks.core.run_length import scales_gradients
 
 BATCHES = 16
 """Batches (of as many micro-batches as are accumulated) after which an optimizer without a step is worth a warning."""
+
+_IN_OLD_TORCH = (
+    f" torch {torch.__version__} takes the hooks off every optimizer once anything is compiled: update to torch 2.4, or"
+    " do without torch.compile."
+    if torch.__version__ < "2.4"
+    else ""
+)
 
 
 class ClockChecks:
@@ -70,6 +78,7 @@ class ClockChecks:
             raise MisconfigurationException(
                 f"{first.name} stepped without calling its step hooks, so steps cannot be counted and the LR would stay"
                 " frozen. Let its step() be the one that torch.optim.Optimizer wraps (no override on the instance)."
+                + _IN_OLD_TORCH
             )
         for controller in waiting:
             if controller.index in self._others:

@@ -11,6 +11,11 @@ from torch.optim import Optimizer
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.param_groups import ParamGroup
 
+_is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: True)
+"""Whether torch is compiling; before torch 2.3 nobody can know, and the hook is always kept out of the compiler."""
+_SCHEDULER_MARKS = ("_wrapped_by_lr_sched", "_with_counter")
+"""What a torch scheduler leaves on the ``step`` of its optimizer: since torch 2.4, and before."""
+
 
 def stepping(optimizer: Optimizer) -> Optimizer:
     """Return the optimizer with the step hooks: itself, or the one inside a wrapper that was not built as an optimizer.
@@ -74,7 +79,7 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
     untraced = torch.compiler.disable(unless_skipped)  # type: ignore[no-untyped-call,unused-ignore]
 
     def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling():
+        if _is_compiling():
             untraced(stepped)  # what keeps the compiler out costs half as much as an update, so only where it compiles
         elif getattr(stepped, "found_inf", None) is None:
             hook(stepped)
@@ -100,12 +105,12 @@ def on_load(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
 
 def has_scheduler(optimizer: Optimizer) -> bool:
     """Whether a torch scheduler has ever been built on the optimizer: torch marks its ``step`` then."""
-    return hasattr(optimizer.step, "_wrapped_by_lr_sched")
+    return any(hasattr(optimizer.step, mark) for mark in _SCHEDULER_MARKS)
 
 
 def forget_scheduler(optimizer: Optimizer) -> None:
     """Take off the mark that a torch scheduler has left on the optimizer's ``step``."""
-    if hasattr(vars(optimizer).get("step"), "_wrapped_by_lr_sched"):
+    if any(hasattr(vars(optimizer).get("step"), mark) for mark in _SCHEDULER_MARKS):
         del optimizer.step
 
 

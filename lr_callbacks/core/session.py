@@ -101,6 +101,8 @@ class Session:
             if left is not None:
                 controller.resume_in_epoch(trainer.current_epoch, run, left)
             refuse_rivals(controller)
+        if left is not None:
+            self._epoch = trainer.current_epoch  # Lightning before 2.5 calls on_train_epoch_start for it once more
         is_next = run.assumed and any(each.is_behind(trainer.current_epoch) for each in self.controllers)
         if is_next or (left is None and begins_epoch(trainer)):
             self._begin_epoch(trainer, run)

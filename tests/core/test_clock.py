@@ -34,6 +34,7 @@ class Overflowing(Net):
         return loss * torch.inf if batch_idx in self.bad else loss
 
 
+@pytest.mark.needs(torch="2.3")
 @pytest.mark.parametrize("fused", [False, True])
 def test_steps_that_fp16_skips_do_not_advance_the_schedule(fused):
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0, growth_interval=10**6)

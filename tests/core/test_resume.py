@@ -107,6 +107,7 @@ def assert_resumes_exactly(saved: list[str], full: Any, make: Callable[[], list[
     return compared
 
 
+@pytest.mark.needs(lightning="2.5")
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_from_a_model_checkpoint_of_every_step_validation_and_epoch(name, tmp_path):
     make = COMBINATIONS[name]
@@ -127,6 +128,17 @@ def test_from_a_model_checkpoint_of_every_step_validation_and_epoch(name, tmp_pa
     assert assert_resumes_exactly(saved, full, make) >= (220 if name == "plateau_train" else 250)
 
 
+def test_in_the_epoch_that_continues_the_lrs_are_those_of_the_whole_run(tmp_path):
+    """Lightning before 2.5 begins it once more, and takes one batch again: the LRs go by the count all the same."""
+    save = SaveAt(tmp_path, "on_train_batch_end")
+    full = run([Warmup(3), OneCycle(), save])
+    for path in (save.saved[1], save.saved[7], save.saved[12]):
+        count = count_in(path)
+        left = -count % 5
+        assert left > 0
+        assert run([Warmup(3), OneCycle()], ckpt_path=path).lrs[0][:left] == full.lrs[0][count : count + left]
+
+
 HOOKS = [
     "on_train_epoch_start",
     "on_train_batch_start",
@@ -143,6 +155,7 @@ HOOKS = [
 ]
 
 
+@pytest.mark.needs(lightning="2.5")
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("first", [True, False], ids=["before ours", "after ours"])
 def test_from_a_checkpoint_taken_at_any_hook_on_either_side_of_ours(hook, first, tmp_path):
@@ -173,11 +186,13 @@ def saved(tmp_path: Path) -> tuple[str, Any]:
     return steps.saved[9], full
 
 
+@pytest.mark.needs(lightning="2.5")
 def test_callbacks_may_be_reordered_between_save_and_resume(saved):
     path, full = saved
     assert run([SGDR(7), Warmup(3)], ckpt_path=path).lrs[0] == full.lrs[0][10:]
 
 
+@pytest.mark.needs(lightning="2.5")
 def test_a_callback_added_on_resume_multiplies_the_old_trace(saved):
     path, full = saved
     with pytest.warns(UserWarning, match="a different schedule than the checkpoint"):
@@ -196,6 +211,7 @@ class Half(Warmup):
         super().__init__(10**6, shape="constant", start_factor=0.5)
 
 
+@pytest.mark.needs(lightning="2.5")
 @pytest.mark.parametrize(
     ("callbacks", "then", "now"),
     [
@@ -222,6 +238,7 @@ def test_another_horizon_wins_on_resume(tmp_path):
     assert resumed.of_group() == pytest.approx([0.1 * one_cycle_factor(t, total_steps=30) for t in range(10, 30)])
 
 
+@pytest.mark.needs(lightning="2.5")
 def test_another_configured_lr_wins_on_resume_and_the_warning_gives_both(saved):
     path, full = saved
     with pytest.warns(UserWarning, match=r"LR of group 0 of .* is 0.2; it was 0.1 in the checkpoint. Using 0.2"):
@@ -268,6 +285,7 @@ def test_a_checkpoint_of_a_run_without_us_goes_on_from_its_global_step_and_says_
     assert "saved without lr_callbacks. Schedules of optimizer 0 (SGD) continue at step 10" in caplog.text
 
 
+@pytest.mark.needs(lightning="2.5", torch="2.4")
 def test_the_momentum_that_is_given_back_is_the_configured_one_and_not_that_of_another_ones_cycle(tmp_path):
     save, module = SaveAt(tmp_path, "on_train_batch_end"), Net(sgd((0.1,)))
     fit(save, module=WithNativeScheduler(sgd((0.1,))), batches=5, max_epochs=4)
@@ -351,6 +369,7 @@ class WithANeck(Backboned):
         return torch.optim.SGD([{"params": part.parameters(), "lr": lr} for part, lr in parts])
 
 
+@pytest.mark.needs(lightning="2.5")
 @pytest.mark.parametrize("lrs", [(0.2, 0.03), (0.1, 0.06)])
 def test_a_group_added_before_a_resume_keeps_its_ratio_to_the_first_whichever_lr_is_changed(lrs, tmp_path):
     def callbacks() -> list[Callback]:
@@ -387,6 +406,7 @@ def test_what_is_changed_before_a_resume_is_not_taken_for_the_work_of_a_finetuni
     assert resumed.of_group() == pytest.approx([lr * ratio for lr in full.of_group()[10:]], rel=1e-12)
 
 
+@pytest.mark.needs(lightning="2.5")
 def test_momentum_is_exact_after_a_resume_and_given_back_where_nobody_cycles_it_any_more(tmp_path):
     save = SaveAt(tmp_path, "on_train_batch_end")
     full = run([OneCycle(), save])
@@ -421,6 +441,7 @@ class FailOnce(Callback):
             raise RuntimeError("a full disk")
 
 
+@pytest.mark.needs(lightning="2.5")
 @pytest.mark.parametrize("hook", ["on_exception"])
 def test_from_a_checkpoint_that_is_written_because_of_an_exception_just_before_a_validation(hook, tmp_path):
     make = COMBINATIONS["plateau"]
@@ -445,6 +466,7 @@ class FailsInAValidation(Scripted):
             raise RuntimeError("a full disk")
 
 
+@pytest.mark.needs(lightning="2.5")
 def test_a_validation_that_failed_in_its_middle_is_run_from_its_beginning_and_judged_once(tmp_path):
     def make() -> list[Callback]:
         return [ReduceLROnPlateau("scripted", patience=0, factor=0.5)]
@@ -475,6 +497,7 @@ def test_changed_lengths_are_told_even_where_the_arguments_are_the_same(tmp_path
         run([SGDR("25%")], ckpt_path=save.saved[0], max_epochs=8)
 
 
+@pytest.mark.needs(lightning="2.5")
 def test_a_validation_that_is_due_is_known_as_such_in_a_run_that_was_resumed_twice_at_the_end_of_an_epoch(tmp_path):
     saves = [SaveAt(tmp_path / str(life), "on_train_batch_end") for life in range(3)]
     run([plateau(), saves[0]])
@@ -485,6 +508,7 @@ def test_a_validation_that_is_due_is_known_as_such_in_a_run_that_was_resumed_twi
     assert [state["num_evaluations"] for state in due] == [0, 1, 2]
 
 
+@pytest.mark.needs(lightning="2.5")
 @pytest.mark.parametrize("optimizer", [sgd((0.1,)), adam((0.1,))], ids=["momentum", "betas"])
 def test_the_momentum_that_was_configured_is_given_back_after_a_resume_too(optimizer, tmp_path):
     saver = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=3, save_top_k=-1)

@@ -188,6 +188,7 @@ def test_a_range_test_before_a_fit_sets_the_lr(user):
     assert trainer.global_step == 20
 
 
+@pytest.mark.needs(lightning="2.5")
 @pytest.mark.parametrize("bar", ["TQDMProgressBar", "RichProgressBar"])
 def test_a_range_test_is_shown_in_the_bar_of_the_package(user, bar, capsys):
     if bar == "RichProgressBar" and user.pl.__version__.startswith("2.5."):
@@ -202,6 +203,7 @@ def test_the_range_test_takes_nothing_else_for_a_trainer(user):
         lr_range_test(user.module, user.module, user.data)
 
 
+@pytest.mark.needs(lightning="2.6")
 def test_a_sweep_trains_what_the_package_builds(user):
     pytest.importorskip("optuna")
     from lr_callbacks.sweep import grid_search
@@ -222,6 +224,7 @@ def test_a_sweep_trains_what_the_package_builds(user):
     assert result.best.point == {"lr": 0.05}
 
 
+@pytest.mark.needs(lightning="2.6")
 def test_a_sweep_refuses_the_packages_own_finder(user):
     pytest.importorskip("optuna")
     from lr_callbacks.sweep import run_trial
