@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 from lr_callbacks.core.lightning_names import MisconfigurationException
 from lr_callbacks.core.param_groups import ParamGroup
 
-_is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: True)
-"""Whether torch is compiling; before torch 2.3 nobody can know, and the hook is always kept out of the compiler."""
+_KNOWS_WHETHER_IT_COMPILES = hasattr(torch.compiler, "is_compiling")
+"""Not torch before 2.3: there the hook is always kept out of the compiler."""
 _SCHEDULER_MARKS = ("_wrapped_by_lr_sched", "_with_counter")
 """What a torch scheduler leaves on the ``step`` of its optimizer: since torch 2.4, and before."""
 
@@ -79,7 +79,7 @@ def on_step(optimizer: Optimizer, hook: Callable[[Optimizer], None]) -> Callable
     untraced = torch.compiler.disable(unless_skipped)  # type: ignore[no-untyped-call,unused-ignore]
 
     def after_step(stepped: Optimizer, args: Any, kwargs: Any) -> None:
-        if _is_compiling():
+        if not _KNOWS_WHETHER_IT_COMPILES or torch.compiler.is_compiling():
             untraced(stepped)  # what keeps the compiler out costs half as much as an update, so only where it compiles
         elif getattr(stepped, "found_inf", None) is None:
             hook(stepped)

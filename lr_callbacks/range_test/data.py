@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
@@ -157,8 +158,19 @@ def _copy_loader(loader: Any, memo: dict[int, Any]) -> Any:
         for thing in vars(sampler).values() if hasattr(sampler, "__dict__") else ():
             if isinstance(thing, Dataset):
                 memo[id(thing)] = thing  # data, not state
+            elif isinstance(thing, torch.Generator):
+                memo.setdefault(id(thing), _copy_generator(thing))
+    if isinstance(loader.generator, torch.Generator):
+        memo.setdefault(id(loader.generator), _copy_generator(loader.generator))
     for name in ("generator", "sampler", "batch_sampler"):
         state[name] = _deepcopy(state.get(name), memo)
+    return new
+
+
+def _copy_generator(generator: torch.Generator) -> torch.Generator:
+    """A generator in the same state; torch before 2.3 cannot copy one."""
+    new = torch.Generator(generator.device)
+    new.set_state(generator.get_state())
     return new
 
 

@@ -555,7 +555,7 @@ def test_a_factor_that_no_schedule_may_have_is_refused(factor):
         fit(Wrong())
 
 
-@pytest.mark.needs(lightning="2.5", torch="2.4")
+@pytest.mark.needs(torch="2.4")
 def test_a_compiled_step_with_a_tensor_lr_is_compiled_as_often_with_a_schedule_as_without():
     import torch._dynamo
     from torch._dynamo.testing import CompileCounter
