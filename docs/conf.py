@@ -68,8 +68,6 @@ PLACES = {
     "lr_callbacks.range_test.settle": ["Trial"],
     "lr_callbacks.schedules.greedy": ["GreedyState"],
     "lr_callbacks.schedules.plateau": ["PlateauState"],
-    "lr_callbacks.schedules.greedy": ["GreedyState"],
-    "lr_callbacks.callbacks.feedback": ["FeedbackOptions"],
     "lr_callbacks.schedules": [name for name in schedules.__all__ if documented(getattr(schedules, name))],
     "lr_callbacks.sweep": ["SweepTable", "Row", "Outcome", "run_trial"],
 }
