@@ -139,14 +139,12 @@ def save(figure: Figure, name: str, drawn_from: str, *, transparent: bool = True
 
 def main() -> None:
     """Draw both again."""
-    from lr_callbacks.range_test.plot import draw
-
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     PICTURES.mkdir(exist_ok=True)
     drawn = curves()
     save(overview(drawn), "schedules.png", checksum(drawn))
     result = range_test()
-    save(draw(result), "range_test.png", f"{result.suggestion:.3e}", transparent=False)
+    save(result.plot(), "range_test.png", f"{result.suggestion:.3e}", transparent=False)
     print(result.verdict)
 
 
