@@ -72,8 +72,8 @@ def lr_range_test(
     for name, value, cls in (("trainer", trainer, Trainer), ("module", module, LightningModule)):
         if not is_a(value, cls):
             raise TypeError(
-                f"lr_range_test(trainer, module, ...): {name} must be a {cls.__name__} of lightning.pytorch or"
-                f" pytorch_lightning, got {_short(value)}"
+                f"{name} must be a {cls.__name__} of lightning.pytorch or pytorch_lightning, got {_short(value)}; call"
+                " lr_range_test(trainer, module, ...)"
             )
     if test is not None and not isinstance(test, LRRangeTest):
         raise TypeError(f"test must be an LRRangeTest with the arguments of the test, or None, got {test!r}")

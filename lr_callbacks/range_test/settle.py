@@ -22,7 +22,7 @@ SWEEP, WHOLE = 0.5, 0.25
 TOO_HIGH = 1 / 3
 """Decades by which a run of a tenth of the steps likes LRs that are too high."""
 LOWER, HIGHER = 0.7, 0.6
-"""Decades by which the interval goes beyond that stretch: short runs know the best LR of long ones no better."""
+"""Decades by which the interval extends beyond that stretch: short runs know the best LR of long ones no better."""
 WORST = 2.0
 """Share of the gain that counts as missed where a trial diverged."""
 

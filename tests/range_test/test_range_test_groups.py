@@ -77,7 +77,7 @@ def test_groups_are_found_by_their_name():
 
 
 def test_a_group_that_does_not_exist_is_rejected_with_those_that_do():
-    with pytest.raises(MisconfigurationException, match=r"7 in groups= is no parameter group; SGD has 0, 1"):
+    with pytest.raises(MisconfigurationException, match=r"7 in groups= is not a parameter group; SGD has 0, 1"):
         fit(LRRangeTest(groups=7))
 
 
