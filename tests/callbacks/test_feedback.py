@@ -378,7 +378,7 @@ def test_averages_go_on_after_a_resume_from_any_checkpoint(options, tmp_path):
 )
 def test_a_damaged_state_is_refused(damage):
     callback = lc.ReduceLROnPlateau("metric", restore_best=True)
-    with pytest.raises(ValueError, match="state of a(n average| plateau reduction)"):
+    with pytest.raises(ValueError, match=r"state of a(n average| plateau reduction)"):
         callback.load_state_dict(callback.state_dict() | damage)
 
 
