@@ -101,6 +101,7 @@ class TorchScheduler(EvaluationCallback):
         groups: Groups = None,
         **kwargs: Any,
     ) -> None:
+        require_name("monitor", monitor)
         super().__init__(monitor, strict, param=param, start=start, optimizer=optimizer, groups=groups)
         if param != "lr":
             raise ValueError(
@@ -109,7 +110,6 @@ class TorchScheduler(EvaluationCallback):
             )
         require_choice("interval", interval, Interval)
         require_int("frequency", frequency, minimum=1)
-        require_name("monitor", monitor)
         require_name("name", name)
         schedulers, milestones, kwargs = map(plain_container, (schedulers, milestones, kwargs))
         self._factory, self._scheduler = chosen(scheduler, schedulers, milestones, kwargs)
