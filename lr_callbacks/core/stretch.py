@@ -40,6 +40,6 @@ def stretched(run: RunLength, schedules: Sequence[LRSchedule]) -> RunLength:
         raise run.unknown(f"{name} needs the length of the run")
     if planned < 1:
         raise MisconfigurationException(
-            f"{name}: planned_for={wish.planned_for!r} comes out as {run.length(planned)} of {run}; make it longer"
+            f"{name}: planned_for={wish.planned_for!r} is {run.length(planned)} of {run}; make it longer"
         )
     return replace(run, stretch=run.total_steps / planned, stretch_warmup=not wish.keep_warmup)

@@ -94,7 +94,7 @@ def test_a_loop_of_ones_own_is_stretched_and_counts_samples_and_tokens():
         ([lc.Sequential([lc.MultiplicativeFactor("math.exp"), lc.Rex()], [5])], "its function counts"),
         ([lc.CyclicalLR(0.01, 0.1, 5, mode="exp_range", gamma=0.9)], "its height is a function of every step"),
         ([lc.StretchPlan(20), lc.Rex()], "both stretch the plan"),
-        ([lc.StepDecay(1)], "step_size=1 comes out as 0 steps"),
+        ([lc.StepDecay(1)], "step_size=1 is 0 steps of 4 steps"),
     ],
     ids=lambda each: str(each)[:30],
 )

@@ -59,5 +59,5 @@ def test_epochs_cannot_be_counted_in_tokens():
 
 
 def test_a_run_by_the_wall_clock_counts_no_tokens():
-    with pytest.raises(MisconfigurationException, match="counts tokens, and this run goes by the wall clock"):
+    with pytest.raises(MisconfigurationException, match="counts tokens, but this run is measured in time"):
         lc.preview([lc.Warmup("500 tokens"), lc.Rex()], 1.0, 4, max_time="1 h")
