@@ -74,7 +74,7 @@ def range_test(
             They cost what is logged beforehand, and give a better suggestion and a measured interval.
         trial_steps: Length of a trial, in steps, epochs or % of the fit (default 10%; at least 50 steps).
         trial_limit: Time limit for all trials, such as "10 min".
-        rules: Show the LR of every rule.
+        rules: Show the LR of every rule, in the table and in the picture.
     """
     from lr_callbacks.core.lightning_names import SaveConfigCallback, is_a
     from lr_callbacks.extras import require_extra
@@ -96,8 +96,9 @@ def range_test(
         return
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"range_test{suffix}" for suffix in (".png", ".csv", ".json")]
-    for write, file in zip((result.plot, result.to_csv, result.to_json), files, strict=True):
-        write(file)
+    result.plot(files[0], rules=rules)
+    result.to_csv(files[1])
+    result.to_json(files[2])
     log_result(trainer, result)
     for logger in trainer.loggers:
         logger.finalize("success")

@@ -67,11 +67,12 @@ class RangeTestResult:
         """The LR for training without a schedule: half of the suggested peak; None without a suggestion."""
         return None if self.suggestion is None else self.suggestion / 2
 
-    def plot(self, path: str | Path | None = None) -> Figure:
-        """Draw the curve with the suggestions on it.
+    def plot(self, path: str | Path | None = None, *, rules: bool = False) -> Figure:
+        """Draw the curve with the suggestion and its interval.
 
         Args:
             path: Where to save the picture; None saves nothing.
+            rules: Whether to mark the LR of every rule on the curve.
 
         Raises:
             ModuleNotFoundError: If matplotlib is missing; the message names the extra.
@@ -81,7 +82,7 @@ class RangeTestResult:
             self.losses,
             self.training_losses,
             suggestion=self.suggestion,
-            suggestions=self.suggestions,
+            suggestions=self.suggestions if rules else {},
             rule=self.rule,
             judge=self.judge,
             interval=self.interval,

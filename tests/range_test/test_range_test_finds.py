@@ -433,6 +433,12 @@ def test_the_curve_and_a_figure_go_to_tensorboard(tmp_path):
 def test_the_result_becomes_a_picture_a_table_and_json(tmp_path):
     result = find()
     result.plot(tmp_path / "curve.png")
+    shown = [
+        {text.get_text().partition(":")[0] for text in result.plot(rules=rules).axes[0].get_legend().get_texts()}
+        for rules in (False, True)
+    ]
+    assert shown[0] == {"fixed probe batches", "training batches", "interval", result.rule}
+    assert {"descent", "steepest"} <= shown[1]
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     rows = result.to_csv(tmp_path / "curve.csv").splitlines()
     assert (tmp_path / "curve.csv").read_text().splitlines() == rows
