@@ -205,7 +205,13 @@ def is_from(thing: Any, modules: Iterable[str]) -> bool:
 
 
 def slots_of(cls: type) -> list[str]:
-    """The attributes that a class itself keeps in slots."""
+    """The attributes that an object of a class keeps in slots, less those that a property hides (pathlib has some)."""
+    found = [name for base in cls.__mro__ for name in _own_slots(base)]
+    return [name for name in found if not isinstance(getattr(cls, name, None), property)]
+
+
+def _own_slots(cls: type) -> list[str]:
+    """The slots that a class itself adds."""
     slots = cls.__dict__.get("__slots__", ())
     names = [slots] if isinstance(slots, str) else list(slots)
     return [

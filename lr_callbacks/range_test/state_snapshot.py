@@ -263,7 +263,7 @@ class StateSnapshot:
                     self._keep_attribute(base, name, path, shown)
 
     def _keep_slots(self, thing: object, path: Path) -> None:
-        for slot in (slot for cls in type(thing).__mro__ for slot in slots_of(cls)):
+        for slot in slots_of(type(thing)):
             self._keep_attribute(thing, slot, path, f".{slot}")
 
     def _keep_attribute(self, thing: object, name: str, path: Path, shown: str) -> None:

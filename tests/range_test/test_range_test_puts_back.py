@@ -100,6 +100,22 @@ class Slotted:
         return self.__count
 
 
+class Raw:
+    __slots__ = ("raw",)
+
+
+class NoSetter(Raw):
+    __slots__ = ("times",)
+    raw = property(lambda self: object())  # hides the slot, as in a path of Python 3.13; each read gives another object
+
+    def __init__(self):
+        self.times = 0
+
+    def more(self):
+        self.times += 1
+        return self.times
+
+
 class SlottedIds:
     __slots__ = ("ids",)
 
@@ -237,6 +253,7 @@ KEPT = {
     "bytes in memory": (lambda: io.BytesIO(), lambda held: held.write(b"x") + held.tell()),
     "a queue": (filled_queue, lambda held: held.get()),
     "slots": (Slotted, lambda held: held.more()),
+    "a property in the place of a slot": (NoSetter, lambda held: held.more()),
     "a bit generator": (lambda: np.random.PCG64(1), lambda held: held.random_raw()),
     "a NumPy generator": (lambda: np.random.default_rng(1), lambda held: held.random()),
     "an old NumPy generator": (lambda: np.random.RandomState(1), lambda held: held.rand()),
