@@ -265,7 +265,7 @@ REFUSED = {
     ),
     "an optimizer without step hooks": (
         replace(PLAIN, module=with_optimizer(WithoutHooks)),
-        r"WithoutHooks has no step hooks .* derive it from torch.optim.Optimizer",
+        r"WithoutHooks has no step hooks .* [dD]erive it from torch.optim.Optimizer",
     ),
     "an optimizer that passes its hooks by": (
         replace(PLAIN, module=lambda: Net(bypassing, [1.0])),

@@ -192,7 +192,7 @@ def test_a_share_is_the_same_as_a_fraction():
         ("linear", 0.9, [(t + 1) / 20 for t in range(10)]),
         ("linear", 0.999, [(t + 1) / 1999 for t in range(10)]),  # int(2 / (1 - 0.999)), as there
         ("exponential", 0.7, [1 - math.exp(-(t + 1) / 3) for t in range(10)]),
-        ("exponential", 0.99, [1 - math.exp(-(t + 1) / 100) for t in range(10)]),
+        ("exponential", 0.99, [1 - math.exp(-(t + 1) / 99) for t in range(10)]),  # int(1 / (1 - 0.99)), likewise
         ("exponential", 0.75, [1 - math.exp(-(t + 1) / 4) for t in range(10)]),
     ],
 )
