@@ -174,12 +174,16 @@ def test_a_tensor_lr_stays_the_same_tensor_on_its_device_and_moves_as_a_float_do
         assert held == pytest.approx(expected, rel=1e-6)
 
 
+WATCHED: list[bool] = []
+"""Of which steps of a sweep no waiting was allowed; in a module, where the range test does not put it back."""
+
+
 @pytest.mark.parametrize("judge", ["probe", "training"])
 @pytest.mark.parametrize("make", [float_lrs, tensor_lrs])
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_loop_of_a_range_test_waits_only_where_it_reads_the_losses(device, make, judge):
     """It reads them every ten steps; between the second and the ninth of each ten nothing may wait."""
-    watched = []
+    WATCHED.clear()
 
     class Swept(Quiet):
         steps = 0
@@ -188,7 +192,7 @@ def test_the_loop_of_a_range_test_waits_only_where_it_reads_the_losses(device, m
             place = self.steps % 10
             self.steps += 1
             watch("error" if self.steps > 10 and 1 <= place < 9 else "default")
-            watched.append(self.steps > 10 and 1 <= place < 9)
+            WATCHED.append(self.steps > 10 and 1 <= place < 9)
 
         def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
             """The probe comes after this, and must not wait either."""
@@ -198,7 +202,7 @@ def test_the_loop_of_a_range_test_waits_only_where_it_reads_the_losses(device, m
         trainer(max_epochs=1, **on(device)), Swept(make), train_dataloaders=loader(40), test=test, verbose=False
     )
     assert len(result.lrs) >= 29
-    assert sum(watched) >= 16
+    assert sum(WATCHED) >= 16
 
 
 @pytest.mark.parametrize("name", ["Warmup", "OneCycle", "OneCycle, linear", "SGDR", "Warmup x SGDR x plateau"])
