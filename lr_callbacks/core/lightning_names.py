@@ -111,6 +111,8 @@ NAMES = {
     "lightning.pytorch.utilities.signature_utils": "is_param_in_hook_signature",
 }
 """Where each name of Lightning's comes from."""
+NEWER = ("ModelParallelStrategy",)
+"""Classes that the oldest versions lack, so that no object is an instance there."""
 MODULES = {name: module for module, names in NAMES.items() for name in names.split()}
 Class = TypeVar("Class")
 
@@ -123,7 +125,8 @@ if not TYPE_CHECKING:
         if IS_ALONE:
             package = next(each for each in ("lightning.pytorch", "lightning.fabric") if module.startswith(each))
             module = PACKAGES[package] + module.removeprefix(package)
-        globals()[name] = value = getattr(import_module(module), name)
+        absent = (type(name, (), {}),) if name in NEWER else ()
+        globals()[name] = value = getattr(import_module(module), name, *absent)
         return value
 
 
