@@ -114,7 +114,7 @@ class FeedbackCallback(CombinedMetricsCallback):
     @property
     def needs_trainer(self) -> str | None:
         """The argument that means nothing without a Trainer."""
-        return None
+        return None if self.every_n_steps is None else f"every_n_steps={self.every_n_steps}"
 
     # ------------------------------------------------------------------ bounds, one for all groups or one for each
     @property

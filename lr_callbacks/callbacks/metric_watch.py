@@ -79,6 +79,7 @@ class MetricWatch:
         self.heard = Heard()
         self._last: list[Tensor | None] = [None] * len(self.names)
         self._before: dict[Event, list[Tensor | None]] = {}
+        self._has_validated = False  # in this epoch
         self._warned = False
         self._told_of_ranks = False
 
@@ -88,6 +89,7 @@ class MetricWatch:
     def begins(self, event: Event, trainer: Trainer) -> None:
         """Mark the current values as old for the validation, or the training epoch."""
         self._before[event] = self._now(trainer)
+        self._has_validated &= event == "validation"
 
     def fresh(self, trainer: Trainer) -> list[float]:
         """The values that are to be judged after what has just ended, once."""
@@ -99,6 +101,7 @@ class MetricWatch:
         value = self._agreed(trainer, new)
         if event == "validation":
             held, self.event, self.heard.pending = self.heard.pending, None, []
+            self._has_validated = True
             self.heard.validations, self.heard.decided = self.heard.validations + 1, True
             self.heard.from_validation |= value is not None
             return held if value is None else [value]
@@ -171,12 +174,12 @@ class MetricWatch:
             raise self.missing(trainer, who)
 
     def after_epoch(self, trainer: Trainer, who: str) -> None:
-        """Refuse a metric that an epoch ought to have logged.
+        """Refuse a metric that an epoch with a validation ought to have logged.
 
         Raises:
             MisconfigurationException: If it never came.
         """
-        due = self.event == "training epoch" and (self.heard.validations > 0 or not trainer.enable_validation)
+        due = self.event == "training epoch" and (self._has_validated or not trainer.enable_validation)
         self.event = None
         if self.strict and due and not self.heard.seen:
             raise self.missing(trainer, who)

@@ -82,6 +82,16 @@ def test_a_resume_behind_the_last_batch_of_the_first_epoch_misses_no_metric_of_t
         assert callback.state.num_evaluations == 1  # Lightning does not end the first epoch again
 
 
+def test_metrics_of_validation_and_training_need_not_come_together_in_an_epoch_without_validation(tmp_path):
+    options = dict(batches=3, val=True, max_epochs=4, check_val_every_n_epoch=2, num_sanity_val_steps=0)
+    save = SaveAnywhere(tmp_path)
+    fit(lc.ReduceLROnPlateau(["told", "step_metric"]), save, module=Told(), **options)
+    for file, step in save.files:
+        callback = lc.ReduceLROnPlateau(["told", "step_metric"])
+        fit(callback, module=Told(), ckpt_path=str(file), **options)
+        assert callback.state.num_evaluations == 2 or step in (6, 12), file.name  # an epoch ends once only
+
+
 @pytest.mark.parametrize("known", [3, ["a"], [1.0, 2.0], [True]], ids=str)
 def test_damaged_values_are_refused(known):
     callback = lc.ReduceLROnPlateau("told", every_n_steps=2)
