@@ -99,12 +99,15 @@ class Attached:
                 callback.load_state_dict(dict(known[callback.state_key]))
 
     def _before_load(self, controller: Controller) -> None:
-        self._load(controller.optimizer.param_groups[0].get(pg.FEEDBACK))
+        states = controller.optimizer.param_groups[0].get(pg.FEEDBACK)
+        self._load(states)
+        for callback in self.callbacks:  # a state of a run without it, in which it has not begun
+            if callback.begun and not (isinstance(states, Mapping) and callback.state_key in states):
+                callback.begun.pop(controller.index, None)
 
     def _after_load(self, controller: Controller) -> None:
         for schedule in controller.schedules:
-            if schedule.advances:
-                schedule.begin(controller)
+            schedule.begin(controller)
         controller.rewrite(resolve=True)
         for schedule in controller.schedules:
             if schedule.advances:

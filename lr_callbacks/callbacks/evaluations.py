@@ -40,6 +40,7 @@ class EvaluationCallback(LRCallback):
         self._watch = self._new_watch()
         self._validation_due = False
         self._judged_validation = True
+        self._has_trained = False
 
     def _new_watch(self) -> MetricWatch:
         names = [self.monitor] if isinstance(self.monitor, str) else self.monitor
@@ -54,6 +55,11 @@ class EvaluationCallback(LRCallback):
     def listens(self) -> bool:
         """Whether it wants the values of evaluations."""
         return self.monitor is not None
+
+    @property
+    def judges_evaluations(self) -> bool:
+        """Whether it judges these values when they come."""
+        return True
 
     def _moves(self, controller: Controller) -> bool:
         """Whether it drives groups of an optimizer, and no other schedule has taken over."""
@@ -73,6 +79,7 @@ class EvaluationCallback(LRCallback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Run a validation that Lightning skips."""
         super().on_train_start(trainer, pl_module)
+        self._has_trained = False
         if self._validation_due:
             rank_zero_info(
                 f"The checkpoint was written before the end of a validation that"
@@ -91,7 +98,7 @@ class EvaluationCallback(LRCallback):
     ) -> None:
         """From here on a validation may come."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        self._judged_validation = False
+        self._judged_validation, self._has_trained = False, True
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note what is old from now on."""
@@ -114,19 +121,23 @@ class EvaluationCallback(LRCallback):
         self._listen(trainer)
         self._watch.event, self._validation_due = None, False
         self._judged_validation = True
-        if self.listens:
+        if self.listens and self._has_trained:
             self._watch.after_validation(trainer, repr(self))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
+        """Judge a metric that this training epoch has logged; if the module logs it only now, a little later.
+
+        A run that is resumed behind the last batch of an epoch only ends it: nothing is logged for it any more.
+        """
         super().on_train_epoch_end(trainer, pl_module)
-        self._watch.event = "training epoch"
+        self._watch.event = "training epoch" if self._has_trained else None
         self._listen(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the last epoch."""
         self._close_epoch(trainer)
-        if self.listens and trainer.global_step > 0:
+        self._watch.keep(trainer)
+        if self.listens and self.judges_evaluations and trainer.global_step > 0:
             self._watch.after_run(trainer, repr(self))
 
     def _listen(self, trainer: Trainer) -> None:
@@ -134,7 +145,8 @@ class EvaluationCallback(LRCallback):
         if self.listens and self._session is not None:
             self._judged_validation |= self._watch.event == "validation"
             for value in self._watch.fresh(trainer):
-                self.judge(value)
+                if self.judges_evaluations:
+                    self.judge(value)
 
     def _before_saving(self) -> None:
         """Before a checkpoint gets the state: judge what is due, and note whether a validation is."""

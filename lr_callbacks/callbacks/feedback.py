@@ -114,7 +114,7 @@ class FeedbackCallback(CombinedMetricsCallback):
     @property
     def needs_trainer(self) -> str | None:
         """The argument that means nothing without a Trainer."""
-        return None
+        return None if self.every_n_steps is None else f"every_n_steps={self.every_n_steps}"
 
     # ------------------------------------------------------------------ bounds, one for all groups or one for each
     @property
@@ -140,8 +140,8 @@ class FeedbackCallback(CombinedMetricsCallback):
 
     # ------------------------------------------------------------------ when to judge
     @property
-    def listens(self) -> bool:
-        """Each evaluation, unless it is to judge by steps."""
+    def judges_evaluations(self) -> bool:
+        """Unless it is to judge by steps."""
         return self.every_n_steps is None
 
     def forget(self) -> None:
@@ -219,6 +219,8 @@ class FeedbackCallback(CombinedMetricsCallback):
         heard = self.evaluation_state()
         if self._session is not None and self._session.trainer is not None:
             self._judge_steps(self._session.trainer)
+            if self.every_n_steps is not None:
+                heard["known"] = self._watch.known_values(self._session.trainer)
         return {**heard, **({"average": self._average.as_dict()} if self._averages else {})}
 
     def load_learnt_state(self, state: object, what: str) -> dict[str, Any]:
@@ -229,7 +231,8 @@ class FeedbackCallback(CombinedMetricsCallback):
         """
         rest = state_of(what, state)
         self.load_evaluation_state(rest, what)
-        average = rest.pop("average", None)
+        known, average = rest.pop("known", None), rest.pop("average", None)
+        self._watch.restore(known, what)
         self._average = Average() if average is None else Average.from_dict(average)
         return rest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -96,9 +97,11 @@ def imported(path: str) -> Factory:
     try:
         found = getattr(import_module(module) if module else lr_scheduler, name)
     except (ImportError, AttributeError, ValueError) as error:
+        near = [] if module else get_close_matches(name, [each for each in vars(lr_scheduler) if each[0] != "_"], n=1)
+        guess = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"scheduler must be a scheduler's class, or the import path of one, got {path!r} ({error}); write"
-            " torch.optim.lr_scheduler.StepLR, or class_path: StepLR and its init_args in YAML"
+            f"scheduler must be a scheduler's class, or the import path of one, got {path!r} ({error}).{guess} Write"
+            " torch.optim.lr_scheduler.StepLR, or class_path: StepLR and its init_args in YAML."
         ) from None
     if not callable(found):
         raise ValueError(f"scheduler must be a scheduler's class, or the import path of one, got {path!r}: {found!r}")

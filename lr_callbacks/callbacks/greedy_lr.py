@@ -90,6 +90,8 @@ class GreedyLR(FeedbackCallback):
         self.warmup = require_int("warmup", warmup)
         self.min_lr = checked_bound("min_lr", min_lr)
         self.max_lr = checked_bound("max_lr", max_lr, most=10**6)
+        if isinstance(self.min_lr, int | float) and isinstance(self.max_lr, int | float):
+            require(self.min_lr <= self.max_lr, "min_lr", f"at most max_lr={self.max_lr!r}", min_lr)
         require(require_number("eps", eps) >= 0, "eps", "at least 0", eps)
         self.eps = eps
         self.reset_start = None if reset_start is None else require_int("reset_start", reset_start, minimum=1)
@@ -117,7 +119,8 @@ class GreedyLR(FeedbackCallback):
         if self.reset_start is None or at_min < self.reset_start:
             return ""
         self.state, self._factors, self._average = GreedyState(waits=self.cooldown), GroupFactors(), Average()
-        return f"has not improved for {evaluations(at_min)} at min_lr, so that it starts again"
+        moves = "move down has" if at_min == 1 else "moves down in a row have"
+        return f"has not improved, and {at_min} {moves} ended at min_lr, so that it starts again"
 
     def _move(self, term: Term, move: Move) -> bool:
         """Move the groups of a term: whether all are at their lowest."""

@@ -77,7 +77,9 @@ class MetricWatch:
         self._combine = combine
         self.event: Event | None = None
         self.heard = Heard()
+        self._last: list[Tensor | None] = [None] * len(self.names)
         self._before: dict[Event, list[Tensor | None]] = {}
+        self._has_validated = False  # in this epoch
         self._warned = False
         self._told_of_ranks = False
 
@@ -87,6 +89,7 @@ class MetricWatch:
     def begins(self, event: Event, trainer: Trainer) -> None:
         """Mark the current values as old for the validation, or the training epoch."""
         self._before[event] = self._now(trainer)
+        self._has_validated &= event == "validation"
 
     def fresh(self, trainer: Trainer) -> list[float]:
         """The values that are to be judged after what has just ended, once."""
@@ -98,6 +101,7 @@ class MetricWatch:
         value = self._agreed(trainer, new)
         if event == "validation":
             held, self.event, self.heard.pending = self.heard.pending, None, []
+            self._has_validated = True
             self.heard.validations, self.heard.decided = self.heard.validations + 1, True
             self.heard.from_validation |= value is not None
             return held if value is None else [value]
@@ -110,8 +114,33 @@ class MetricWatch:
         return [value]
 
     def value(self, trainer: Trainer) -> float | None:
-        """Return the current value."""
-        return self._agreed(trainer, self._now(trainer))
+        """Return the current value: the last one before a resume, or of the fit before, until one is logged again."""
+        return self._agreed(trainer, self._known(trainer))
+
+    def known_values(self, trainer: Trainer) -> list[float | None]:
+        """The current value of each name, for a checkpoint."""
+        return self._shared(trainer, self._known(trainer))
+
+    def restore(self, known: object, what: str) -> None:
+        """Take up `known_values`; None for none.
+
+        Raises:
+            ValueError: If they are damaged.
+        """
+        if known is None:
+            return
+        right = isinstance(known, list) and all(one is None or type(one) in (int, float) for one in known)
+        if not isinstance(known, list) or not right or len(known) != len(self.names):
+            raise ValueError(f"known in the state of {what} must be a list of a number for each metric, got {known!r}")
+        self._last = [None if one is None else torch.tensor(one, dtype=torch.float64) for one in known]
+
+    def _known(self, trainer: Trainer) -> list[Tensor | None]:
+        pairs = zip(self._now(trainer), self._last, strict=True)
+        return [last if now is None else now for now, last in pairs]
+
+    def keep(self, trainer: Trainer) -> None:
+        """Keep the current values for a fit that continues this one; Lightning drops them."""
+        self._last = self._known(trainer)
 
     @property
     def may_come_from_validation(self) -> bool:
@@ -145,12 +174,12 @@ class MetricWatch:
             raise self.missing(trainer, who)
 
     def after_epoch(self, trainer: Trainer, who: str) -> None:
-        """Refuse a metric that an epoch ought to have logged.
+        """Refuse a metric that an epoch with a validation ought to have logged.
 
         Raises:
             MisconfigurationException: If it never came.
         """
-        due = self.event == "training epoch" and (self.heard.validations > 0 or not trainer.enable_validation)
+        due = self.event == "training epoch" and (self._has_validated or not trainer.enable_validation)
         self.event = None
         if self.strict and due and not self.heard.seen:
             raise self.missing(trainer, who)
@@ -199,14 +228,18 @@ class MetricWatch:
 
     def _agreed(self, trainer: Trainer, mine: list[Tensor | None]) -> float | None:
         """One value for all ranks, the mean over those that have one, so that all take the same decision."""
-        found: list[float | None] = [None if one is None else float(one) for one in mine]
-        if trainer.world_size > 1:
-            found = [self._mean_over_ranks(trainer, *each) for each in zip(self.names, mine, strict=True)]
+        found = self._shared(trainer, mine)
         values = [value for value in found if value is not None]
         if not values or len(values) < len(found):
             return None
         self.heard.seen = True
         return self._combine(*values)
+
+    def _shared(self, trainer: Trainer, mine: list[Tensor | None]) -> list[float | None]:
+        """The values of all names, each the mean over the ranks that have one."""
+        if trainer.world_size == 1:
+            return [None if one is None else float(one) for one in mine]
+        return [self._mean_over_ranks(trainer, *each) for each in zip(self.names, mine, strict=True)]
 
     def _mean_over_ranks(self, trainer: Trainer, name: str, mine: Tensor | None) -> float | None:
         """Collective: every rank must call this, even if it has logged nothing; otherwise the others deadlock."""

@@ -190,7 +190,8 @@ class ReduceLROnPlateau(FeedbackCallback):
     @property
     def needs_trainer(self) -> str | None:
         """The argument that means nothing without a Trainer."""
-        return next((name for name in ("restore_best", "stop_at_min") if getattr(self, name)), None)
+        names = ("restore_best", "stop_at_min")
+        return next((f"{name}=True" for name in names if getattr(self, name)), super().needs_trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse to copy weights that are sharded."""

@@ -32,10 +32,10 @@ def log_schedules(trainer: Trainer, schedules: Sequence[LRSchedule]) -> None:
 
     Args:
         trainer: The trainer, in ``on_fit_start``: before Lightning saves the hyper-parameters of the module.
-        schedules: What drives the LRs.
+        schedules: What drives the LRs, or changes how.
     """
-    driving = [schedule for schedule in schedules if schedule.drives]
-    for logger in trainer.loggers if driving else ():
+    driving = [schedule for schedule in schedules if schedule.is_of_the_plan]
+    for logger in trainer.loggers if any(schedule.drives for schedule in driving) else ():
         more: dict[str, Any] = {"metrics": {}} if is_a(logger, TensorBoardLogger) else {}
         try:
             logger.log_hyperparams(hyper_parameters(driving), **more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -143,12 +144,12 @@ def _steps(controller: Controller, terms: Sequence[Term]) -> list[int]:
 def _values(controller: Controller, table: HyperTable) -> list[str]:
     """Values at the start, the peak and the end of the run, of each group of a table (of the first few)."""
     groups, run = controller.optimizer.param_groups, controller.run
-    terms = [term for term in controller.terms if term.param == table.param]
+    terms = [_as_planned(term) for term in controller.terms if term.param == table.param]
     if any(term.live for term in terms):
         steps, rows = [controller.now], np.array([table.factors(controller.now) * _bases(controller, table)])
     else:
         steps = _steps(controller, terms)
-        rows = table.values(np.array(steps)[:, None])
+        rows = HyperTable(table.param, groups, terms).values(np.array(steps)[:, None])
     name, lines = "LR" if table.param == "lr" else table.param, []
     for place, number in enumerate(table.driven[:SHOWN_GROUPS]):
         shown = dict.fromkeys([0, int(rows[:, place].argmax()), len(steps) - 1])
@@ -159,6 +160,11 @@ def _values(controller: Controller, table: HyperTable) -> list[str]:
     if more > 0:
         lines.append(f"... and {more} more group{'s' * (more != 1)}")
     return lines
+
+
+def _as_planned(term: Term) -> Term:
+    """A term in a run whose epochs are as long as is known; under manual optimization it waits for their ends."""
+    return replace(term, time=replace(term.time, timeline=term.time.timeline.with_hold(None)))
 
 
 def _bases(controller: Controller, table: HyperTable) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

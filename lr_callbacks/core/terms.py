@@ -111,8 +111,9 @@ class Term:
         return [time.timeline.step(time.axis, time.position_of(tick)) for tick in self.schedule.landmarks(time)]
 
     def phase_at(self, step: int) -> str:
-        """In a word or two, what the schedule does at a step."""
+        """In a word or two, what the schedule does at a step; from where it is held on, what it did there."""
         position = self.time.timeline.position(self.time.axis, step)
+        position = min(at for at in (position, self.time.end, self.time.held) if at is not None)
         if position < self.time.start:
             return self.schedule.phase_before_start
         tick = position - self.time.start if self.time.interval == "step" else self.time.tick(position)

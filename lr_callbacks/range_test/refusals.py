@@ -8,6 +8,8 @@ from typing import Any
 from torch.optim import Optimizer
 
 from lr_callbacks.callbacks.base import LRCallback
+from lr_callbacks.callbacks.composite import Composite
+from lr_callbacks.callbacks.feedback import FeedbackCallback
 from lr_callbacks.callbacks.foreign_factory import unwrap
 from lr_callbacks.callbacks.torch_scheduler import TorchScheduler
 from lr_callbacks.core import lightning_internals as private
@@ -111,7 +113,9 @@ def _way_out(configs: Sequence[Any]) -> str:
 
 
 def absolute_peak(callback: LRCallback) -> Any:
-    """The `max_lr` that a callback was given, or that a torch scheduler in it was; None if it follows the base LR.
+    """The `max_lr` that a callback was given, or that a scheduler in it was; None if it follows the base LR.
+
+    That of a schedule with feedback is a bound and no peak.
 
     Example:
         >>> import torch
@@ -119,6 +123,10 @@ def absolute_peak(callback: LRCallback) -> Any:
         0.3
         >>> absolute_peak(TorchScheduler(torch.optim.lr_scheduler.StepLR, step_size=10))
     """
+    if isinstance(callback, FeedbackCallback):
+        return None
+    if isinstance(callback, Composite):
+        return next((peak for peak in map(absolute_peak, callback.parts) if peak is not None), None)
     if not isinstance(callback, TorchScheduler):
         return getattr(callback, "max_lr", None)
     arguments = [callback.scheduler_arguments]

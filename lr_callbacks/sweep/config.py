@@ -12,6 +12,8 @@ LR_PLACES = ("model.optimizer.lr", "model.lr", "model.learning_rate")
 SCHEDULE = "schedule"
 FINDERS = {"LearningRateFinder": "update_attr", "LRRangeTest": "apply"}
 """Callbacks that find an LR -> their option to set it."""
+BOUNDED = ("GreedyLR",)
+"""Callbacks with a max_lr that is a bound and no peak."""
 
 
 def _find(config: dict[str, Any], path: str, new: bool = False) -> tuple[Any, Any]:
@@ -66,7 +68,7 @@ def check_peaks(config: Mapping[str, Any], place: str, schedules: Mapping[str, S
                     f"{name} must not set the LR in a sweep of {place}, got {option}: true; write {option}: false, or "
                     "remove it and use --with-range-test"
                 )
-        elif (peak := _peak(options)) is not None:
+        elif name not in BOUNDED and (peak := _peak(options)) is not None:
             raise ValueError(
                 f"{name} must not set its own max_lr in a sweep of {place}, got {peak}; remove max_lr (the optimizer's "
                 f"LR is then used), or {way}"

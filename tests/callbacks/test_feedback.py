@@ -341,10 +341,10 @@ def test_sharded_weights_are_refused():
         run(callback, module=Logs(metric=LOSSES), strategy=ModelParallelOfMine(device="cpu"))
 
 
-@pytest.mark.parametrize("options", [{"restore_best": True}, {"stop_at_min": True}])
+@pytest.mark.parametrize("options", [{"restore_best": True}, {"stop_at_min": True}, {"every_n_steps": 3}])
 def test_what_needs_a_trainer_is_refused_without_one(options):
     optimizer = torch.optim.SGD([torch.ones(1)], lr=0.1)
-    with pytest.raises(MisconfigurationException, match=f"{next(iter(options))}=True needs a Trainer"):
+    with pytest.raises(MisconfigurationException, match="{}={} needs a Trainer".format(*next(iter(options.items())))):
         lc.attach(optimizer, [lc.ReduceLROnPlateau("loss", **options)])
 
 

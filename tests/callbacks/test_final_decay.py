@@ -226,6 +226,30 @@ def test_in_a_loop_of_ones_own():
     assert begun + loop(lc.FinalDecay(6), 9, state)[0] == whole
 
 
+@pytest.mark.parametrize("attached_first", [False, True])
+def test_in_a_loop_it_begins_where_a_state_of_a_run_without_it_is_loaded(attached_first):
+    def loop(decay: list[Any], steps: int, state: Any = None) -> Any:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+        if state is not None and not attached_first:
+            optimizer.load_state_dict(state)
+        lrs = []
+        with lc.attach(optimizer, [lc.LinearDecay(), *decay], total_steps=20, plan=False) as attached:
+            if state is not None and attached_first:
+                optimizer.load_state_dict(state)
+            for _ in range(steps):
+                lrs.append(attached.lrs[0])
+                optimizer.step()
+            return lrs, optimizer.state_dict()
+
+    _, at_8 = loop([], 8)
+    expected = [0.06 * (1 - min(t, 6) / 6) for t in range(12)]
+    with nullcontext() if attached_first else pytest.warns(UserWarning, match="different schedule"):
+        assert loop([lc.FinalDecay(6)], 12, at_8)[0] == pytest.approx(expected)
+    with nullcontext() if attached_first else pytest.warns(UserWarning, match="different schedule"):
+        _, at_10 = loop([lc.FinalDecay(6)], 2, at_8)
+    assert loop([lc.FinalDecay(6)], 10, at_10)[0] == pytest.approx(expected[2:])
+
+
 # ---------------------------------------------------------------------- what is refused
 
 

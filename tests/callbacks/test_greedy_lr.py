@@ -117,6 +117,19 @@ def test_shares_are_of_each_groups_own_lr():
     assert {row[0] for row in lrs} >= {0.05, 0.4}
 
 
+def test_a_floor_above_the_ceiling_is_refused():
+    with pytest.raises(ValueError, match=r"min_lr must be at most max_lr=0\.1, got 0\.5"):
+        lc.GreedyLR("metric", min_lr=0.5, max_lr=0.1)
+
+
+def test_the_message_of_a_new_start_counts_moves_and_not_evaluations(caplog):
+    options = {"patience": 1, "factor": 0.5, "min_lr": 0.05, "reset_start": 2}
+    with caplog.at_level("INFO"):
+        run(lc.GreedyLR("metric", **options), Logs(metric=[1.0] * 6), max_epochs=6)
+    # after the first value: down to 0.05 at the third, at min again at the fifth
+    assert "metric 1 has not improved, and 2 moves down in a row have ended at min_lr, so that it starts" in caplog.text
+
+
 def test_a_metric_that_is_nan_is_no_improvement():
     lrs = run(lc.GreedyLR("metric", patience=0, factor=0.5), Logs(metric=[1.0, math.nan, 0.5, math.inf]), max_epochs=4)
     assert lrs.of_group()[::2] == pytest.approx([0.1, 0.2, 0.1, 0.2])

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from support import Net, fit
 
-from lr_callbacks import SGDR, SnapshotCheckpoint
+from lr_callbacks import SGDR, FinalDecay, SnapshotCheckpoint
 
 
 def steps_of(paths):
@@ -28,6 +28,13 @@ def test_a_cycle_that_ends_with_the_run_is_written_once(tmp_path):
     snapshots = SnapshotCheckpoint(tmp_path)
     fit(snapshots, SGDR("1 epochs"), batches=3, max_epochs=3, val=True, enable_checkpointing=True)
     assert steps_of(snapshots.paths) == [3, 6, 9]
+
+
+@pytest.mark.parametrize("options", [{}, {"end": 6}], ids=str)
+def test_cycles_that_no_longer_run_do_not_end(options, tmp_path):
+    snapshots, held = SnapshotCheckpoint(tmp_path), [] if options else [FinalDecay(8, start=6)]
+    fit(SGDR(4, **options), *held, snapshots, batches=16, enable_checkpointing=True)
+    assert steps_of(snapshots.paths) == [4, 16]
 
 
 def test_under_accumulation_cycles_end_with_optimizer_steps(tmp_path):

@@ -455,6 +455,7 @@ def test_it_shows_itself_without_addresses(callback, shown):
         ({"scheduler": StepLR, "schedulers": [StepLR]}, ValueError, "got both"),
         ({"scheduler": 3}, TypeError, "scheduler must be a scheduler's class or a callable that makes one"),
         ({"scheduler": "StepLRR"}, ValueError, "scheduler must be a scheduler's class, or the import path of one"),
+        ({"scheduler": "CosineAnealingLR"}, ValueError, "Did you mean 'CosineAnnealingLR'?"),
         ({"scheduler": StepLR}, TypeError, "StepLR() cannot be built: missing a required argument: 'step_size'"),
         (
             {"scheduler": StepLR, "step_size": 1, "interval": "batch"},

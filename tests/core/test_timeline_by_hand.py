@@ -43,6 +43,12 @@ def test_max_steps_are_the_trainers_steps():
     assert run.lrs == close([0.1 * (1 - t / 60) for t in range(60)], abs=1e-15)
 
 
+def test_the_plan_shows_the_run_to_its_end(caplog):
+    with caplog.at_level("INFO"):
+        ran([StepDecay("1 epoch", gamma=0.5)], module=ByHand((1, 1)))
+    assert "LR 0.1 at step 0, 0.0125 at step 39" in caplog.text
+
+
 def test_several_optimizers_each_on_a_timeline_of_its_own():
     run = ran([Warmup("1 epoch", start_factor=0.0), LinearDecay()], module=ByHand((2, 1), (1, 2)))
     assert [len(lrs) for lrs in run.of.values()] == [80, 20]

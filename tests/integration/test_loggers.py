@@ -8,7 +8,16 @@ import yaml
 from lightning.pytorch.loggers import CSVLogger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from support import Net, fit
 
-from lr_callbacks import CosineAnnealing, LRMonitor, LRRangeTest, MultiStepDecay, TorchScheduler, Warmup, preview
+from lr_callbacks import (
+    CosineAnnealing,
+    LRMonitor,
+    LRRangeTest,
+    MultiStepDecay,
+    StretchPlan,
+    TorchScheduler,
+    Warmup,
+    preview,
+)
 from lr_callbacks.__main__ import main
 
 EXPECTED = {
@@ -61,6 +70,13 @@ def test_lists_and_schedulers_are_written_in_words(tmp_path):
     found = hparams(tmp_path / "table/version_0")
     assert found["lr_schedule/MultiStepDecay/milestones"] == "[2, '50%']"
     assert found["lr_schedule/TorchScheduler/scheduler"] == "StepLR(step_size=3)"
+
+
+def test_what_changes_the_schedules_is_written_too(tmp_path):
+    fit(StretchPlan(20), Warmup(4), logger=CSVLogger(tmp_path, "table"))
+    found = hparams(tmp_path / "table/version_0")
+    assert found["lr_schedules"] == "StretchPlan(planned_for=20), Warmup(duration=4)"
+    assert found["lr_schedule/StretchPlan/planned_for"] == 20
 
 
 def test_without_schedules_nothing_is_written(tmp_path):

@@ -24,7 +24,16 @@ from torch.optim.lr_scheduler import OneCycleLR, StepLR
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from trace_support import Busy, BusyManual, seed_all, shuffled
 
-from lr_callbacks import LRRangeTest, OneCycle, RangeTestResult, TorchScheduler, Warmup, lr_range_test
+from lr_callbacks import (
+    GreedyLR,
+    LRRangeTest,
+    OneCycle,
+    RangeTestResult,
+    Sequential,
+    TorchScheduler,
+    Warmup,
+    lr_range_test,
+)
 from lr_callbacks.range_test.runner import sweep_lrs
 
 
@@ -338,6 +347,13 @@ def test_an_absolute_max_lr_beside_an_applied_finding_is_refused():
     ):
         fit(LRRangeTest(), OneCycle(max_lr=0.3))
     assert fit(LRRangeTest(apply=False, num_steps=10), OneCycle(max_lr=0.3)).global_step == 40
+
+
+def test_a_peak_inside_of_a_sequence_is_refused_and_a_bound_of_feedback_is_not():
+    with pytest.raises(MisconfigurationException, match=r"Sequential.* both set the peak.*Remove max_lr=0.3"):
+        fit(LRRangeTest(), Sequential([OneCycle(max_lr=0.3)]))
+    for bound in ({}, {"max_lr": 0.3}):
+        assert fit(LRRangeTest(num_steps=10), GreedyLR("train_loss", **bound)).global_step == 40
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,8 @@ def test_a_schedule_with_a_peak_of_its_own_is_refused_beside_an_axis_of_rates(wo
     with pytest.raises(ValueError, match=r"TorchScheduler must not set its own max_lr .* got 0\.1"):
         check_peaks({"trainer": {"callbacks": NESTED}}, "model.lr", {})
     check_peaks({"trainer": {"callbacks": [ONE]}}, "trainer.callbacks.0.max_lr", {})
+    bounded = {"class_path": "lr_callbacks.GreedyLR", "init_args": {"monitor": "val_loss", "max_lr": "1000%"}}
+    check_peaks({"trainer": {"callbacks": [bounded]}}, "model.lr", {})
 
 
 def test_a_range_test_that_sets_the_rate_is_refused_beside_an_axis_of_rates():
