@@ -55,7 +55,8 @@ class Preview(Tensor):
         values = self.as_subclass(Tensor).numpy()
         lines = ax.plot(values)
         if values.ndim > 1 and values.shape[1] > 1:
-            ax.legend(lines, [f"group {place}" for place in range(values.shape[1])])
+            names = [f"group {place}" for place in range(values.shape[1])]
+            ax.legend(lines, names, loc="upper left", bbox_to_anchor=(1, 1))
         ax.set_xlabel("optimizer step")
         ax.set_ylabel(param)
         return ax
