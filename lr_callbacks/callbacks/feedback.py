@@ -123,7 +123,7 @@ class FeedbackCallback(CombinedMetricsCallback):
         return {}
 
     def check_bounds(self) -> None:
-        """Refuse fewer bounds than there are groups.
+        """Reject fewer bounds than there are groups.
 
         Raises:
             MisconfigurationException: If a list is too short.

@@ -193,7 +193,7 @@ class ReduceLROnPlateau(FeedbackCallback):
         return next((name for name in ("restore_best", "stop_at_min") if getattr(self, name)), None)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse to copy weights that are sharded."""
+        """Raise if weights are sharded, as they cannot be copied."""
         super().on_fit_start(trainer, pl_module)
         if self.restore_best:
             refuse_sharded(trainer, repr(self))

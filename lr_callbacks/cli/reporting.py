@@ -109,7 +109,7 @@ class ShortErrorParser(LightningArgumentParser):
         sys.stdout.write(super().format_help())
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
-        """Read a configuration; a file that is not text, such as a checkpoint, is refused by its name."""
+        """Read a configuration; a file that is not text, such as a checkpoint, is rejected by its name."""
         self.reading = str(path)
         try:
             parsed: Namespace = super().parse_path(path, *args, **kwargs)

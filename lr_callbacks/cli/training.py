@@ -211,7 +211,7 @@ class TrainingCLI(LightningCLI):
         report_predictions(self.trainer)
 
     def _refuse_half_a_task(self) -> None:
-        """Refuse a checkpoint of a user's class that is not named: it would be run on the sample data."""
+        """Reject a checkpoint of a user's class that is not named: it would be run on the sample data."""
         class_path = self._options["model"]["class_path"]
         if self._is_sample and not is_sample("model", class_path):
             raise ValueError(

@@ -147,7 +147,7 @@ class Session:
             )
 
     def check_optimizer(self, optimizer: Optimizer) -> None:
-        """Refuse a step of an optimizer that was not there when the fit started.
+        """Reject a step of an optimizer that was not there when the fit started.
 
         Raises:
             MisconfigurationException: Saying that it has replaced another one.
