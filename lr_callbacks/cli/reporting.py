@@ -1,4 +1,4 @@
-"""Output of the command line: errors that name the way out, no noise, and a result at the end."""
+"""Output of the command line: errors that name the way out, and no noise."""
 
 import logging
 import re
