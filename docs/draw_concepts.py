@@ -42,11 +42,9 @@ def factor() -> Numbers:
     """Two factors and the LR that they give together."""
     steps = 100
     return {
-        'Warmup("20%")': preview([Warmup("20%", start_factor=0.0)], 1.0, steps)[:, 0].tolist(),
+        'Warmup("20%")': preview([Warmup("20%")], 1.0, steps)[:, 0].tolist(),
         "CosineAnnealing(start=0)": preview([CosineAnnealing(start=0)], 1.0, steps)[:, 0].tolist(),
-        "LR = 0.1 × product": preview([Warmup("20%", start_factor=0.0), CosineAnnealing(start=0)], 0.1, steps)[
-            :, 0
-        ].tolist(),
+        "LR = 0.1 × product": preview([Warmup("20%"), CosineAnnealing(start=0)], 0.1, steps)[:, 0].tolist(),
     }
 
 

@@ -112,9 +112,9 @@ def draw(ranked: list[tuple[str, float, list[dict]]], file: Path) -> None:
         accuracies = [100 * run["test_acc"] for run in runs]
         right.errorbar(statistics.mean(accuracies), place, xerr=100 * spread_of(runs, "test_acc"), fmt="o", color=color)
         right.plot(accuracies, [place] * len(runs), "|", color=color)
-    left.set(title="LR as used, over its base LR", xlabel="optimizer step")
-    left.legend(fontsize="small")
-    right.set(title="test accuracy: mean and standard deviation over the seeds", xlabel="%")
+    left.set(title="LR as used", xlabel="optimizer step", ylabel="LR / base LR")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside left upper", fontsize="small")
+    right.set(title="test accuracy: mean and standard deviation over the seeds", xlabel="accuracy (%)")
     right.set_yticks(range(len(ranked)), [f"{name} ({lr:g})" for name, lr, _ in ranked])
     right.invert_yaxis()
     figure.savefig(file, dpi=100)

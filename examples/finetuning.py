@@ -43,7 +43,7 @@ class Digits(LightningModule):
         return nn.functional.cross_entropy(self(batch[0]), batch[1])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """All at one LR at first; then a group each for middle and head, and the backbone is somebody else's affair."""
+        """All at one LR at first; then a group each for middle and head, the backbone is left to another callback."""
         if self.pretraining:
             return torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
         groups = [

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lr_callbacks import SGDR, OneCycle, Warmup
+from lr_callbacks import SGDR, OneCycle
 
 GENERATOR, CRITIC = 0, 1
 
@@ -63,9 +63,8 @@ def main() -> None:
         max_epochs=2,
         callbacks=[
             # Only training_step knows how often each optimizer steps, so lengths are given in steps.
-            Warmup(10, optimizer=GENERATOR),
-            OneCycle(total_steps=30, cycle_momentum=False, optimizer=GENERATOR),
-            SGDR(50, eta_min=1e-4, optimizer=CRITIC),
+            OneCycle(total_steps=40, cycle_momentum=False, optimizer=GENERATOR),
+            SGDR(40, eta_min=1e-4, optimizer=CRITIC),
         ],
         accelerator="cpu",
         logger=False,

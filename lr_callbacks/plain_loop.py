@@ -46,11 +46,11 @@ def attach(
         callbacks: The schedules, as a Trainer would get them.
         total_steps: Optimizer steps of the whole run; None if no schedule needs to know.
         steps_per_epoch: Optimizer steps of an epoch; needed where a length is in epochs.
-        max_time: The time limit of a run that goes by the wall clock, such as ``"30 min"``.
+        max_time: The time limit of a run that is measured in time, such as ``"30 min"``.
         samples_per_step: Samples of an optimizer step, on all devices; needed where a length is in samples.
         tokens_per_step: Tokens of an optimizer step, on all devices; needed where a length is in tokens.
-        resume: Whether to go on from the step count that the optimizer carries, if it does: that of a state which was
-            loaded, or of schedules that were removed. False: begin at step 0.
+        resume: Whether to continue at the step count that the optimizer carries from a state that was loaded, or from
+            schedules that were removed, if there is one. False: begin at step 0.
         plan: Whether to log the plan.
 
     Returns:

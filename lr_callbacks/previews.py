@@ -29,7 +29,7 @@ from lr_callbacks.extras import require_extra
 
 BaseLRs = float | Sequence[float] | Mapping[str, float]
 POINTS = 1000
-"""Points of time of a run that goes by the wall clock, unless another number is asked for."""
+"""Points of time of a run that is measured in time, unless another number is asked for."""
 
 
 class Preview(Tensor):
@@ -55,7 +55,8 @@ class Preview(Tensor):
         values = self.as_subclass(Tensor).numpy()
         lines = ax.plot(values)
         if values.ndim > 1 and values.shape[1] > 1:
-            ax.legend(lines, [f"group {place}" for place in range(values.shape[1])])
+            names = [f"group {place}" for place in range(values.shape[1])]
+            ax.legend(lines, names, loc="upper left", bbox_to_anchor=(1, 1))
         ax.set_xlabel("optimizer step")
         ax.set_ylabel(param)
         return ax
@@ -82,7 +83,7 @@ def preview(
         base_lrs: The LR that each parameter group is configured with: one number, a list, or names and LRs.
         total_steps: Optimizer steps of the run, >= 1; with `max_time`, how many points of time are wanted.
         steps_per_epoch: Optimizer steps of an epoch; needed where a length is in epochs or a metric is monitored.
-        max_time: The time limit of a run that goes by the wall clock, such as ``"30 min"``: row t is then what a step
+        max_time: The time limit of a run that is measured in time, such as ``"30 min"``: row t is then what a step
             uses that begins when t / `total_steps` of that time are over.
         metrics: The values of the metric that plateau reductions monitor, one for each epoch's evaluation (or each
             ``every_n_steps``); when they are used up, there are no more evaluations.
@@ -93,8 +94,8 @@ def preview(
         tokens_per_step: Tokens of an optimizer step, on all devices; needed where a length is in tokens.
 
     Returns:
-        float64 of shape (steps, groups): row t holds what optimizer step t, counted from 0, uses. A tensor that has
-        ``plot()`` besides.
+        float64 of shape (steps, groups): row t holds what optimizer step t, counted from 0, uses. It is a tensor
+        with a method ``plot()``.
 
     Raises:
         TypeError: If a number has a wrong type.
@@ -157,7 +158,7 @@ def rehearse(
         run: The length of the run; its total must be known.
         metrics: As for `preview`.
         index: Which optimizer of the module it stands for.
-        points: At how many points of time to look, all equally far apart, if the run goes by the wall clock.
+        points: Number of equally spaced points of time, if the run is measured in time.
         param: As for `preview`.
 
     Raises:
@@ -168,7 +169,7 @@ def rehearse(
     for callback in mine:
         callback.forget()
         if callback.interval == "epoch" and not run.epochs and not isinstance(run, TimeLimit):
-            raise ValueError(f"steps_per_epoch must be given for {callback!r}, which goes by epochs, got None")
+            raise ValueError(f"steps_per_epoch must be given for {callback!r}, which counts epochs, got None")
     require(run.total_steps is not None, "the length of the run", "known for a preview", run.total_steps)
     total, clock = run.total_steps or 0, None
     if isinstance(run, TimeLimit):

@@ -13,7 +13,7 @@ SHARDED = ("FSDP", "ModelParallel", "DeepSpeed")
 
 
 def refuse_sharded(trainer: Trainer, who: str) -> None:
-    """Refuse weights that no rank has in full.
+    """Reject weights that no rank has in full.
 
     Raises:
         MisconfigurationException: Naming the strategy.

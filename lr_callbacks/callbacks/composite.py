@@ -33,7 +33,7 @@ class Composite(LRCallback):
         raise NotImplementedError
 
     def check_part(self, name: str, part: object, *, may_start: bool = False) -> None:
-        """Refuse what cannot be a part.
+        """Reject what cannot be a part.
 
         Raises:
             TypeError: If it is no schedule.

@@ -48,9 +48,9 @@ class FeedbackCallback(CombinedMetricsCallback):
         cooldown: Evaluations after a reduction that are not counted.
         combine: ``"mean"``, ``"sum"``, ``"min"``, ``"max"``, or a function of the metrics' values in their order, or
             its import path.
-        smooth: Judge the mean of so many last evaluations.
+        smooth: Judge the mean of this many last evaluations.
         ema_decay: Judge the exponential moving average of all evaluations, with this weight of the past.
-        every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
+        every_n_steps: Judge once per this many optimizer steps instead of once per evaluation or epoch.
         strict: Whether the metric must have come by the end of the first validation, or of the first training epoch.
         name: Tells apart two instances that monitor the same metric on the same groups.
         **options: Options of every schedule, see `LRCallback`.
@@ -97,7 +97,7 @@ class FeedbackCallback(CombinedMetricsCallback):
         self._validated = False
 
     def decide(self, value: float) -> str | None:
-        """Learn from one evaluation: why the factor moves, empty if that need not be told; None if it does not."""
+        """Learn from one evaluation: why the factor moves, empty if that is not reported; None if it does not."""
         raise NotImplementedError(f"{type(self).__name__} must define decide(value)")
 
     @property
@@ -123,7 +123,7 @@ class FeedbackCallback(CombinedMetricsCallback):
         return {}
 
     def check_bounds(self) -> None:
-        """Refuse fewer bounds than there are groups.
+        """Reject fewer bounds than there are groups.
 
         Raises:
             MisconfigurationException: If a list is too short.

@@ -107,7 +107,7 @@ class Foreign:
         return pg.get_value(groups[position if position < len(groups) else 0], param) or 0.0
 
     def check_monitor(self, monitor: object, who: str) -> None:
-        """Refuse a metric for a scheduler that takes none, and none for one that needs it.
+        """Reject a metric for a scheduler that takes none, and none for one that needs it.
 
         Raises:
             MisconfigurationException: With the way out.

@@ -41,7 +41,7 @@ class GreedyLR(FeedbackCallback):
             ``"1%"``; one for all groups or a list, one for each.
         max_lr: Highest LR that a move leads to, in the same way; ``"1000%"`` is ten times each base LR.
         eps: A move that changes the LR by no more than this is not made, >= 0.
-        reset_start: After so many moves down that leave all groups at `min_lr`, with no move up between them, start
+        reset_start: After this many moves down that leave all groups at `min_lr`, with no move up between them, start
             again: base LRs, no best value, nothing counted; None for never.
         **options: `combine`, `smooth`, `ema_decay`, `every_n_steps`, `strict` and `name` as of `ReduceLROnPlateau`, and
             the options of every schedule, see `LRCallback`.

@@ -174,7 +174,7 @@ class MetricWatch:
             raise self.missing(trainer, who)
 
     def after_epoch(self, trainer: Trainer, who: str) -> None:
-        """Refuse a metric that an epoch with a validation ought to have logged.
+        """Reject a metric that an epoch with a validation ought to have logged.
 
         Raises:
             MisconfigurationException: If it never came.

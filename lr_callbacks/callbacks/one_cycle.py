@@ -32,8 +32,8 @@ class OneCycle(LRCallback):
     Over T optimizer steps the LR goes from ``peak / div_factor`` at the first step up to the peak at step
     ``pct_start * T - 1``, then down to ``peak / (div_factor * final_div_factor)`` at step T - 1, the last. With three
     phases it is back at its first value at step ``2 * pct_start * T - 2`` and goes to the end value from there. Past
-    the end it holds. The momentum goes from `max_momentum` to `base_momentum` at the peak and back, and is given back
-    as it was configured when the fit ends.
+    the end it holds. The momentum goes from `max_momentum` to `base_momentum` at the peak and back; when the fit
+    ends, the configured momentum is restored.
 
     The values are those of torch ``OneCycleLR``, except where torch divides by zero or never reaches the peak: a cycle
     of one step is the peak; of two, the peak and the end value; of three, first value, peak, end value; and where

@@ -55,14 +55,14 @@ class ReduceLROnPlateau(FeedbackCallback):
         eps: A reduction that changes the LR by no more than this is not made, >= 0.
         combine: What is judged of several metrics: their ``"mean"``, ``"sum"``, ``"min"`` or ``"max"``, or a function
             of their values in the order of `monitor` (of one, too), or its import path.
-        smooth: Judge the mean of so many last evaluations, >= 1; 1 for the metric itself. Values that are NaN or
+        smooth: Judge the mean of this many last evaluations, >= 1; 1 for the metric itself. Values that are NaN or
             infinite are not averaged.
         ema_decay: Judge the exponential moving average of all evaluations, in which the past has this weight, in
             [0, 1), and the new value the rest; 0 for none. It is unbiased: the first value is its own average.
         restore_best: Whether each reduction also puts back the weights of the best evaluation.
         stop_at_min: Whether to stop the training when the LR is used up: when a reduction is due and changes no group,
             since all are at `min_lr` (or within `eps`).
-        every_n_steps: Judge each so many optimizer steps instead of once per evaluation or epoch.
+        every_n_steps: Judge once per this many optimizer steps instead of once per evaluation or epoch.
         strict: Whether the metric must have come by the end of the first validation, or of the first training epoch;
             False where it is logged only now and then.
         name: Tells apart two instances that monitor the same metric on the same groups; part of their checkpoint key.
@@ -194,7 +194,7 @@ class ReduceLROnPlateau(FeedbackCallback):
         return next((f"{name}=True" for name in names if getattr(self, name)), super().needs_trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse to copy weights that are sharded."""
+        """Raise if weights are sharded, as they cannot be copied."""
         super().on_fit_start(trainer, pl_module)
         if self.restore_best:
             refuse_sharded(trainer, repr(self))

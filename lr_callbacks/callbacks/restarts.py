@@ -42,11 +42,11 @@ class Restarts(Composite):
             cycle, unless it has a length; a share such as ``"50%"`` in it is one of the cycle.
         T_0: Length of the first cycle: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or
             ``"30 min"`` (by the wall clock). None with `num_cycles`: all cycles together fill the rest of the run.
-        T_mult: Each cycle is so many times as long as the one before, >= 1; may be a float.
+        T_mult: Length of each cycle over that of the one before, >= 1; may be a float.
         lengths: Length of each cycle, in the same units, instead of `T_0` and `T_mult`.
         num_cycles: Number of cycles; None for no end, or for that of `lengths`.
         peaks: Peak of each cycle over that of the schedule alone, instead of `cycle_decay`; the last holds for more.
-        cycle_decay: Each cycle's peak is so many times as high as the one before, above 0; above 1 it grows.
+        cycle_decay: Peak of each cycle over that of the one before, above 0; above 1 it grows.
         scaled: What the peak scales: ``"peak"``, ``"span"`` or ``"all"``.
         cycle_warmup: Length of a linear ramp from the floor at the start of each cycle, in the same units; 0 for none.
         whole_steps: Whether each cycle begins on a step; else a cycle may be 33 1/3 steps long.

@@ -55,7 +55,7 @@ class Sequential(Composite):
         milestones: Where each schedule but the first begins, counted from the start of the whole: ints (optimizer
             steps), ``"2 epochs"``, ``"10%"`` (of the run) or ``"30 min"`` (by the wall clock); None: each begins where
             the one before ends.
-        join: How one passes into the next. ``"jump"``: each is as it is alone. ``"continue"``: each goes on from where
+        join: How one passes into the next. ``"jump"``: each is as it is alone. ``"continue"``: each continues where
             the one before left (its factor is multiplied by the last factor of those before). ``"meet"``: each is
             stretched so that it ends where the next begins, as a ramp to a schedule that runs from 0.
         **options: Options of every schedule, see `LRCallback`.

@@ -31,9 +31,9 @@ class SGDR(LRCallback):
     Args:
         T_0: Length of the first cycle: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or
             ``"30 min"`` (by the wall clock); at least one step.
-        T_mult: Each cycle is so many times as long as the one before, >= 1; may be a float.
+        T_mult: Length of each cycle over that of the one before, >= 1; may be a float.
         eta_min: Lowest LR, at least 0: absolute, or a share of each group's base LR such as ``"1%"``.
-        cycle_decay: Each cycle's peak is so many times as high as the one before, above 0; above 1 it grows.
+        cycle_decay: Peak of each cycle over that of the one before, above 0; above 1 it grows.
         cycle_warmup: Length of a linear ramp from `eta_min` at the start of each cycle, in the same units and shorter
             than `T_0`; 0 for none.
         **options: Options of every schedule, see `LRCallback`.

@@ -1,4 +1,4 @@
-"""Decays by steps: every so many, or at milestones."""
+"""Decays by steps: at equal distances, or at milestones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lr_callbacks.schedules import multi_step_factor, step_decay_factor
 
 
 class StepDecay(LRCallback):
-    """Multiply the learning rate by a constant every so many steps.
+    """Multiply the learning rate by a constant at equal distances.
 
     The factor at time t, with s = `step_size`, is ``gamma ** floor((t + offset) / s)``. First step: 1 (with
     ``offset=1`` and s = 1: `gamma`). It has no end.

@@ -48,7 +48,7 @@ class TorchScheduler(EvaluationCallback):
             from an optimizer, the import path of either, or the name of one of torch's (``"CosineAnnealingLR"``); in
             YAML ``class_path`` and ``init_args``.
         interval: ``"step"``: after each optimizer step; ``"epoch"``: after the last optimizer step of each epoch.
-        frequency: Step it only every so many steps, epochs or evaluations, >= 1.
+        frequency: Step it once per this many steps, epochs or evaluations, >= 1.
         monitor: Name of the metric that ``ReduceLROnPlateau`` gets, once per evaluation whatever the `interval`.
         schedulers: Instead of `scheduler`: several, one after the other (``SequentialLR``, with `milestones`) or all
             together (``ChainedScheduler``, without).

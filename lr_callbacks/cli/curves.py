@@ -130,7 +130,7 @@ def rehearsed(
         run: The run, of known length.
         metrics: Values of the monitored metric, one for each evaluation.
         index: Which optimizer of the module it is.
-        points: Number of points of time, if the run goes by the wall clock.
+        points: Number of points of time, if the run is measured in time.
     """
     lrs, momenta = (
         rehearse(callbacks, copied(optimizer), run, metrics=metrics, index=index, points=points, param=param)

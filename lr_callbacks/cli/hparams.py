@@ -26,6 +26,9 @@ NOT_RESULTS = ("lr/", "momentum/", "weight_decay/")
 class RunHyperparameters(Callback):
     """Log LR, optimizer and schedule with its arguments, and enter the run into TensorBoard's table of them."""
 
+    parameters: dict[str, Any] | None = None
+    """What was logged; None until the training starts."""
+
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.parameters = hyperparameters(trainer)
@@ -38,7 +41,7 @@ class RunHyperparameters(Callback):
 
     @override
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if hasattr(self, "parameters"):
+        if self.parameters is not None:
             self._enter(trainer, pl_module)
 
     @rank_zero_only
@@ -46,7 +49,7 @@ class RunHyperparameters(Callback):
         """Enter the run into the table, with the metrics that it has logged."""
         results = [name for name in trainer.callback_metrics if not name.startswith(NOT_RESULTS)]
         own = {name: value for name, value in module.hparams.items() if not name.startswith("_")}  # not LightningCLI's
-        entered = plain({**own, **self.parameters})
+        entered = plain({**own, **(self.parameters or {})})
         for logger in trainer.loggers:
             writer = logger.experiment.file_writer if is_a(logger, TensorBoardLogger) else None
             if writer is not None:

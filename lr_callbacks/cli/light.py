@@ -1,4 +1,4 @@
-"""Answers that need neither torch nor Lightning: `--version`, `--help` and `init`."""
+"""Answers that need neither torch nor Lightning: `--version`, `--help` (also of an empty line) and `init`."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def answered(words: Sequence[str]) -> bool:
     """
     if list(words) in (["--version"], ["-V"]):
         sys.stdout.write(f"lr-callbacks {lr_callbacks.__version__}\n")
-    elif words and words[0] in ("-h", "--help", "--help-all", "help"):
+    elif not words or words[0] in ("-h", "--help", "--help-all", "help"):
         sys.stdout.write(top_help())
-    elif words and words[0] == "init":
+    elif words[0] == "init":
         init(words[1:])
     else:
         return False

@@ -1,4 +1,4 @@
-"""Output of the command line: errors that name the way out, no noise, and a result at the end."""
+"""Output of the command line: errors that name the way out, and no noise."""
 
 import logging
 import re
@@ -109,7 +109,7 @@ class ShortErrorParser(LightningArgumentParser):
         sys.stdout.write(super().format_help())
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Namespace:
-        """Read a configuration; a file that is not text, such as a checkpoint, is refused by its name."""
+        """Read a configuration; a file that is not text, such as a checkpoint, is rejected by its name."""
         self.reading = str(path)
         try:
             parsed: Namespace = super().parse_path(path, *args, **kwargs)
@@ -128,7 +128,9 @@ class ShortErrorParser(LightningArgumentParser):
         more = f"All options: {parser.prog.replace(' [options]', '')} --help"
         file = self.reading or file_of(message, contents(self.files))
         where = f"{file}: " if file else ""
-        self.exit(2, f"error: {where}{_short(message)}\n{_hint(message)}{more}\n")
+        options = [name for action in parser._actions for name in action.option_strings]
+        hint = _hint(message) or _nearest(message, options)
+        self.exit(2, f"error: {where}{_short(message)}\n{hint}{more}\n")
 
 
 def contents(files: Sequence[str]) -> list[tuple[str, Any]]:
@@ -204,6 +206,20 @@ def _hint(message: str) -> str:
     if module:
         return f"{module[1]} is neither in this folder ({Path.cwd()}) nor an installed package.\n"
     return ""
+
+
+def _nearest(message: str, options: Sequence[str]) -> str:
+    r"""The options that were probably meant by those that do not exist.
+
+    Example:
+        >>> _nearest("unrecognized arguments: --confg a.yaml --x=1", ["--config", "--trainer.max_epochs"])
+        'Did you mean --config?\n'
+    """
+    if "unrecognized arguments" not in message or not_used_here(message):
+        return ""
+    unknown = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
+    near = [match for word in unknown for match in get_close_matches(word, options, n=1)]
+    return f"Did you mean {' '.join(near)}?\n" if near else ""
 
 
 def _known_callbacks() -> list[str]:

@@ -18,12 +18,13 @@ from lr_callbacks.core.lightning_names import (
 )
 
 
-def report_fit(trainer: Trainer, seconds: float) -> None:
+def report_fit(trainer: Trainer, seconds: float, *, began: bool = True) -> None:
     """Print how a training ended, where its files are, and how to look at them.
 
     Args:
         trainer: The trainer after `fit`.
         seconds: Duration of the fit.
+        began: Whether it trained at all; not from a checkpoint that is already at the end.
     """
     if not trainer.is_global_zero:
         return
@@ -31,10 +32,12 @@ def report_fit(trainer: Trainer, seconds: float) -> None:
     monitors = [callback for callback in callbacks if is_a(callback, LearningRateMonitor)]
     rates = {name for monitor in monitors for name in (*monitor.lrs, *monitor.last_momentum_values)}
     metrics = {name: value.item() for name, value in sorted(trainer.callback_metrics.items()) if name not in rates}
-    lines = [
-        f"Trained {counted(trainer.current_epoch, 'epoch')}, {counted(trainer.global_step, 'optimizer step')}, "
-        f"in {seconds:.1f} s."
-    ]
+    reached = f"{counted(trainer.current_epoch, 'epoch')}, {counted(trainer.global_step, 'optimizer step')}"
+    lines = [f"Trained {reached}, in {seconds:.1f} s."]
+    if trainer.global_step and not began:
+        lines = [
+            f"Nothing to train: the checkpoint is already at {reached}. Set a larger --trainer.max_epochs or max_steps."
+        ]
     if metrics:
         lines.append("Result      " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     checkpoint = getattr(trainer.checkpoint_callback, "best_model_path", "")

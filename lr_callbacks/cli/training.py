@@ -190,12 +190,15 @@ class TrainingCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Start the clock, and log the hyper-parameters of the run."""
-        self.trainer.callbacks.append(RunHyperparameters())  # type: ignore[attr-defined]
+        self._hyperparameters = RunHyperparameters()
+        self.trainer.callbacks.append(self._hyperparameters)  # type: ignore[attr-defined]
         self._started = time.perf_counter()
 
     def after_fit(self) -> None:
         """Print the result and where it is."""
-        report_fit(self.trainer, time.perf_counter() - self._started)
+        report_fit(
+            self.trainer, time.perf_counter() - self._started, began=self._hyperparameters.parameters is not None
+        )
 
     def before_validate(self) -> None:
         """Warn of an untrained network."""
@@ -211,7 +214,7 @@ class TrainingCLI(LightningCLI):
         report_predictions(self.trainer)
 
     def _refuse_half_a_task(self) -> None:
-        """Refuse a checkpoint of a user's class that is not named: it would be run on the sample data."""
+        """Reject a checkpoint of a user's class that is not named: it would be run on the sample data."""
         class_path = self._options["model"]["class_path"]
         if self._is_sample and not is_sample("model", class_path):
             raise ValueError(

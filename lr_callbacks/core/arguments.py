@@ -48,7 +48,7 @@ def is_count(value: object) -> bool:
 
 
 def require_near(steps: int, who: str) -> None:
-    """Refuse to replay more steps one by one than a training has.
+    """Raise if asked to replay more steps one by one than a training has.
 
     Raises:
         ValueError: If the replay would take hours or more.
@@ -179,7 +179,7 @@ def floor_text(value: float | str) -> str:
 
 
 def require_at_most_one(**given: object) -> None:
-    """Refuse two arguments that say the same thing."""
+    """Reject two arguments that say the same thing."""
     if sum(value is not None for value in given.values()) > 1:
         both = " and ".join(f"{name}={value!r}" for name, value in given.items())
         raise ValueError(f"at most one of {' and '.join(given)} may be given, got {both}")

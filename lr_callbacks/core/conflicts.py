@@ -1,4 +1,4 @@
-"""One owner for each value: refuse anything else that sets a value which LR callbacks set, and say what to do."""
+"""One owner for each value: reject anything else that sets a value which LR callbacks set, and say what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lr_callbacks.core.terms import Term
 
 
 def refuse_other_owners(trainer: Trainer, controllers: Sequence[Controller]) -> None:
-    """Refuse native schedulers, weight averaging with an LR of its own, and strategies that step elsewhere.
+    """Reject native schedulers, weight averaging with an LR of its own, and strategies that step elsewhere.
 
     Raises:
         MisconfigurationException: Naming both owners and the way out.
@@ -44,7 +44,7 @@ def refuse_other_owners(trainer: Trainer, controllers: Sequence[Controller]) -> 
 
 
 def refuse_rivals(controller: Controller) -> None:
-    """Refuse two schedules on one group where only one makes sense.
+    """Reject two schedules on one group where only one makes sense.
 
     Raises:
         MisconfigurationException: If two bring one value to its end at the same time, or two set one absolute value.

@@ -36,8 +36,8 @@ class Controller:
         optimizer: The optimizer whose hooks see the steps; not the one given where that is a wrapper without hooks.
         given: The optimizer as ``configure_optimizers`` has returned it.
         step: How often the optimizer has really stepped.
-        now: Where the schedules are: `step`, or the milliseconds of a run that goes by the wall clock.
-        clock: The wall clock, if the run goes by it.
+        now: Where the schedules are: `step`, or the milliseconds of a run that is measured in time.
+        clock: The wall clock, if the run is measured in time.
         taken: Steps taken since the training started, also those that a state loaded in between does not count.
         timeline: Where in the run a step lies.
         terms: What each schedule does to which groups, in the order of multiplication.
@@ -97,7 +97,7 @@ class Controller:
             resumed: Whether the fit continues from steps taken before.
             finetuned: Whether a finetuning callback of Lightning sets LRs of groups that it has added.
             steps_if_not_restored: What to count from if no count was restored; None if it is unknown.
-            clock: The wall clock, if the run goes by it.
+            clock: The wall clock, if the run is measured in time.
             before: What an earlier fit of the same Trainer has left, where no checkpoint was loaded.
 
         Raises:

@@ -80,10 +80,10 @@ class Duration:
             >>> Duration.parse(0.1, name="warmup")
             Traceback (most recent call last):
             ...
-            TypeError: warmup must be an int or a string with a unit, got 0.1; write 500 (optimizer steps), ...
+            TypeError: warmup must be an int or a string with a unit, got 0.1. Did you mean '10%' of the run? ...
         """
         if isinstance(value, bool) or not isinstance(value, Integral | str):
-            raise TypeError(f"{name} must be an int or a string with a unit, got {value!r}; {WAYS_OUT}")
+            raise TypeError(f"{name} must be an int or a string with a unit, got {value!r}{_meant(value)} {WAYS_OUT}")
         seconds = _seconds(str(value))
         match = _PATTERN.fullmatch(str(value))
         unit = _UNITS.get(match[2].lower()) if match else None
@@ -92,7 +92,7 @@ class Duration:
             unit = "samples" if counted[3] == "sample" else "tokens"
             count = float(counted[1]) * _THOUSANDS[counted[2]]
             if count == 0 and minimum > 0:
-                raise ValueError(f"{name} must be longer than nothing, got {value!r}; {WAYS_OUT}")
+                raise ValueError(f"{name} must be positive, got {value!r}; {WAYS_OUT}")
             if count >= LONGEST or not count.is_integer():
                 raise ValueError(
                     f"{name} must be a whole number of {unit} below {LONGEST:g}, got {value!r}; {WAYS_OUT}"
@@ -116,8 +116,7 @@ class Duration:
         if unit == "percent" and number > 100:
             raise ValueError(f"{name} must be at most 100% of the run, got {value!r}; {WAYS_OUT}")
         if unit == "steps" and not number.is_integer():
-            meant = f". Did you mean '{100 * number:g}%' of the run? Otherwise" if number < 1 else ";"
-            raise ValueError(f"{name} must be a whole number of steps, got {value!r}{meant} {WAYS_OUT}")
+            raise ValueError(f"{name} must be a whole number of steps, got {value!r}{_meant(number)} {WAYS_OUT}")
         return cls(number, unit)
 
     @classmethod
@@ -161,3 +160,10 @@ def _seconds(text: str) -> float | None:
     in_order = len(units) == len(parts) and all(one > next_one for one, next_one in pairwise(units))
     total = sum(number * (unit or 0) for number, unit in parts)
     return total if in_order and math.isfinite(total) else None
+
+
+def _meant(value: object) -> str:
+    """The share of the run that a fraction probably stands for, between what is wrong and the ways out."""
+    if isinstance(value, float) and 0 < value < 1:
+        return f". Did you mean '{100 * value:g}%' of the run? Otherwise"
+    return ";"

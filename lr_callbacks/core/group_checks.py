@@ -13,7 +13,7 @@ from lr_callbacks.core.lightning_names import MisconfigurationException
 
 
 def require_lrs(optimizer: Optimizer, name: str) -> None:
-    """Refuse an optimizer that has no LRs to set, or LRs that are none.
+    """Reject an optimizer that has no LRs to set, or LRs that are none.
 
     Raises:
         MisconfigurationException: Naming the group, the rule, the value and the way out.
@@ -45,7 +45,7 @@ def broken_rule(value: object) -> str | None:
 
 
 def check_numbers(optimizer: Optimizer) -> None:
-    """Refuse numbers of ours in the groups that are none, wherever they came from.
+    """Reject numbers of ours in the groups that are none, wherever they came from.
 
     Raises:
         ValueError: Naming the group, the key, the rule and the value.
@@ -64,7 +64,7 @@ def check_numbers(optimizer: Optimizer) -> None:
 
 
 def require_param(optimizer: Optimizer, param: str, number: int, name: str) -> None:
-    """Refuse to drive an entry that a group does not have.
+    """Reject an entry that a group does not have.
 
     Raises:
         MisconfigurationException: Naming the group, the entry, and the entries that there are.

@@ -26,7 +26,7 @@ def hyper_parameters(schedules: Sequence[LRSchedule]) -> dict[str, Any]:
 
 
 def log_schedules(trainer: Trainer, schedules: Sequence[LRSchedule]) -> None:
-    """Give the schedules to each logger as hyper-parameters; a logger that refuses them is named in a warning.
+    """Give the schedules to each logger as hyper-parameters; a logger that rejects them is named in a warning.
 
     TensorBoard has them in ``hparams.yaml``; its HParams page shows one entry of a run, which is left to the module.
 

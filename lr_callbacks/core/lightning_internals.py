@@ -1,4 +1,4 @@
-"""The private parts of Lightning and torch that are used, each with its reason; no other file uses any."""
+"""The private parts of Lightning's Trainer that are used, each with its reason; no other file uses any."""
 
 from __future__ import annotations
 
@@ -273,3 +273,8 @@ def takes_an_iterator(trainer: Trainer) -> bool:
 def console_arguments(bar: RichProgressBar) -> dict[str, Any]:
     """What the user gave as ``RichProgressBar(console_kwargs=...)``; the bar has no public name for it."""
     return dict(bar._console_kwargs)
+
+
+def logger_connector(trainer: Trainer) -> object:
+    """What the trainer remembers of logged values: the range test logs none, and restores what was there."""
+    return trainer._logger_connector

@@ -95,13 +95,13 @@ def _arguments(scheduler: Any) -> dict[str, Any]:
     for name, parameter in list(inspect.signature(type(scheduler)).parameters.items())[1:]:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or name in ("last_epoch", "verbose"):
             continue
-        value = _argument(scheduler, name, parameter.default)
+        value = _argument(scheduler, name)
         if parameter.default is parameter.empty or (value is not UNKNOWN and value != parameter.default):
             found[name] = value
     return found
 
 
-def _argument(scheduler: Any, name: str, default: Any) -> Any:
+def _argument(scheduler: Any, name: str) -> Any:
     """The value of one argument; `UNKNOWN` where the scheduler does not keep it."""
     if isinstance(scheduler, OneCycleLR | CyclicLR):
         value = _of_cycle(scheduler, name)

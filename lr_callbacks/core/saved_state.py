@@ -45,7 +45,7 @@ def count_without(steps: int | None, name: str) -> int:
     """What an optimizer counts from where its state has brought no count: the steps that its Trainer says.
 
     Raises:
-        MisconfigurationException: If it has stepped, and nobody knows how often.
+        MisconfigurationException: If it has stepped an unknown number of times.
     """
     if steps is None:
         raise MisconfigurationException(

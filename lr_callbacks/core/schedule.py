@@ -31,7 +31,7 @@ class LRSchedule:
     Its options are those of `ScheduleOptions`.
 
     Attributes:
-        fills_run: Whether it brings the value to its end by the end of the run; two such at one time are refused.
+        fills_run: Whether it brings the value to its end by the end of the run; two such at one time are rejected.
         is_warmup: Whether schedules on the same groups begin after it.
         warms_up: Whether it begins with a warm-up, so that a `Warmup` before it makes two.
         drives: Whether it has factors at all.
@@ -254,7 +254,7 @@ class LRSchedule:
 
     # ------------------------------------------------------------------ checks of lengths, for constructors
     def check_length(self, name: str, value: Any, *, minimum: int = 1, optional: bool = False) -> None:
-        """Refuse what is no duration, or cannot be counted in the schedule's ticks.
+        """Reject what is no duration, or cannot be counted in the schedule's ticks.
 
         Args:
             name: The argument.

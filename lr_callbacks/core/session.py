@@ -112,7 +112,7 @@ class Session:
                 warn_of_unreached(self.controllers)
 
     def _by_time(self, trainer: Trainer, run: RunLength) -> tuple[RunLength, WallClock | None]:
-        """Another length and a clock, if the run goes by the wall clock."""
+        """Another length and a clock, if the run is measured in time."""
         schedules = list(dict.fromkeys(s for controller in self.controllers for s in controller.schedules))
         limit = time_limit(trainer)
         if not goes_by_time(schedules, run, limit):
@@ -147,7 +147,7 @@ class Session:
             )
 
     def check_optimizer(self, optimizer: Optimizer) -> None:
-        """Refuse a step of an optimizer that was not there when the fit started.
+        """Reject a step of an optimizer that was not there when the fit started.
 
         Raises:
             MisconfigurationException: Saying that it has replaced another one.

@@ -174,7 +174,7 @@ class HyperTable:
         return spread
 
     def check(self, step: int) -> None:
-        """Refuse a factor of a live term that no schedule may have.
+        """Reject a factor of a live term that no schedule may have.
 
         Raises:
             MisconfigurationException: If a factor is negative or not finite.

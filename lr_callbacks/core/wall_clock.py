@@ -160,7 +160,7 @@ def goes_by_time(callbacks: Sequence[LRSchedule], run: RunLength, limit: int | N
 
 
 def refuse_steppers(callbacks: Sequence[LRSchedule]) -> None:
-    """Refuse schedules that count steps by nature in a run that is measured in time.
+    """Reject schedules that count steps by nature in a run that is measured in time.
 
     Raises:
         MisconfigurationException: Naming the callback and the ways out.

@@ -99,7 +99,7 @@ def lr_range_test(
     snapshot.keep_attributes(trainer)
     snapshot.keep_attributes(trainer.strategy)
     if trainer.strategy.launcher is not None:
-        snapshot.keep_attributes(trainer.strategy.launcher)  # one that spawns refuses a second fit
+        snapshot.keep_attributes(trainer.strategy.launcher)  # one that spawns rejects a second fit
     restore_random_state = remember_random_state()
     try:
         bars = [callback for callback in trainer.callbacks if is_a(callback, ProgressBar)]  # type: ignore[attr-defined]

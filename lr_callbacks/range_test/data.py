@@ -148,7 +148,7 @@ def _copy_loader(loader: Any, memo: dict[int, Any]) -> Any:
     if not isinstance(loader, DataLoader):
         return _copy_iterable(loader, memo)
     new = copy.copy(loader)
-    state = new.__dict__  # DataLoader.__setattr__ refuses a new sampler
+    state = new.__dict__  # DataLoader.__setattr__ rejects a new sampler
     state["_iterator"] = None
     if isinstance(loader.dataset, IterableDataset) and loader.num_workers == 0:
         state["dataset"] = _deepcopy(loader.dataset, memo)

@@ -178,7 +178,7 @@ def _take(
         {
             **({} if scaler is None else {"scaler": scaler}),
             "fit_loop": trainer.fit_loop,
-            "logger_connector": trainer._logger_connector,
+            "logger_connector": private.logger_connector(trainer),
             "state": trainer.state,
         },
         leave=[*leave, *mine.seen.values(), *datas.seen.values()],

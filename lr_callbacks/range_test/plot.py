@@ -42,7 +42,7 @@ def draw(
     require_extra("plot", "matplotlib", what="The picture of a range test")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(9, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
@@ -69,7 +69,7 @@ def draw(
         axes.set_ylim(low - 0.1 * margin, min(max(finite), start + HEADROOM * margin) + 0.1 * margin)
     axes.set_title("no suggestion" if suggestion is None else f"suggested peak learning rate {suggestion:.1e}")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")
     return figure
 
 

@@ -55,7 +55,7 @@ class StateSnapshot:
         device: Where the copies of tensors are kept; None for the device of each.
         largest: Most elements that a tensor or an array may have to be copied, where they are data rather than state;
             None for all.
-        refuses: Whether what would be used up for good is refused; False where no step touches it.
+        refuses: Whether what would be used up for good is rejected; False where no step touches it.
         known: A snapshot whose copies of tensors are shared where the values are still the same.
 
     Raises:

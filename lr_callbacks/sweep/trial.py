@@ -177,7 +177,7 @@ class TrialWatch(Callback):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:  # a misspelt name is refused before the first step; others may be logged later
+        if trainer.sanity_checking:  # a misspelt name is rejected before the first step; others may be logged later
             if self.metric not in trainer.callback_metrics and _misspelt(self.metric, trainer.callback_metrics):
                 self._require_metric(trainer)
             return

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 import lr_callbacks as lc
 
 WAYS = "write 500 (optimizer steps), '2 epochs', '5%' (of the run) or '30 min' (of max_time)"
+MEANT = "Did you mean '50%' of the run? Otherwise"
 DURATIONS = {
     lc.StepDecay: ("step_size", {}),
     lc.ExponentialDecay: ("step_size", {"gamma": 0.9}),
@@ -40,7 +41,7 @@ BAD = [
         lc.MultiStepDecay,
         {"milestones": [5, 0.5]},
         TypeError,
-        f"milestones[1] must be an int or a string with a unit, got 0.5; {WAYS}",
+        f"milestones[1] must be an int or a string with a unit, got 0.5. {MEANT} {WAYS}",
     ),
     (lc.MultiStepDecay, {"milestones": [-1]}, ValueError, f"milestones[0] must not be negative, got -1; {WAYS}"),
     (lc.MultiStepDecay, {"milestones": [5], "gamma": -0.1}, ValueError, "gamma must be above 0, got -0.1"),
@@ -151,7 +152,12 @@ BAD = [
         "function must lead to something that can be called, got 'math.pi', which is 3.141592653589793",
     ),
     *[
-        (cls, {**others, name: 0.5}, TypeError, f"{name} must be an int or a string with a unit, got 0.5; {WAYS}")
+        (
+            cls,
+            {**others, name: 0.5},
+            TypeError,
+            f"{name} must be an int or a string with a unit, got 0.5. {MEANT} {WAYS}",
+        )
         for cls, (name, others) in DURATIONS.items()
     ],
     *[

@@ -23,7 +23,7 @@ def helped(capsys, *args):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["init", "sgdr"]])
+@pytest.mark.parametrize("words", [["--version"], ["--help"], [], ["init", "sgdr"]])
 def test_what_needs_no_training_imports_neither_torch_nor_lightning(workplace, words):
     script = (
         "import sys; from lr_callbacks.__main__ import main; main(sys.argv[1:]);"

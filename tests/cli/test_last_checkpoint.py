@@ -49,3 +49,14 @@ def test_a_first_training_with_last_begins_at_the_start(workplace, capsys):
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])
 def test_an_evaluation_of_the_last_checkpoint_needs_one(workplace, capsys, command):
     assert "--ckpt_path last: no checkpoint below runs/mine" in fails(capsys, command, "--name=mine", LAST)
+
+
+def test_a_run_that_is_already_over_says_that_nothing_was_trained(workplace, capsys):
+    run("fit", *SHORT, "--name=mine")
+    assert "Trained 1 epoch, 4 optimizer steps, in " in capsys.readouterr().out
+    run("fit", *SHORT, "--name=mine", LAST)
+    said = capsys.readouterr().out
+    assert (
+        "Nothing to train: the checkpoint is already at 1 epoch, 4 optimizer steps. Set a larger --trainer.max" in said
+    )
+    assert "Trained" not in said

@@ -134,6 +134,8 @@ def test_a_missing_argument_of_a_callback_is_named_with_its_class_alone(workplac
             ("fit", "--trainer.callbacks+=OneCycle", "--trainer.callbacks.anneal_strategy=cosine"),
             "error: trainer.callbacks.anneal_strategy must be 'cos' or 'linear', got 'cosine'. Did you mean 'cos'?",
         ),
+        (("fit", "--confg=mine.yaml"), "error: unrecognized arguments: --confg=mine.yaml\nDid you mean --config?\n"),
+        (("fit", "--max_epochs", "3"), "Did you mean --trainer.max_epochs?\n"),
         (("init", "one-cycle"), "error: no configuration is called 'one-cycle'. Did you mean one_cycle? Names: "),
     ],
 )

@@ -296,7 +296,11 @@ def test_two_callbacks_that_cycle_momentum_on_one_group_are_refused():
 
 
 BAD_ARGUMENTS: list[tuple[Any, type[Exception], str]] = [
-    (lambda: Warmup(0.1), TypeError, r"duration must be an int or a string with a unit, got 0.1; write 500"),
+    (
+        lambda: Warmup(0.1),
+        TypeError,
+        r"duration must be an int or a string with a unit, got 0.1. Did you mean '10%' of the run\?",
+    ),
     (lambda: Warmup(True), TypeError, r"duration must be an int or a string with a unit, got True"),
     (lambda: Warmup("5 parsecs"), ValueError, r"duration has an unknown unit, got '5 parsecs'; write 500"),
     (lambda: Warmup("120%"), ValueError, r"duration must be at most 100% of the run, got '120%'"),

@@ -65,7 +65,7 @@ def test_samples_are_written_in_thousands_millions_and_billions(written, samples
 
 @pytest.mark.parametrize(
     ("written", "rule"),
-    [("0 samples", "longer than nothing"), ("1.5 samples", "whole number of samples"), ("9e15 samples", "below 1e")],
+    [("0 samples", "must be positive"), ("1.5 samples", "whole number of samples"), ("9e15 samples", "below 1e")],
 )
 def test_samples_that_are_no_length_are_refused(written, rule):
     with pytest.raises(ValueError, match=rule):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from test_import_graph import LAYERS
 
+import lr_callbacks
+
 ROOT = Path(__file__).parents[2]
 SHORT = (ROOT / "CONTRIBUTING.md").read_text()
 RECIPE = (ROOT / "docs" / "adding_a_schedule.md").read_text()
@@ -91,3 +93,13 @@ def test_the_recipe_for_a_schedule_works_as_written(tmp_path):
     pick = "inverse_time or InverseTime or inverse-time or every_schedule or stands_in_the"
     printed = call("pytest", "-n0", "-p", "no:cacheprovider", "-k", pick, *files, *batteries)
     assert int(re.search(r"(\d+) passed", printed)[1]) > 50, printed
+
+
+def test_the_architecture_names_every_file_of_the_package_that_its_class_does_not_name():
+    shown = (ROOT / "docs" / "architecture.md").read_text()
+    own = {f"{module.replace('.', '/')}.py" for module in lr_callbacks._MODULES.values() if ".callbacks." in module}
+    files = [path.relative_to(ROOT) for path in (ROOT / "lr_callbacks").rglob("*.py")]
+    parts = [path for path in files if path.parts[1] not in ("schedules", "demo") and not path.name.startswith("__")]
+    assert [str(path) for path in parts if f"`{path.name}`" not in shown and str(path) not in own] == []
+    named = {name.split("/")[-1] for name in re.findall(r"`([\w/]+\.py)`", shown)}
+    assert named <= {path.name for path in files}

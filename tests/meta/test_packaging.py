@@ -152,7 +152,7 @@ def test_the_metadata_says_what_it_is_and_what_it_needs(built):
     assert found["Requires-Python"] == ">=3.10"
     assert "Typing :: Typed" in (found.get_all("Classifier") or [])
     plain = [text for text in found.get_all("Requires-Dist") or [] if "extra ==" not in text]
-    assert plain == ["lightning>=2.2", "numpy>=1.24", "torch>=2.1"]
+    assert plain == ["lightning>=2.2", "numpy>=1.24", "torch>=2.2"]
     assert set(found.get_all("Provides-Extra") or []) == {"all", "cli", "dev", "docs", "plot", "sweep"}
 
 

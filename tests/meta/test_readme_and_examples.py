@@ -57,7 +57,7 @@ PRINTS = {
     ],
     "range_test.py": ["1.0e-07  ####", "weights as before the test: True", "Suggested peak LR", "val_acc 0.9"],
     "plain_loop.py": ["as planned, until the loss stalls: True", "two halves give the same LRs as the whole: True"],
-    "gan.py": ["OneCycle 10-40", "SGDR from 0", "generator: LR 4.00e-09 at the end; trainer.global_step 160"],
+    "gan.py": ["OneCycle 0-40", "SGDR from 0", "generator: LR 4.00e-09 at the end; trainer.global_step 160"],
 }
 
 

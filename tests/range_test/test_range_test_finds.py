@@ -450,7 +450,7 @@ def test_the_result_becomes_a_picture_a_table_and_json(tmp_path):
     result = find()
     result.plot(tmp_path / "curve.png")
     shown = [
-        {text.get_text().partition(":")[0] for text in result.plot(rules=rules).axes[0].get_legend().get_texts()}
+        {text.get_text().partition(":")[0] for text in result.plot(rules=rules).legends[0].get_texts()}
         for rules in (False, True)
     ]
     assert shown[0] == {"fixed probe batches", "training batches", "interval", result.rule}

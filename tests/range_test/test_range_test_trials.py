@@ -276,7 +276,7 @@ def test_the_result_holds_the_trials_through_checkpoints_and_json(tmp_path):
     assert RangeTestResult.from_dict(held["result"]) == test.result
     assert RangeTestResult.from_dict(json.loads(test.result.to_json())) == test.result
     figure = test.result.plot(tmp_path / "trials.png")
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert {"trials: training samples", "trials: validation", "interval"} <= set(labels)
 
 
