@@ -23,9 +23,10 @@ class FinalDecay(LRCallback):
     It begins (1) when a run is resumed with it from a checkpoint of a run without it; (2) when `decay_now` is called,
     from a callback of your own, say; or (3) at `start`, if that is given. Until then it does nothing, and a checkpoint
     remembers when it began. From there on all other schedules of its groups stay as they are then, those with feedback
-    judge no more, and the factor is, with x the part of T that is over and e = `end_factor`, ``e + (1 - e) d(x)``: d is
-    linear ``1 - x``, cosine ``(1 + cos(pi x)) / 2``, 1-sqrt ``1 - sqrt(x)``; exponential is ``e ** x`` in all. First
-    step: 1. Reached: e at time T after it began, and held.
+    judge no more (in none of their groups, as they decide for all at once), and the factor is, with x the part of T
+    that is over and e = `end_factor`, ``e + (1 - e) d(x)``: d is linear ``1 - x``, cosine ``(1 + cos(pi x)) / 2``,
+    1-sqrt ``1 - sqrt(x)``; exponential is ``e ** x`` in all. First step: 1. Reached: e at time T after it began, and
+    held.
 
     Args:
         total_steps: Length T: an int (optimizer steps), ``"2 epochs"``, ``"10%"`` (of the run) or ``"30 min"`` (by the

@@ -289,3 +289,10 @@ def test_judging_ends_where_it_takes_over():
         num_sanity_val_steps=0,
     )
     assert plateau.state.num_evaluations == 2
+
+
+def test_judging_ends_for_all_groups_where_it_takes_over_some():
+    plateau = lc.ReduceLROnPlateau("metric", patience=0, factor=0.5)
+    options = dict(batches=2, val=True, max_epochs=4, num_sanity_val_steps=0)
+    seen = fit(plateau, lc.FinalDecay(2, start=5, groups=0), module=Logs(metric=[1.0] * 10), **options)
+    assert seen.of_group(1) == pytest.approx([0.02] * 4 + [0.01] * 4)
