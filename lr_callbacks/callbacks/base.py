@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from torch.optim import Optimizer
@@ -10,6 +11,7 @@ from typing_extensions import Unpack
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.controller import Controller
 from lr_callbacks.core.lightning_names import Callback, LightningModule, MisconfigurationException, Trainer
+from lr_callbacks.core.parameters import parameters_of
 from lr_callbacks.core.schedule import LRSchedule, ScheduleOptions
 from lr_callbacks.core.session import Session, join_session, session_of
 from lr_callbacks.core.terms import Term
@@ -41,6 +43,11 @@ class LRCallback(LRSchedule, Callback):
     _session: Session | None = None
 
     def __init__(self, **options: Unpack[ScheduleOptions]) -> None:
+        for name in sorted(options.keys() - ScheduleOptions.__annotations__.keys()):
+            known = list(parameters_of(type(self)))
+            near = get_close_matches(name, known, n=1, cutoff=0.8)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
+            raise TypeError(f"{type(self).__name__} takes no argument {name!r}; {hint}")
         super().__init__(**options)
 
     # ------------------------------------------------------------------ what it reports

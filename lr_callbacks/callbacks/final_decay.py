@@ -129,8 +129,9 @@ class FinalDecay(LRCallback):
 
     @property
     def state_key(self) -> str:
-        """Tells instances apart in a checkpoint, by what they drive."""
-        return f"FinalDecay{ {'param': self.param, 'optimizer': self.optimizer, 'groups': self.groups} }"
+        """Tells instances apart in a checkpoint, by what they drive and where they start."""
+        what = {"param": self.param, "optimizer": self.optimizer, "groups": self.groups}
+        return f"FinalDecay{what if self.start is None else {**what, 'start': self.start}}"
 
     def state_dict(self) -> dict[str, Any]:
         """Where it has begun."""

@@ -296,3 +296,10 @@ def test_judging_ends_for_all_groups_where_it_takes_over_some():
     options = dict(batches=2, val=True, max_epochs=4, num_sanity_val_steps=0)
     seen = fit(plateau, lc.FinalDecay(2, start=5, groups=0), module=Logs(metric=[1.0] * 10), **options)
     assert seen.of_group(1) == pytest.approx([0.02] * 4 + [0.01] * 4)
+
+
+def test_two_that_start_one_after_the_other_drive_the_same_groups():
+    first, second = lc.FinalDecay(5, start=3, end_factor=0.5), lc.FinalDecay(5, start=10)
+    seen = fit(first, second, module=Net(sgd((0.1,))), batches=16).of_group()
+    down = [0.1 * (1 - t / 10) for t in range(5)]
+    assert seen == pytest.approx([0.1] * 3 + down + [0.05] * 3 + [0.05 * (1 - t / 5) for t in range(1, 5)] + [0.0])
