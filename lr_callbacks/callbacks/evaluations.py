@@ -125,12 +125,9 @@ class EvaluationCallback(LRCallback):
             self._watch.after_validation(trainer, repr(self))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Judge a metric that this training epoch has logged; if the module logs it only now, a little later.
-
-        A run that is resumed behind the last batch of an epoch only ends it: nothing is logged for it any more.
-        """
+        """Judge a metric that this training epoch has logged; if the module logs it only now, a little later."""
         super().on_train_epoch_end(trainer, pl_module)
-        self._watch.event = "training epoch" if self._has_trained else None
+        self._watch.event = "training epoch"
         self._listen(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -158,9 +155,14 @@ class EvaluationCallback(LRCallback):
             self._validation_due = self.listens and self._watch.may_come_from_validation and due
 
     def _close_epoch(self, trainer: Trainer) -> None:
-        """Close the last epoch: nothing can be logged for it any more."""
+        """Close the last epoch: nothing can be logged for it any more.
+
+        A run that is resumed behind the last batch of an epoch only ends it, and misses nothing that its steps log.
+        """
         self._listen(trainer)
-        if self.listens:
+        if not self._has_trained:
+            self._watch.event = None
+        elif self.listens:
             self._watch.after_epoch(trainer, repr(self))
 
     # ------------------------------------------------------------------ what a checkpoint carries
