@@ -1,5 +1,6 @@
 """`lr-callbacks sweep`: find the best learning rate of a grid by full trainings."""
 
+import math
 from typing import Any, Literal
 
 FLAGS: dict[str, dict[str, Any]] = {
@@ -92,6 +93,10 @@ def sweep(
         raise ValueError(f"workers must be at least 0, got {workers}")
     run = SweepRun(cli, lr=lr, lr_key=lr_key, grid=grid, schedules=schedules)
     seeds_of_points = [run.seed + offset for offset in check_seeds(seeds)]
+    points = math.prod(map(len, run.axes.values())) if sampler == "grid" else max(1, trials or 1)
+    trainings = points * len(seeds_of_points)
+    if workers > max(1, trainings):
+        raise ValueError(f"workers must be at most {trainings}, one for each training of this sweep, got {workers}")
     with companions(cli.command_line, workers - 1):
         table = grid_search(
             run.build,

@@ -164,6 +164,10 @@ def test_the_peak_of_a_callback_is_swept_where_the_user_says_so(workplace):
         ),
         (("--lr", "0.1", "--name=../../x"), "--name must be a plain name inside the folder of runs, got '../../x'"),
         (("--lr", "0.1", "--workers=-1"), "workers must be at least 0, got -1"),
+        (
+            ("--lr", "0.1", "0.2", "--workers=40000"),
+            "workers must be at most 2, one for each training of",
+        ),
         (("--grid", "model.channels"), "each axis of the grid must have a value, got none for 'model.channels'"),
         (("--lr", "0.1", "--storage=mysql://x@127.0.0.1:1/x"), "storage must be reachable, got 'mysql://x@127"),
         (
