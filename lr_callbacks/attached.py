@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
 from weakref import WeakSet
 
 from torch.optim import Optimizer
@@ -48,7 +47,6 @@ class Attached:
     ) -> None:
         self.callbacks = list(callbacks)
         self._hooks: list[Callable[[], None]] = []
-        self._loaded: dict[int, dict[str, Any]] = {}
         restored = [Restored(optimizer) for optimizer in optimizers]
         drivers = [each for each in callbacks if each.drives]
         mine = [[each for each in drivers if each.optimizer in (None, index)] for index in range(len(optimizers))]
@@ -155,7 +153,8 @@ class Attached:
         if not wanted:
             names = ", ".join(repr(each.monitor) for each in listening) or "nothing"
             raise ValueError(
-                f"monitor must be the name of a metric that a schedule monitors ({names}), got {monitor!r}"
+                f"monitor must be the metric of a schedule with feedback (there is {names}), got {monitor!r}; leave it"
+                " out to give the value to all of them"
             )
         for callback in wanted:
             callback.judge(found)

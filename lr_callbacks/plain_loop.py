@@ -119,7 +119,7 @@ def _check(optimizers: Sequence[Optimizer], callbacks: Sequence[LRCallback]) -> 
             )
     for place, callback in enumerate(callbacks):
         if isinstance(callback, FeedbackCallback) and callback.needs_trainer:
-            raise MisconfigurationException(f"{callback!r}: {callback.needs_trainer} needs a Trainer")
+            raise MisconfigurationException(f"{callback!r}: {callback.needs_trainer} needs a Trainer; leave it out")
         if callback._session is not None or any(callback is other for other in callbacks[:place]):
             raise MisconfigurationException(f"{callback!r} drives an optimizer already; make another one")
         if callback.optimizer is not None and callback.optimizer >= len(optimizers):

@@ -27,7 +27,7 @@ class LRCallback(LRSchedule, Callback):
             ``start``, ``end``, ``outside``, ``floor``, ``ceiling``, ``optimizer``, ``groups``.
 
     Raises:
-        TypeError: If an option has a wrong type.
+        TypeError: If an option has a wrong type, or there is no argument of that name.
         ValueError: If an option is outside its range.
 
     Example:

@@ -13,6 +13,7 @@ from lr_callbacks.callbacks.group_bounds import Bound
 from lr_callbacks.core import param_groups as pg
 from lr_callbacks.core.arguments import (
     require,
+    require_at_most_one,
     require_choice,
     require_int,
     require_name,
@@ -81,8 +82,7 @@ class FeedbackCallback(CombinedMetricsCallback):
         require_int("cooldown", cooldown)
         require_int("smooth", smooth, minimum=1)
         require(0 <= require_number("ema_decay", ema_decay) < 1, "ema_decay", "at least 0 and below 1", ema_decay)
-        if smooth > 1 and ema_decay > 0:
-            raise ValueError(f"at most one of smooth and ema_decay may be given, got {smooth} and {ema_decay}")
+        require_at_most_one(smooth=smooth if smooth > 1 else None, ema_decay=ema_decay or None)
         require_name("name", name)
         if every_n_steps is not None:
             require_int("every_n_steps", every_n_steps, minimum=1)

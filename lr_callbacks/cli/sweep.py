@@ -1,6 +1,5 @@
 """`lr-callbacks sweep`: find the best learning rate of a grid by full trainings."""
 
-import math
 from typing import Any, Literal
 
 FLAGS: dict[str, dict[str, Any]] = {
@@ -80,7 +79,8 @@ def sweep(
     require_extra("sweep", "optuna", "matplotlib", what="lr-callbacks sweep")
     from lr_callbacks.cli.sweep_run import SweepRun, companions
     from lr_callbacks.sweep import grid_search
-    from lr_callbacks.sweep.axes import check_seeds, lr_range
+    from lr_callbacks.sweep.axes import check_grid, check_seeds, lr_range
+    from lr_callbacks.sweep.search import slots_of
 
     if lr_low is not None or lr_high is not None:
         if lr is not None or lr_low is None or lr_high is None:
@@ -93,9 +93,8 @@ def sweep(
         raise ValueError(f"workers must be at least 0, got {workers}")
     run = SweepRun(cli, lr=lr, lr_key=lr_key, grid=grid, schedules=schedules)
     seeds_of_points = [run.seed + offset for offset in check_seeds(seeds)]
-    points = math.prod(map(len, run.axes.values())) if sampler == "grid" else max(1, trials or 1)
-    trainings = points * len(seeds_of_points)
-    if workers > max(1, trainings):
+    trainings = len(slots_of(check_grid(run.axes), seeds_of_points, sampler, trials))
+    if workers > trainings:
         raise ValueError(f"workers must be at most {trainings}, one for each training of this sweep, got {workers}")
     with companions(cli.command_line, workers - 1):
         table = grid_search(

@@ -136,20 +136,21 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
     warmups: dict[tuple[str, int], tuple[int, Axis, float]] = {}
     built: dict[int, list[Term]] = {}
     last = None if timeline.end is None else max(timeline.end - 1, 0)
-    takeovers = [(each, _takes_over(each, index, timeline)) for each in schedules if each.begun is not None]
+    takeovers = {id(each): _takes_over(each, index, timeline) for each in schedules if each.begun is not None}
     for schedule in sorted(schedules, key=lambda each: not each.is_warmup):
         numbers = chosen[id(schedule)]
         terms = built[id(schedule)] = []
-        own = next((at for each, at in takeovers if each is schedule), -1)
-        if own is None:
-            continue
+        begun = takeovers.get(id(schedule))
+        if begun is None and id(schedule) in takeovers:
+            continue  # it waits
         later = [
             (at, chosen[id(each)])
-            for each, at in takeovers
-            if at is not None and at > own and each is not schedule and each.param == schedule.param
+            for each in schedules
+            if (at := takeovers.get(id(each))) is not None
+            and (begun is None or at > begun)
+            and each.param == schedule.param
         ]
         held = {n: min((at for at, theirs in later if n in theirs), default=None) for n in numbers}
-        begun = own if own >= 0 else None
         for time, mine in _by_start(schedule, numbers, warmups, timeline, held, begun):
             rows = _rows(optimizer, index, schedule.param, numbers, mine)
             function = partial(schedule.factors, time=time, groups=rows)
@@ -160,8 +161,8 @@ def build_terms(optimizer: Optimizer, index: int, schedules: Sequence[LRSchedule
                 live = not getattr(values, "lookahead", False)
                 terms.append(Term(schedule, param, mine, time, rows, moved, live, absolute=True, last=last))
             if schedule.is_warmup:
-                at = terms[-1].ends_at or time.start
-                ends = (timeline.step(time.axis, at), time.axis, at)
+                over = terms[-1].ends_at or time.start
+                ends = (timeline.step(time.axis, over), time.axis, over)
                 for number in mine:
                     key = (schedule.param, number)
                     warmups[key] = max(warmups.get(key, ends), ends, key=lambda each: each[0])

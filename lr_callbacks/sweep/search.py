@@ -130,7 +130,7 @@ def grid_search(
     _check(build, metric, folder, storage, suggest)
     caller(build, axes)
     require_bool("take_over", take_over)
-    slots = _slots(axes, check_seeds(seeds), sampler, trials)
+    slots = slots_of(axes, check_seeds(seeds), sampler, trials)
     folder, fresh = _folder(folder, storage)
     kept = {"metric": metric, "mode": mode, "sampler": sampler, "pruner": pruner, **_plain(settings)}
     if sampler != "grid":  # a drawn point does not tell from which range it was drawn
@@ -232,7 +232,12 @@ def _greet(ledger: Ledger, place: str, fresh: bool) -> int:
     return left
 
 
-def _slots(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: int | None) -> list[Slot]:
+def slots_of(axes: dict[str, list[Any]], seeds: list[int], sampler: str, trials: int | None) -> list[Slot]:
+    """The trainings of a sweep.
+
+    Raises:
+        ValueError: If `trials` does not go with the sampler, or several seeds do not.
+    """
     if sampler == "grid":
         if trials is not None:
             raise ValueError(f"trials must be left out for sampler 'grid', got {trials}; the grid says how many")

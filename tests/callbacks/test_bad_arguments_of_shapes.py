@@ -291,16 +291,3 @@ def test_a_function_that_gives_no_factor_is_named_with_the_step_and_the_value(va
 def test_a_function_that_turns_negative_stops_the_fit_at_that_step():
     with pytest.raises(ValueError, match=r"^test_bad_arguments_of_shapes\.negative\(3\) must be a finite number"):
         fit(lc.LambdaFactor(negative))
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda: lc.SGDR(3, grups=[1]), "SGDR takes no argument 'grups'; did you mean 'groups'?"),
-        (lambda: lc.GreedyLR("val_loss", min_lrs=0.1), "GreedyLR takes no argument 'min_lrs'; did you mean 'min_lr'?"),
-        (lambda: lc.LinearDecay(foo=1), r"LinearDecay takes no argument 'foo'; it takes .*start_factor.*, groups"),
-    ],
-)
-def test_an_argument_that_is_not_there_is_refused_with_those_that_are(build, message):
-    with pytest.raises(TypeError, match=message):
-        build()

@@ -104,7 +104,7 @@ def test_every_argument_stands_in_the_table(name):
         (
             lambda: lc.ReduceLROnPlateau("loss", smooth=3, ema_decay=0.5),
             ValueError,
-            "at most one of smooth and ema_decay may be given, got 3 and 0.5",
+            "at most one of smooth and ema_decay may be given, got smooth=3 and ema_decay=0.5",
         ),
         (
             lambda: lc.CosineAnnealing(floor=0.2, ceiling=0.1),

@@ -5,26 +5,22 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
+from database_server import DatabaseServer
 
 
-class MariaDB:
+class MariaDB(DatabaseServer):
     """Start it, restart it, stop it; root runs it as the user mysql."""
 
     def __init__(self):
         if shutil.which("mariadbd") is None or importlib.util.find_spec("pymysql") is None:
             pytest.skip("needs MariaDB's server and the driver pymysql")
-        self.folder = Path(tempfile.mkdtemp(prefix="lr_callbacks_mariadb"))
+        super().__init__("mariadb")
         self.user = ["--user=mysql"] if os.geteuid() == 0 else []
         if self.user:
             shutil.chown(self.folder, "mysql")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
         make = ["mariadb-install-db", *self.user, f"--datadir={self.folder}/data", "--skip-test-db"]
         make.append("--auth-root-authentication-method=normal")
         subprocess.run(make, check=True, capture_output=True, timeout=120)
@@ -50,12 +46,3 @@ class MariaDB:
     def stop(self):
         self.process.kill()
         self.process.wait()
-
-    def restart(self, down=1.0):
-        self.stop()
-        time.sleep(down)
-        self.start()
-
-    def remove(self):
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -3,13 +3,11 @@
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
-import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from database_server import DatabaseServer
 
 DRIVERS = ("psycopg", "psycopg2")
 
@@ -24,19 +22,16 @@ def driver():
     return next((name for name in DRIVERS if importlib.util.find_spec(name)), None)
 
 
-class Server:
+class Server(DatabaseServer):
     """Start it, restart it, stop it; root runs it as the user postgres, for PostgreSQL refuses root."""
 
     def __init__(self):
         if programs() is None or driver() is None:
             pytest.skip("needs PostgreSQL's server and one of its drivers, psycopg or psycopg2")
-        self.folder = Path(tempfile.mkdtemp(prefix="lr_callbacks_pg"))
+        super().__init__("pg")
         self.user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self.user:
             shutil.chown(self.folder, "postgres")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
         self.run("initdb", "-D", self.folder / "data", "-U", "me", "-A", "trust", "--no-sync")
         self.start()
         self.url = f"postgresql+{driver()}://me:secret@127.0.0.1:{self.port}/postgres"
@@ -51,12 +46,3 @@ class Server:
 
     def stop(self):
         self.run("pg_ctl", "-D", self.folder / "data", "-w", "-m", "immediate", "stop")
-
-    def restart(self, down=1.0):
-        self.stop()
-        time.sleep(down)
-        self.start()
-
-    def remove(self):
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
